@@ -1,0 +1,1 @@
+"""From Keras to TFLite and ONNX: convert, quantize, verify, and write the bundle."""

@@ -1,0 +1,5 @@
+"""`python -m edgepress` is the `edgepress` command."""
+
+from edgepress.cli import main
+
+main()

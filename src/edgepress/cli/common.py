@@ -1,0 +1,77 @@
+"""What the commands share: how they report, how they fail, and the options that mean the same everywhere."""
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edgepress.runtime import EdgepressError
+
+__all__ = [
+    "data_option",
+    "emit",
+    "json_option",
+    "out_option",
+    "overwrite_option",
+    "reports_errors",
+    "seed_option",
+]
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
+)
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Makes the run reproducible.",
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is at --out.")
+data_option = click.option(
+    "--data",
+    default="mnist",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="mnist, an .npz file, a folder of IDX files, or a folder of class folders.",
+)
+
+
+def out_option(help: str, **attributes: Any) -> Callable[..., Any]:
+    """`--out PATH`, described for the command at hand."""
+    return click.option("--out", type=click.Path(), metavar="PATH", help=help, **attributes)
+
+
+def emit(result: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print a command's result: the object with --json, else the text for people."""
+    click.echo(json.dumps(result, allow_nan=False) if as_json else text)
+
+
+def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn an edgepress error into its one line on standard error and its exit status; show progress there too."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        _show_progress()
+        try:
+            return function(*args, **options)
+        except EdgepressError as error:
+            click.echo(f"edgepress: {error}", err=True)
+            sys.exit(error.exit_status)
+
+    return wrapper
+
+
+def _show_progress() -> None:
+    """Send edgepress' own log lines to standard error, as they are."""
+    logger = logging.getLogger("edgepress")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
