@@ -113,9 +113,7 @@ class Manifest:
         for artifact in self.artifacts:
             # A name with a path in it could reach outside the bundle.
             if Path(artifact.file).name != artifact.file:
-                raise InputError(
-                    f"manifest names the artifact {artifact.file!r}: a plain file name is allowed"
-                )
+                raise InputError(f"manifest names the artifact {artifact.file!r}: a plain file name is allowed")
 
     def artifact(self, file: str) -> Artifact:
         """The artifact with that file name."""
@@ -140,9 +138,7 @@ class Manifest:
             data = json.loads(text)
             schema = data["schema"]
             if not isinstance(schema, int) or schema > SCHEMA:
-                raise InputError(
-                    f"manifest schema {schema!r}: this edgepress reads up to {SCHEMA}; update edgepress"
-                )
+                raise InputError(f"manifest schema {schema!r}: this edgepress reads up to {SCHEMA}; update edgepress")
             fields = {
                 **data,
                 "labels": tuple(data["labels"]),

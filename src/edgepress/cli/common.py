@@ -21,9 +21,7 @@ __all__ = [
     "seed_option",
 ]
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 seed_option = click.option(
     "--seed",
     type=click.IntRange(0, 2**31 - 1),

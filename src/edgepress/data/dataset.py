@@ -59,9 +59,7 @@ class Dataset:
                 "(n, height, width, 3) is allowed"
             )
         if len(images) == 0 or labels.shape != (len(images),):
-            raise InputError(
-                f"{what} has {len(images)} images and labels of shape {labels.shape}: one label an image"
-            )
+            raise InputError(f"{what} has {len(images)} images and labels of shape {labels.shape}: one label an image")
         if not np.issubdtype(labels.dtype, np.integer):
             raise InputError(f"{what} labels are {labels.dtype}: class indices as integers are allowed")
         if labels.min() < 0 or labels.max() >= len(self.labels):
