@@ -30,7 +30,8 @@ class Quantization:
         """
         limits = np.iinfo(self.dtype)
         steps = np.rint(np.asarray(real, np.float32) / np.float32(self.scale)) + np.float32(self.zero_point)
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        integers: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return integers
 
     def dequantize(self, integers: NDArray[Any]) -> NDArray[np.float32]:
         """The real numbers that `integers` stand for, as float32."""
