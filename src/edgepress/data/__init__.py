@@ -1,5 +1,6 @@
-"""Data sets: found, checked, split. NumPy only."""
+"""Data sets: found, checked, split. NumPy only; Pillow where the images are files."""
 
-from .dataset import Dataset
+from .dataset import Dataset, Split
+from .sources import load_dataset
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "Split", "load_dataset"]

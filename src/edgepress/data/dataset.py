@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.runtime import InputError
+from edgepress.runtime import InputError, Preprocessing
+
+from .convention import contract_of
 
 __all__ = ["Dataset", "Split"]
 
@@ -75,6 +77,11 @@ class Dataset:
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """The contract that pictures must follow to look like these images."""
+        return contract_of(self.x_train)
 
     def split(self, seed: int, validation_share: float = 1 / 12) -> Split:
         """Part the training images at random: 5,000 of MNIST's 60,000 are held back by default."""
