@@ -1,7 +1,10 @@
 """The manifest survives a round trip and refuses what it does not know."""
 
+import dataclasses
 import json
+from importlib.resources import files
 
+import jsonschema
 import pytest
 
 from edgepress.runtime import Artifact, InputError, Manifest, Preprocessing, TensorSpec
@@ -64,3 +67,11 @@ def test_an_unknown_preprocessing_key_is_refused():
 def test_a_folder_without_a_manifest(tmp_path):
     with pytest.raises(InputError, match=r"holds no manifest\.json"):
         Manifest.read(tmp_path)
+
+
+def test_the_published_schema_describes_what_is_written():
+    schema = json.loads(files("edgepress.runtime").joinpath("manifest.schema.json").read_text())
+    jsonschema.validate(json.loads(manifest().to_json()), schema)
+    for described, type_ in ((schema, Manifest), (schema["$defs"]["artifact"], Artifact)):
+        assert set(described["properties"]) == {field.name for field in dataclasses.fields(type_)}
+    assert set(schema["$defs"]["tensor"]["properties"]) == {field.name for field in dataclasses.fields(TensorSpec)}
