@@ -1,0 +1,84 @@
+"""ONNX Runtime."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..extras import require
+from ..manifest import TensorSpec
+
+__all__ = ["OnnxSession"]
+
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+    "tensor(string)": "object",
+    **{f"tensor({name})": name for name in ("float16", "int8", "int16", "int32", "int64")},
+    **{f"tensor({name})": name for name in ("uint8", "uint16", "uint32", "uint64")},
+}
+
+
+class OnnxSession:
+    """An `.onnx` file in ONNX Runtime's session, on the processor."""
+
+    chunk = 256
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        # After the import it is too late: the library has written its device file by then.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        library = require("onnxruntime", extra="onnx")
+        options = library.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # x86 without VNNI multiplies int8 in pairs and saturates at 16 bits; this keeps the products apart.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        try:
+            self._session = library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # The library raises a dozen classes of its own, with Exception as their only common base.
+            raise InputError(f"onnxruntime cannot load the model: {' '.join(str(error).split())}") from None
+        self.inputs = tuple(map(_spec, self._session.get_inputs()))
+        self.outputs = tuple(map(_spec, self._session.get_outputs()))
+        self._names = [spec.name for spec in self.inputs]
+        self._failures = library.capi.onnxruntime_pybind11_state.InvalidArgument
+        self.call = self._caller()
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The file's metadata properties."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def _caller(self) -> Callable[[Any], NDArray[Any]]:
+        run, source, target, invalid = self._session.run, self._names[0], [self.outputs[0].name], self._failures
+
+        def call(array: Any) -> NDArray[Any]:
+            try:
+                output: NDArray[Any] = run(target, {source: array})[0]
+            except invalid as error:
+                raise ValueError(str(error)) from None
+            return output
+
+        return call
+
+    def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """One array per input, of its exact type; one new array per output."""
+        try:
+            return list(self._session.run(None, dict(zip(self._names, arrays, strict=True))))
+        except self._failures as error:
+            raise ValueError(str(error)) from None
+
+    def close(self) -> None:
+        """Give the memory back."""
+        del self._session, self.call
+
+
+def _spec(argument: Any) -> TensorSpec:
+    if argument.type not in _TYPES:
+        raise InputError(f"the model's tensor {argument.name} is {argument.type}: tensors of numbers are allowed")
+    shape = tuple(size if isinstance(size, int) else -1 for size in argument.shape)
+    return TensorSpec(argument.name, shape, _TYPES[argument.type])

@@ -1,0 +1,300 @@
+"""A loaded model: one object, whatever runs underneath."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends import Session, choose_backends, open_session
+from .contract import Preprocessing
+from .embedded import EMBEDDED_KEY, Embedded, packed_labels
+from .encoding import InputEncoder, OutputDecoder
+from .errors import InputError, ModelClosedError
+from .manifest import Artifact
+from .source import Source, find_sources, read_source
+
+__all__ = ["Model", "Prediction", "load"]
+
+UNKNOWN = "unknown"
+
+
+@dataclass(slots=True, eq=False)
+class Prediction:
+    """What a classifier says about n images."""
+
+    labels: NDArray[np.str_]
+    """Class names, (n,)."""
+    indices: NDArray[np.int64]
+    """Class indices, (n,); -1 where the label is "unknown"."""
+    probabilities: NDArray[np.float32]
+    """Shape (n, classes)."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Model:
+    """A model file in a backend. Made by `load`; safe to share between threads, which take turns."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        backend: str,
+        artifact: Artifact,
+        embedded: Embedded | None,
+        labels: tuple[str, ...] | None,
+        threads: int,
+        delegate: bool,
+    ) -> None:
+        self.backend = backend
+        """Which runtime executes it: litert, tflite-runtime, onnxruntime or numpy."""
+        self.artifact = artifact
+        """What is known about the file; from the manifest where it is part of a bundle."""
+        self.threads = threads
+        self.delegate = delegate
+        self.preprocessing: Preprocessing | None = embedded.preprocessing if embedded else None
+        """How pictures become inputs; None where neither bundle nor file says it."""
+        self.unknown_threshold = embedded.unknown_threshold if embedded else None
+        self._session: Session | None = session
+        self._call = session.call
+        self._lock = threading.Lock()
+        self._labels = np.array(labels) if labels else None
+        self._classifier: tuple[InputEncoder, OutputDecoder] | None = None
+        if len(session.inputs) == 1 and (embedded is None or embedded.output != "raw"):
+            encoder = InputEncoder(session.inputs[0], self.preprocessing)
+            self._classifier = encoder, OutputDecoder(session.outputs[0], embedded.output if embedded else None)
+        fixed = session.inputs[0].shape[0] if session.inputs[0].shape else 1
+        self._fixed_batch = fixed if fixed > 0 else None
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Class names in the order of the outputs; None where neither bundle nor file says them."""
+        return None if self._labels is None else tuple(self._labels.tolist())
+
+    def run(self, x: Any) -> Any:
+        """Raw tensors in, raw tensors out. A model with a state of its own (an LSTM's) keeps it from call to call.
+
+        Args:
+            x: The input's array, of the exact type and shape (the free dimension may be any size); for a model with
+                several inputs a dictionary by name, or a list in their order.
+
+        Returns:
+            The output's array; for a model with several outputs a dictionary by name.
+
+        Raises:
+            InputError: A type, shape or name that the model does not have.
+            ModelClosedError: After `close`.
+        """
+        with self._lock:
+            if self._session is None:
+                raise _closed(self.artifact)
+            if len(self._session.outputs) == 1 and isinstance(x, np.ndarray):
+                try:
+                    return self._call(x)
+                except ValueError:
+                    # Another shape than the last one, or a wrong one: the longer way tells them apart.
+                    pass
+            arrays = self._arrays(self._session, x)
+            outputs = self._run(self._session, arrays)
+            if len(outputs) == 1:
+                return outputs[0]
+            return {spec.name: output for spec, output in zip(self._session.outputs, outputs, strict=True)}
+
+    def _arrays(self, session: Session, x: Any) -> list[NDArray[Any]]:
+        specs = session.inputs
+        names = [spec.name for spec in specs]
+        if isinstance(x, Mapping):
+            if set(x) != set(names):
+                raise InputError(f"inputs {sorted(map(str, x))}: the model takes {', '.join(names)}")
+            x = [x[name] for name in names]
+        elif not (isinstance(x, list | tuple) and len(specs) > 1):
+            x = [x]
+        if len(x) != len(specs):
+            raise InputError(f"{len(x)} inputs: the model takes {len(specs)} ({', '.join(names)})")
+        arrays = [np.asarray(value) for value in x]
+        for array, spec in zip(arrays, specs, strict=True):
+            fits = len(array.shape) == len(spec.shape) and all(
+                size == wanted or wanted < 0 for size, wanted in zip(array.shape, spec.shape, strict=True)
+            )
+            if not fits or array.dtype != spec.dtype:
+                raise InputError(
+                    f"input {spec.name} is {array.dtype} {array.shape}: {spec.dtype} {spec.shape} is allowed "
+                    "(-1: any size)"
+                )
+        return arrays
+
+    def _run(self, session: Session, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        try:
+            return session.run(arrays)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(f"{self.backend} cannot run this input: {' '.join(str(error).split())}") from None
+
+    def predict(self, images: Any, *, unknown: bool = False) -> Prediction:
+        """Classify images that are in the contract's shape already.
+
+        Args:
+            images: uint8 pixels or normalized floats: (height, width), (n, height, width), (n, height * width), with
+                channels likewise.
+            unknown: Label what is below the bundle's threshold as "unknown" (index -1).
+
+        Raises:
+            InputError: Images of another shape, type or range; no classifier; no threshold.
+            ModelClosedError: After `close`.
+        """
+        if unknown and self.unknown_threshold is None:
+            raise InputError("unknown=True, and the model has no threshold: export it with edgepress to calibrate one")
+        output = self.raw_outputs(images)
+        assert self._classifier is not None
+        probabilities = self._classifier[1].probabilities(output)
+        indices = probabilities.argmax(axis=1)
+        if self._labels is None:
+            self._labels = np.arange(probabilities.shape[1]).astype(str)
+        labels = self._labels[indices]
+        if unknown:
+            assert self.unknown_threshold is not None
+            below = probabilities.max(axis=1) < self.unknown_threshold
+            labels = np.where(below, UNKNOWN, labels)
+            indices = np.where(below, -1, indices)
+        return Prediction(labels, indices, probabilities)
+
+    def raw_outputs(self, images: Any) -> NDArray[Any]:
+        """The first output as the model gives it (integers stay integers), for images as `predict` takes them."""
+        if self._classifier is None:
+            raise InputError(f"{self.artifact.file} is no classifier of images: use run")
+        encoder = self._classifier[0]
+        rows = encoder.rows(images)
+        with self._lock:
+            if self._session is None:
+                raise _closed(self.artifact)
+            session, step = self._session, self._fixed_batch or self._session.chunk
+            outputs = []
+            for start in range(0, len(rows), step):
+                x = encoder.encode(rows[start : start + step])
+                count = len(x)
+                if self._fixed_batch:
+                    x = np.concatenate([x, np.zeros((step - count, *x.shape[1:]), x.dtype)]) if count < step else x
+                outputs.append(self._run(session, [x])[0][:count])
+            if not outputs:
+                spec = session.outputs[0]
+                return np.empty((0, *spec.shape[1:]), spec.dtype)
+            return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+    def predict_iter(self, stream: Iterable[Any], *, unknown: bool = False) -> Iterator[Prediction]:
+        """Classify a stream of images or of batches, one prediction each, in constant memory."""
+        for images in stream:
+            yield self.predict(images, unknown=unknown)
+
+    def close(self) -> None:
+        """Give the memory back. Closing twice is fine; everything else on a closed model says that it is closed."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+                self._call = _no_call
+
+    def __enter__(self) -> "Model":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _closed(artifact: Artifact) -> ModelClosedError:
+    return ModelClosedError(f"{artifact.file} is closed: load it again")
+
+
+def _no_call(array: Any) -> NDArray[Any]:
+    raise ValueError("closed")
+
+
+def load(
+    path: str | os.PathLike[str],
+    variant: str = "int8",
+    backend: str = "auto",
+    threads: int = 1,
+    delegate: bool = True,
+) -> Model:
+    """Load a model.
+
+    Args:
+        path: A bundle folder, an artifact inside one, or a lone `.tflite`, `.tflite.xz` or `.onnx` file.
+        variant: Which of a bundle's artifacts to take, such as int8 or float32; a file is its own variant.
+        backend: auto, litert, tflite-runtime, onnxruntime or numpy. `auto` takes the best one present and says which in
+            `model.backend`; one asked for by name is delivered or refused.
+        threads: How many threads the backend may use for one call.
+        delegate: Whether a TFLite backend may use its default delegate (XNNPACK). Without it int8 results are equal bit
+            for bit on every machine.
+
+    Raises:
+        InputError: Nothing there, an unknown variant or backend, or a file that the backend cannot load.
+        ArtifactRefusedError: The file does not match its manifest's digest.
+        MissingExtraError: The backend is not installed; the message holds the pip command.
+    """
+    if threads < 1:
+        raise InputError(f"threads {threads}: at least 1 is allowed")
+    sources = {source.format: source for source in find_sources(path, variant)}
+    refusal: InputError | None = None
+    for candidate in choose_backends(backend, tuple(sources)):
+        source = sources[candidate.format]
+        content = read_source(source)
+        try:
+            session = open_session(candidate, content, threads=threads, delegate=delegate)
+        except InputError as error:
+            refusal = refusal or error
+            continue
+        return _model(session, candidate.name, source, content, threads, delegate)
+    assert refusal is not None
+    raise refusal
+
+
+def _model(session: Session, backend: str, source: Source, content: bytes, threads: int, delegate: bool) -> Model:
+    manifest = source.manifest
+    if manifest is not None:
+        embedded: Embedded | None = Embedded(
+            manifest.labels, manifest.output, manifest.preprocessing, manifest.unknown_threshold
+        )
+        labels: tuple[str, ...] | None = manifest.labels
+    else:
+        embedded, labels = _embedded(session, source, content)
+    artifact = source.artifact or Artifact(
+        file=source.path.name,
+        model=source.path.name.split(".")[0],
+        format=source.format,
+        variant="",
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        inputs=session.inputs,
+        outputs=session.outputs,
+    )
+    return Model(
+        session,
+        backend=backend,
+        artifact=artifact,
+        embedded=embedded,
+        labels=labels,
+        threads=threads,
+        delegate=delegate,
+    )
+
+
+def _embedded(session: Session, source: Source, content: bytes) -> tuple[Embedded | None, tuple[str, ...] | None]:
+    """What a lone file says about itself: everything, its labels, or nothing."""
+    if source.format == "onnx":
+        text: str | bytes | None = getattr(session, "metadata", {}).get(EMBEDDED_KEY)
+    else:
+        from .tflite_file import read_tflite
+
+        text = read_tflite(content).metadata.get(EMBEDDED_KEY)
+    if text:
+        embedded = Embedded.from_json(text)
+        return embedded, embedded.labels
+    return None, packed_labels(content) if source.format == "tflite" else None

@@ -1,0 +1,129 @@
+"""Makes the tiny models of this folder. Run it where the toolkit is installed: python tests/golden/generate.py
+
+A 784-16-10 classifier of MNIST digits in every variant, and small models of other kinds (convolutions, depthwise, an
+LSTM, two inputs) that stand for files which this project did not make.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """MNIST's training images as uint8 (n, 28, 28), and their labels (n,)."""
+    with np.load(Path(os.environ["EDGEPRESS_DATA_DIR"]) / "mnist.npz", allow_pickle=False) as data:
+        return data["x_train"], data["y_train"]
+
+
+def tflite_variant(model, variant: str, samples: np.ndarray) -> bytes:
+    """`model` converted by TensorFlow's converter; `samples` (n, 784) float32 calibrate."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if variant != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if variant == "dynamic-int8":
+        # Per-channel weights need FULLY_CONNECTED version 12, which tflite-runtime 2.14 does not know.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if variant == "int8":
+        converter.representative_dataset = lambda: ([row[None]] for row in samples)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def write_classifier() -> None:
+    """digits-<variant>.tflite and .onnx."""
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+    import tf_keras
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    tf.keras.utils.set_random_seed(0)
+    tf_keras.utils.set_random_seed(0)
+    pixels, labels = digits()
+    images = pixels.reshape(-1, 784).astype(np.float32) / 255
+    layers = tf_keras.layers
+    model = tf_keras.Sequential(
+        [layers.Input((784,), name="image"), layers.Dense(16, activation="relu"), layers.Dense(10)]
+    )
+    model.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, labels, batch_size=128, epochs=6, verbose=2)
+    samples = images[:200]
+    for variant in ("float32", "float16", "dynamic-int8", "int8"):
+        (HERE / f"digits-{variant}.tflite").write_bytes(tflite_variant(model, variant, samples))
+
+    spec = (tf.TensorSpec((None, 784), tf.float32, name="image"),)
+    proto, _ = tf2onnx.convert.from_keras(model, input_signature=spec, opset=17)
+    float_file = HERE / "digits-float32.onnx"
+    onnx.save(proto, float_file)
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.rows = iter(samples)
+
+        def get_next(self):
+            row = next(self.rows, None)
+            return None if row is None else {"image": row[None]}
+
+    quantize_static(
+        float_file,
+        HERE / "digits-int8.onnx",
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+    )
+
+
+def write_foreign() -> None:
+    """conv.tflite, depthwise.tflite, lstm.tflite, two-inputs.tflite."""
+    import tensorflow as tf
+    import tf_keras
+
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(1)
+    conv = tf_keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    depthwise = tf_keras.Sequential(
+        [
+            layers.Input((8, 8, 3)),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.BatchNormalization(),
+            layers.ReLU(6.0),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+    lstm = tf_keras.Sequential([layers.Input((5, 4), batch_size=1), layers.LSTM(6), layers.Dense(2)])
+    left, right = layers.Input((4,), name="left"), layers.Input((3,), name="right")
+    joined = layers.Concatenate()([layers.Dense(5, activation="tanh")(left), right])
+    two = tf_keras.Model([left, right], [layers.Dense(2, name="sum")(joined), layers.Dense(1, name="gate")(joined)])
+    noise = np.random.default_rng(0).random((20, 1, 8, 8, 3), np.float32)
+    for name, model in {"conv": conv, "depthwise": depthwise, "lstm": lstm, "two-inputs": two}.items():
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        if name == "depthwise":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([image] for image in noise)
+        (HERE / f"{name}.tflite").write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as work:
+        os.chdir(work)
+        write_classifier()
+        write_foreign()

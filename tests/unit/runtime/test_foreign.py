@@ -1,0 +1,60 @@
+"""Files that this project's exporter did not make."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import InputError, load
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def test_convolutions_classify(digits):
+    with load(GOLDEN / "conv.tflite") as model:
+        prediction = model.predict(np.random.default_rng(0).random((70, 8, 8)).astype(np.float32))
+        assert prediction.probabilities.shape == (70, 3)
+        np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, atol=1e-5)
+        assert prediction.labels[0] in ("0", "1", "2")
+        with pytest.raises(InputError, match="does not say how pixels become its input"):
+            model.predict(np.zeros((8, 8), np.uint8))
+
+
+def test_quantized_depthwise_runs():
+    with load(GOLDEN / "depthwise.tflite") as model:
+        x = np.random.default_rng(0).random((5, 8, 8, 3)).astype(np.float32)
+        whole = model.run(x)
+        assert whole.shape == (5, 3)
+        np.testing.assert_allclose(model.run(x[:1]), whole[:1], atol=1e-6)
+
+
+def test_lstm_of_fixed_batch_runs():
+    with load(GOLDEN / "lstm.tflite") as model:
+        x = np.ones((1, 5, 4), np.float32)
+        first = model.run(x)
+        # The cell keeps its state from call to call, as the file says; a fresh one starts where this one did.
+        assert not np.array_equal(model.run(x), first)
+    with load(GOLDEN / "lstm.tflite") as model:
+        assert np.array_equal(model.run(x), first)
+        with pytest.raises(InputError, match=r"\(1, 5, 4\) is allowed"):
+            model.run(np.ones((2, 5, 4), np.float32))
+
+
+def test_several_inputs_and_outputs_go_by_name_and_by_order():
+    with load(GOLDEN / "two-inputs.tflite") as model:
+        left, right = np.ones((6, 4), np.float32), np.zeros((6, 3), np.float32)
+        by_name = model.run({"right": right, "left": left})
+        assert set(by_name) == {"sum", "gate"}
+        assert by_name["sum"].shape == (6, 2)
+        names = [spec.name for spec in model.artifact.inputs]
+        by_order = model.run([{"left": left, "right": right}[name] for name in names])
+        assert np.array_equal(by_order["gate"], by_name["gate"])
+        with pytest.raises(InputError, match="takes 2"):
+            model.run([left])
+        with pytest.raises(InputError, match="no classifier"):
+            model.predict(left)
+
+
+def test_numpy_refuses_what_is_not_dense():
+    with pytest.raises(InputError, match="dense models, and this one has CONV_2D"):
+        load(GOLDEN / "conv.tflite", backend="numpy")
