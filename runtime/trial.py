@@ -1,0 +1,153 @@
+"""One backend in a process of its own, run over a bundle's artifacts.
+
+Native parsers crash, two TFLite builds in one process can kill it, and memory that was never written differs only
+between processes: whatever must be known for sure is tried in a fresh one.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends import BACKENDS, Backend
+from .errors import EdgepressError, InputError, MissingExtraError
+
+__all__ = ["Answer", "run_trial", "trial_backends"]
+
+_TFLITE_RUNTIME_PYTHON = "EDGEPRESS_TFLITE_RUNTIME_PYTHON"
+_SECONDS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What became of one artifact: an output, a refusal, or a dead process."""
+
+    output: NDArray[Any] | None = None
+    refused: str | None = None
+    """Why the backend would not load or run it."""
+    killed: str | None = None
+    """How the process ended that had it in hand."""
+    alone: bool = True
+    """Whether no other artifact had run in the process before."""
+
+
+def _python(backend: Backend) -> str | None:
+    """The interpreter that has the backend: this one, or for tflite-runtime the one that the environment names."""
+    if backend.missing() is None:
+        return sys.executable
+    other = os.environ.get(_TFLITE_RUNTIME_PYTHON)
+    return other if backend.name == "tflite-runtime" and other and Path(other).is_file() else None
+
+
+def trial_backends(names: Sequence[str] | None) -> list[Backend]:
+    """The backends that can be tried here, in the order of preference.
+
+    tflite-runtime needs an old numpy and so often lives in an environment of its own; the variable
+    EDGEPRESS_TFLITE_RUNTIME_PYTHON names its interpreter.
+
+    Args:
+        names: Only these; all that are present by default.
+
+    Raises:
+        InputError: A name that is no backend's.
+        MissingExtraError: One that was named is not here.
+    """
+    if names is None:
+        return [backend for backend in BACKENDS.values() if _python(backend)]
+    for name in names:
+        if name not in BACKENDS:
+            raise InputError(f"backend {name!r}: allowed are {', '.join(BACKENDS)}")
+        if _python(BACKENDS[name]) is None:
+            raise MissingExtraError(BACKENDS[name].missing())
+    return [backend for backend in BACKENDS.values() if backend.name in names]
+
+
+def run_trial(
+    folder: Path, files: Sequence[str], images: NDArray[np.uint8], *, backend: str, delegate: bool
+) -> dict[str, Answer]:
+    """Run `images` through the artifacts `files` of the bundle `folder`, in one fresh process.
+
+    When an artifact kills the process, the rest goes on in another.
+    """
+    answers: dict[str, Answer] = {}
+    with tempfile.TemporaryDirectory(prefix="edgepress-trial-") as work:
+        np.save(Path(work) / "images.npy", images)
+        while remaining := [file for file in files if file not in answers]:
+            answers |= _run_process(folder, remaining, Path(work), backend, delegate)
+    return answers
+
+
+def _run_process(folder: Path, files: list[str], work: Path, backend: str, delegate: bool) -> dict[str, Answer]:
+    python = _python(BACKENDS[backend])
+    assert python is not None
+    request = {"folder": str(folder.resolve()), "files": files, "backend": backend, "delegate": delegate}
+    (work / "request.json").write_text(json.dumps(request))
+    command = [python, "-m", f"{__package__}.trial", str(work)]
+    try:
+        done = subprocess.run(
+            command, env=_environment(), capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+        end = _ending(done)
+    except subprocess.TimeoutExpired:
+        end = f"no answer in {_SECONDS} s"
+    answers: dict[str, Answer] = {}
+    for index, file in enumerate(files):
+        output, refusal = work / f"{index}.npy", work / f"{index}.txt"
+        if output.is_file():
+            answers[file] = Answer(output=np.load(output, allow_pickle=False), alone=index == 0)
+            output.unlink()
+        elif refusal.is_file():
+            answers[file] = Answer(refused=refusal.read_text(), alone=index == 0)
+            refusal.unlink()
+        else:
+            answers[file] = Answer(killed=end, alone=index == 0)
+            break
+    return answers
+
+
+def _environment() -> dict[str, str]:
+    """A source tree runs from any environment; an installed edgepress stands beside a numpy that is not the other's."""
+    spec = importlib.util.find_spec(__name__.partition(".")[0])
+    if spec is None or spec.origin is None:
+        return dict(os.environ)
+    root = Path(spec.origin).parents[1]
+    return dict(os.environ) if (root / "numpy").exists() else os.environ | {"PYTHONPATH": str(root)}
+
+
+def _ending(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return f"killed by {signal.Signals(-done.returncode).name}"
+    last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+    return f"exit status {done.returncode}: {last[0]}"
+
+
+def _main(work: Path) -> None:
+    """The other side: answers appear one by one, so that a dead process leaves those it gave."""
+    from .model import load
+
+    request = json.loads((work / "request.json").read_text())
+    images = np.load(work / "images.npy", allow_pickle=False)
+    for index, file in enumerate(request["files"]):
+        try:
+            path = Path(request["folder"]) / file
+            with load(path, backend=request["backend"], delegate=request["delegate"]) as model:
+                output = model.raw_outputs(images)
+        except EdgepressError as error:
+            (work / f"{index}.txt").write_text(str(error))
+        else:
+            np.save(work / "part.npy", output)
+            os.replace(work / "part.npy", work / f"{index}.npy")
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

@@ -1,0 +1,100 @@
+"""The conformance matrix passes what is right and names what is not."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import InputError, Manifest
+from edgepress.runtime.conformance import conformance
+from edgepress.runtime.selftest import Vectors, reference_outputs, write_selftest
+
+
+@pytest.fixture(scope="module")
+def tested(bundle, digits, tmp_path_factory):
+    """A bundle with golden vectors; not to be changed."""
+    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("tested") / "bundle")
+    write_selftest(folder, digits[0][:64], digits[1][:64])
+    edit_manifest(folder, selftest="selftest.npz")
+    return folder
+
+
+def edit_manifest(folder, **changes):
+    manifest = dataclasses.replace(Manifest.read(folder), **changes)
+    (folder / "manifest.json").write_text(manifest.to_json())
+
+
+def test_a_sound_bundle_conforms_everywhere(tested):
+    matrix = conformance(tested)
+    assert matrix.ok, matrix.to_text()
+    seen = {(cell.backend, cell.delegate) for cell in matrix.cells}
+    assert {("litert", False), ("litert", True), ("numpy", False), ("onnxruntime", False)} <= seen
+    exact = [c for c in matrix.cells if c.artifact == "digits-int8.tflite" and not c.delegate]
+    assert exact
+    assert {(c.difference, c.tolerance) for c in exact} == {(0.0, 0.0)}
+    assert all(cell.accuracy > 0.8 for cell in matrix.cells)
+    assert "digits-int8.onnx" in matrix.to_text()
+
+
+def test_golden_vectors_are_stable_and_labelled(tested, digits, tmp_path):
+    vectors = Vectors.read(tested / "selftest.npz")
+    assert np.array_equal(vectors.labels, digits[1][:64])
+    assert vectors.outputs["digits-int8.tflite"].dtype == np.int8
+    vectors.write(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == (tested / "selftest.npz").read_bytes()
+    again = reference_outputs(tested, vectors.images, files=["digits-int8.tflite"])
+    assert list(again) == ["digits-int8.tflite"]
+    assert np.array_equal(again["digits-int8.tflite"], vectors.outputs["digits-int8.tflite"])
+
+
+@pytest.mark.parametrize("file", ["digits-int8.tflite", "digits-float32.onnx"])
+def test_another_answer_is_refused_by_name(tested, file):
+    vectors = Vectors.read(tested / "selftest.npz")
+    wrong = vectors.outputs[file].copy()
+    wrong[5, 3] += 1
+    matrix = conformance(tested, vectors=dataclasses.replace(vectors, outputs={**vectors.outputs, file: wrong}))
+    assert list(matrix.refused) == [file]
+    assert "is off by" in matrix.refused[file]
+    assert not matrix.ok
+
+
+def test_a_tolerance_of_the_manifest_counts(tested, tmp_path):
+    copy = shutil.copytree(tested, tmp_path / "bundle")
+    manifest = Manifest.read(copy)
+    strict = [dataclasses.replace(a, tolerance={"numpy": 0.0, "litert": 0.0}) for a in manifest.artifacts]
+    edit_manifest(copy, artifacts=tuple(strict))
+    matrix = conformance(copy, files=["digits-float32.tflite"], backends=["litert", "numpy"])
+    assert {(c.backend, c.delegate): c.status for c in matrix.cells} == {
+        ("litert", False): "pass",
+        ("litert", True): "pass",
+        ("numpy", False): "fail",
+    }
+
+
+def test_a_dead_process_is_a_failed_cell_with_its_reason(tested, tmp_path, monkeypatch):
+    fatal = tmp_path / "python"
+    fatal.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    fatal.chmod(0o755)
+    monkeypatch.setenv("EDGEPRESS_TFLITE_RUNTIME_PYTHON", str(fatal))
+    matrix = conformance(tested, files=["digits-int8.tflite"], backends=["tflite-runtime", "numpy"])
+    assert [cell.status for cell in matrix.cells] == ["killed", "killed", "pass"]
+    assert matrix.refused == {"digits-int8.tflite": "tflite-runtime: killed by SIGSEGV"}
+
+
+def test_a_damaged_artifact_is_refused(tested, tmp_path):
+    copy = shutil.copytree(tested, tmp_path / "bundle")
+    content = bytearray((copy / "digits-float16.tflite").read_bytes())
+    content[2000] ^= 0xFF
+    (copy / "digits-float16.tflite").write_bytes(content)
+    matrix = conformance(copy, files=["digits-float16.tflite", "digits-int8.tflite"], backends=["litert"])
+    assert list(matrix.refused) == ["digits-float16.tflite"]
+    assert "SHA-256" in matrix.refused["digits-float16.tflite"]
+
+
+def test_without_vectors_it_says_so(bundle, tmp_path):
+    with pytest.raises(InputError, match="no golden vectors"):
+        conformance(bundle)
+    (tmp_path / "selftest.npz").write_bytes(b"PK\x03\x04 nonsense")
+    with pytest.raises(InputError, match="no golden vectors"):
+        Vectors.read(tmp_path / "selftest.npz")
