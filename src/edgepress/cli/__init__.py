@@ -9,7 +9,10 @@ from edgepress import __version__
 __all__ = ["main"]
 
 # Name, and the line that --help shows. `edgepress.cli.<name>` holds a click command called `command`.
-_COMMANDS: dict[str, str] = {}
+_COMMANDS: dict[str, str] = {
+    "export": "Convert Keras models to TFLite and ONNX: a bundle.",
+    "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",
+}
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,210 @@
+"""Models in, bundle out: convert, describe, run on held-back data, publish what is true."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from edgepress import __version__
+from edgepress.data import Dataset
+from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
+from edgepress.runtime.embedded import Embedded
+from edgepress.runtime.files import file_sha256, new_folder, write_file
+from edgepress.runtime.manifest import MANIFEST_NAME
+
+from .convert import ConversionError, Converter
+from .describe import describe
+from .draw import Draw
+from .judge import judge
+from .measure import Outputs, run_artifacts
+from .samples import Samples
+from .source import Source, open_source
+from .variants import DEFAULT_VARIANTS, Variant, parse_variants
+
+__all__ = ["ExportResult", "Withheld", "export"]
+
+logger = logging.getLogger(__name__)
+
+_TOOLS = (
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-model-optimization",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "numpy",
+)
+_UNKNOWN_SHARE = 0.01
+"""Share of held-back images that the threshold for "unknown" may turn away."""
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """An artifact that was asked for and is not in the bundle."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was published, and what was not."""
+
+    manifest: Manifest
+    withheld: tuple[Withheld, ...]
+
+    def raise_if_withheld(self) -> None:
+        """Raise CheckFailedError that names every artifact that was withheld."""
+        if self.withheld:
+            reasons = "; ".join(f"{each.file}: {each.reason}" for each in self.withheld)
+            raise CheckFailedError(f"withheld {len(self.withheld)} of the artifacts: {reasons}")
+
+
+def export(
+    models: Mapping[str, str | os.PathLike[str]],
+    dataset: Dataset,
+    out: str | os.PathLike[str],
+    *,
+    variants: Sequence[str] = DEFAULT_VARIANTS,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> ExportResult:
+    """Write a bundle with every model in every variant.
+
+    Each artifact is run on held-back training images before it is published; one that strays beyond its variant's
+    bound (`variants.VARIANTS`) is withheld, the rest is published.
+
+    Args:
+        models: Name to Keras file. The last one is the bundle's default.
+        dataset: What the models were trained on. Calibration and checks use training images only.
+        out: The bundle's folder.
+        variants: Names such as `int8` (every format) or `tflite:int8`.
+        seed: Draws calibration, held-back and self-test images.
+        overwrite: Replace what is at `out`.
+
+    Raises:
+        InputError: Unusable input; nothing was written.
+        CheckFailedError: Not one artifact keeps its bound; nothing was written.
+    """
+    chosen = parse_variants(variants)
+    if not models or not chosen:
+        raise InputError("nothing to export: name at least one model and one variant")
+    with new_folder(Path(out), overwrite=overwrite) as folder:
+        sources = [open_source(name, Path(path), classes=len(dataset.labels)) for name, path in models.items()]
+        draw = Draw(dataset, seed)
+        default = sources[-1]
+        held_back = {source.name: draw.held_back(source) for source in sources}
+        references = {source.name: _answers(source, held_back[source.name]) for source in sources}
+        embedded = Embedded(
+            dataset.labels, _common_output(sources), draw.preprocessing, _unknown_threshold(default, references)
+        )
+        artifacts: list[Artifact] = []
+        withheld: list[Withheld] = []
+        for source in sources:
+            made, failed = _convert(source, chosen, Converter(source, draw.calibration(source), embedded), folder)
+            kept, refused = _check(made, held_back[source.name], references[source.name], folder)
+            artifacts += kept
+            withheld += failed + refused
+        manifest = Manifest(
+            name=Path(out).name,
+            labels=dataset.labels,
+            preprocessing=draw.preprocessing,
+            output=embedded.output,
+            artifacts=tuple(artifacts),
+            default_model=default.name,
+            unknown_threshold=embedded.unknown_threshold,
+            source={
+                "models": {source.name: {"file": source.path.name, "sha256": source.sha256} for source in sources},
+                "dataset": draw.record(),
+            },
+            tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
+        )
+        result = ExportResult(manifest, tuple(withheld))
+        if not artifacts:
+            result.raise_if_withheld()
+        write_file(folder / MANIFEST_NAME, manifest.to_json())
+    logger.info("wrote %s: %d artifacts, %d withheld", out, len(artifacts), len(withheld))
+    return result
+
+
+def _common_output(sources: Sequence[Source]) -> str:
+    if len({source.output for source in sources}) > 1:
+        kinds = ", ".join(f"{source.name} gives {source.output}" for source in sources)
+        raise InputError(f"models of one bundle must give the same kind of output: {kinds}")
+    return sources[0].output
+
+
+def _answers(source: Source, samples: Samples) -> Outputs:
+    """What the Keras model itself gives, in float32."""
+    given = source.model.predict([samples.inputs[name] for name in source.model.input_names], batch_size=256, verbose=0)
+    arrays = given if isinstance(given, list) else [given]
+    return dict(zip(source.model.output_names, arrays, strict=True))
+
+
+def _unknown_threshold(source: Source, references: Mapping[str, Outputs]) -> float | None:
+    """The highest probability that all but `_UNKNOWN_SHARE` of the held-back images reach."""
+    if source.output == "raw":
+        return None
+    (values,) = references[source.name].values()
+    if source.output == "logits":
+        powers = np.exp(values - values.max(axis=1, keepdims=True))
+        values = powers / powers.sum(axis=1, keepdims=True)
+    return round(float(np.quantile(values.max(axis=1), _UNKNOWN_SHARE)), 4)
+
+
+_Made = tuple[Variant, Artifact]
+
+
+def _convert(
+    source: Source, variants: Sequence[Variant], converter: Converter, folder: Path
+) -> tuple[list[_Made], list[Withheld]]:
+    made: list[_Made] = []
+    failed: list[Withheld] = []
+    for variant in variants:
+        logger.info("exporting %s", variant.file(source.name))
+        try:
+            path = converter.write(variant, folder)
+        except ConversionError as error:
+            failed.append(Withheld(variant.file(source.name), str(error)))
+            continue
+        found = describe(path)
+        artifact = Artifact(
+            file=path.name,
+            model=source.name,
+            format=variant.format,
+            variant=variant.name,
+            sha256=file_sha256(path),
+            bytes=found.bytes,
+            inputs=found.inputs,
+            outputs=found.outputs,
+            weights=found.weights,
+            sparsity=found.sparsity,
+            operators=found.operators,
+            oldest_runtime=found.oldest_runtime,
+        )
+        made.append((variant, artifact))
+    return made, failed
+
+
+def _check(
+    made: Sequence[_Made], held_back: Samples, reference: Outputs, folder: Path
+) -> tuple[list[Artifact], list[Withheld]]:
+    """Run each artifact; what keeps its bound stays in the folder, with its metrics."""
+    kept: list[Artifact] = []
+    refused: list[Withheld] = []
+    answers = run_artifacts(folder, [artifact for _, artifact in made], held_back)
+    for variant, artifact in made:
+        answer = answers[artifact.file]
+        metrics, failure = ({}, answer) if isinstance(answer, str) else judge(variant, answer, reference, held_back)
+        if failure is None:
+            kept.append(replace(artifact, metrics=metrics))
+        else:
+            logger.warning("withheld %s: %s", artifact.file, failure)
+            refused.append(Withheld(artifact.file, failure))
+            (folder / artifact.file).unlink()
+    return kept, refused

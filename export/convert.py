@@ -1,0 +1,63 @@
+"""From one Keras model to the files of its variants."""
+
+import tempfile
+from pathlib import Path
+
+from edgepress.runtime.embedded import Embedded
+
+from edgepress.runtime import EdgepressError
+from edgepress.runtime.files import write_file
+
+from .onnx_convert import to_onnx
+from .samples import Samples
+from .source import Source
+from .tflite_convert import to_tflite
+from .tflite_finish import finish_tflite
+from .variants import Variant
+
+__all__ = ["ConversionError", "Converter"]
+
+
+class ConversionError(EdgepressError):
+    """A converter cannot make this variant of this model."""
+
+
+class Converter:
+    """Makes one model's files; what two variants share is made once."""
+
+    def __init__(self, source: Source, calibration: Samples, embedded: Embedded) -> None:
+        self._source = source
+        self._calibration = calibration
+        self._embedded = embedded
+        self._tflite: dict[str, bytes] = {}
+
+    def write(self, variant: Variant, folder: Path) -> Path:
+        """Convert to one variant.
+
+        Raises:
+            ConversionError: The converter refuses, in its own words.
+        """
+        try:
+            content = self._onnx(variant.name) if variant.format == "onnx" else self._lite(variant.name)
+        except EdgepressError:
+            raise
+        except Exception as error:  # Converters raise whatever their libraries do.
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise ConversionError(f"{variant.format} conversion: {reason.strip()}") from error
+        path = folder / variant.file(self._source.name)
+        write_file(path, content)
+        return path
+
+    def _lite(self, name: str) -> bytes:
+        if name not in self._tflite:
+            content = to_tflite(self._source, name, self._calibration)
+            self._tflite[name] = finish_tflite(
+                content, self._source.name, self._source.model.output_names, self._embedded
+            )
+        return self._tflite[name]
+
+    def _onnx(self, name: str) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.tflite")
+            path.write_bytes(self._lite(name))
+            return to_onnx(path, self._embedded)

@@ -1,0 +1,83 @@
+"""A trained Keras model, as export sees it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgepress.runtime import InputError
+from edgepress.runtime.files import file_sha256
+
+__all__ = ["Source", "open_source"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One model to export."""
+
+    name: str
+    """First part of its artifacts' file names."""
+    path: Path
+    sha256: str
+    """Digest of the Keras file."""
+    model: Any
+    """tf_keras model in float32, no quantizers in it."""
+    quantized: Any | None
+    """The same weights with the quantizers they were trained with (quantization-aware training); None without."""
+    output: str
+    """`logits`, `probabilities` or `raw`."""
+
+    @property
+    def only_input(self) -> tuple[str, tuple[int, ...]]:
+        """Name and shape (without the batch) of the model's one input."""
+        if len(self.model.inputs) != 1:
+            names = ", ".join(self.model.input_names)
+            raise InputError(f"model {self.name!r} has the inputs {names}: pass samples for each of them")
+        (name,) = self.model.input_names
+        return name, tuple(self.model.inputs[0].shape[1:])
+
+
+def open_source(name: str, path: Path, *, classes: int) -> Source:
+    """Open a Keras file safely and see what it is.
+
+    Args:
+        name: What to call it.
+        path: A `.keras` or `.h5` file, or a SavedModel folder.
+        classes: How many outputs a classifier has.
+
+    Raises:
+        InputError: No such file, not a Keras model, or one that needs layers that are not allowed.
+    """
+    from edgepress.train import open_keras, strip_quantization
+
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"no model at {path}: name a .keras or .h5 file, or a SavedModel folder")
+    model = open_keras(path)
+    quantized = model if _is_quantized(model) else None
+    plain = strip_quantization(model) if quantized is not None else model
+    digest = file_sha256(path) if path.is_file() else _folder_sha256(path)
+    return Source(name, path, digest, plain, quantized, _output_kind(plain, classes))
+
+
+def _is_quantized(model: Any) -> bool:
+    return any(type(layer).__name__.startswith("Quantize") for layer in model.layers)
+
+
+def _folder_sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()} {file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _output_kind(model: Any, classes: int) -> str:
+    """What the one output of a classifier means, from the last layer's activation; `raw` for all else."""
+    shapes = [tuple(output.shape) for output in model.outputs]
+    if len(shapes) != 1 or shapes[0][1:] != (classes,):
+        return "raw"
+    last = model.get_layer(model.output_names[0])
+    activation = last.get_config().get("activation", "linear")
+    if activation == "softmax" or type(last).__name__ == "Softmax":
+        return "probabilities"
+    return "logits" if activation == "linear" else "raw"

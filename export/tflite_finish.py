@@ -1,0 +1,119 @@
+"""The last step of every `.tflite` file: names that callers know, metadata, labels."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
+
+from edgepress.runtime.extras import require
+
+from .tflite_metadata import append_labels, model_metadata
+
+__all__ = ["finish_tflite"]
+
+_IDENTIFIER = b"TFL3"
+_ALIGNMENT = 16
+"""Of buffers, as the schema demands (`force_align: 16`)."""
+_WRAPPING = re.compile(r"(sequential|model|functional)(_\d+)?|StatefulPartitionedCall|PartitionedCall")
+"""Steps of a path that name no layer."""
+
+
+def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedded: Embedded) -> bytes:
+    """Write the file again with its interface named and described. The graph and the weights stay as they are.
+
+    Args:
+        content: What a converter made.
+        name: What the model is called.
+        output_names: Names of the outputs in Keras; wrappers for quantization prefix them.
+        embedded: Labels, preprocessing and the output's meaning.
+    """
+    schema = require("ai_edge_litert.schema_py_generated", extra="toolkit")
+    model = schema.ModelT.InitFromPackedBuf(content)
+    graph = model.subgraphs[0]
+    _name_interface(model, output_names)
+    names = _interface_names(model)
+    for subgraph in model.subgraphs:
+        _name_tensors(subgraph, names if subgraph is graph else {})
+    metadata = model_metadata(
+        name,
+        [(names[i], len(graph.tensors[i].shape)) for i in graph.inputs],
+        [names[i] for i in graph.outputs],
+        embedded.preprocessing,
+        embedded.labels,
+    )
+    model.description = name.encode()
+    _add_metadata(schema, model, "TFLITE_METADATA", metadata)
+    _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_json().encode())
+    return append_labels(_pack(model), embedded.labels)
+
+
+def _name_interface(model: Any, output_names: Sequence[str]) -> None:
+    for signature in model.signatureDefs or []:
+        for output in signature.outputs:
+            known = output.name.decode()
+            output.name = next((name for name in output_names if known in (name, f"quant_{name}")), known).encode()
+
+
+def _name_tensors(graph: Any, interface: Mapping[int, str]) -> None:
+    """`dense/kernel`, `dense/bias`, `dense` in place of the converter's lists of every operation that was folded."""
+    made = {i for operator in graph.operators for i in operator.outputs}
+    taken = set(interface.values())
+    for i, tensor in enumerate(graph.tensors):
+        if i in interface:
+            tensor.name = interface[i].encode()
+            continue
+        layer = _layer(tensor.name.decode())
+        if not layer:
+            continue
+        computed = i in made or i in graph.inputs
+        part = "" if computed else "/bias" if len(tensor.shape) < 2 else "/kernel"
+        name, count = layer + part, 1
+        while name in taken:
+            count += 1
+            name = f"{layer}{part}_{count}"
+        taken.add(name)
+        tensor.name = name.encode()
+
+
+def _layer(name: str) -> str:
+    """The one layer that a converter's name speaks of; empty where there are several or none."""
+    layers = set()
+    for part in re.sub(r":\d+$", "", name).split(";"):
+        path = [p for p in part.split("/") if not _WRAPPING.fullmatch(p)]
+        layers.add(path[0].removeprefix("quant_") if len(path) > 1 else "")
+    return layers.pop() if len(layers) == 1 else ""
+
+
+def _interface_names(model: Any) -> dict[int, str]:
+    """Tensor index to the signature's name, or the tensor's own where there is no signature."""
+    graph = model.subgraphs[0]
+    names = {i: graph.tensors[i].name.decode() for i in (*graph.inputs, *graph.outputs)}
+    for signature in model.signatureDefs or []:
+        names |= {entry.tensorIndex: entry.name.decode() for entry in (*signature.inputs, *signature.outputs)}
+    return names
+
+
+def _add_metadata(schema: Any, model: Any, name: str, content: bytes) -> None:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(content, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
+    model.metadata = [*(m for m in model.metadata or [] if m.name != entry.name), entry]
+
+
+def _pack(model: Any) -> bytes:
+    import flatbuffers
+
+    class AlignedBuilder(flatbuffers.Builder):
+        """The generated code leaves out the schema's alignment of buffers, which kernels rely on."""
+
+        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
+            offset: int = super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
+            return offset
+
+    builder = AlignedBuilder(1 << 20)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())

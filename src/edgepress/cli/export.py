@@ -1,0 +1,76 @@
+"""`edgepress export`: Keras models in, bundle out."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from edgepress.runtime import InputError
+
+from .common import data_option, emit, json_option, out_option, overwrite_option, reports_errors, seed_option
+
+__all__ = ["command"]
+
+
+@click.command("export", short_help="Convert Keras models to TFLite and ONNX: a bundle.")
+@click.argument("models", nargs=-1, required=True, metavar="[NAME=]MODEL...")
+@data_option
+@out_option("The bundle's folder.", required=True)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="[FORMAT:]NAME",
+    help="Which files to make, such as int8 or tflite:float16. Repeat for several.",
+)
+@seed_option
+@overwrite_option
+@json_option
+@reports_errors
+def command(
+    models: tuple[str, ...],
+    data: str,
+    out: str,
+    variants: tuple[str, ...],
+    seed: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Convert Keras MODELs (.keras, .h5 or SavedModel) to every variant, check each on held-back data, write a bundle.
+
+    A model is called after its file, or NAME. The last one is the bundle's default. Exit status 1: an artifact strayed
+    beyond its bound and was withheld; the rest is published.
+    """
+    from edgepress.data import load_dataset
+    from edgepress.export import DEFAULT_VARIANTS, export
+
+    result = export(
+        _named(models), load_dataset(data), out, variants=variants or DEFAULT_VARIANTS, seed=seed, overwrite=overwrite
+    )
+    rows = [
+        f"{a.file:32} {a.bytes:>10,} bytes  {_metric(a.metrics)}  sparsity {a.sparsity:.2f}"
+        for a in result.manifest.artifacts
+    ]
+    summary = {
+        "out": str(out),
+        "artifacts": [asdict(artifact) for artifact in result.manifest.artifacts],
+        "withheld": [asdict(each) for each in result.withheld],
+    }
+    emit(summary, "\n".join([*rows, f"bundle: {out}"]), as_json=as_json)
+    result.raise_if_withheld()
+
+
+def _named(models: tuple[str, ...]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for text in models:
+        name, path = text.split("=", 1) if "=" in text else (Path(text).stem, text)
+        if name in named:
+            raise InputError(f"two models are called {name!r}: give them names, as in float=a.keras pressed=b.keras")
+        named[name] = path
+    return named
+
+
+def _metric(metrics: dict[str, float]) -> str:
+    if "accuracy" in metrics:
+        return f"held-back accuracy {metrics['accuracy']:.4f} ({metrics['difference_points']:+.2f} points)"
+    return f"held-back SQNR {metrics['sqnr_db']:.1f} dB"
