@@ -48,7 +48,7 @@ def open_source(name: str, path: Path, *, classes: int) -> Source:
     Raises:
         InputError: No such file, not a Keras model, or one that needs layers that are not allowed.
     """
-    from edgepress.train import open_keras, strip_quantization
+    from edgepress.train import open_keras, strip_quantization  # type: ignore[attr-defined,unused-ignore]
 
     path = Path(path)
     if not path.exists():

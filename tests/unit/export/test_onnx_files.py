@@ -1,0 +1,55 @@
+import numpy as np
+import onnx
+import pytest
+
+from edgepress.export.convert import Converter
+from edgepress.export.describe import describe
+from edgepress.export.variants import VARIANTS
+from edgepress.runtime import load
+
+
+def answers(path, inputs):
+    with load(path, delegate=False) as model:
+        spec, out = model.artifact.inputs[0], model.artifact.outputs[0]
+        given = model.run(spec.quantization.quantize(inputs) if spec.quantization else inputs)
+        return out.quantization.dequantize(given) if out.quantization else given
+
+
+def test_int8_answers_as_the_tflite_file_does(files, samples):
+    inputs = samples.inputs["pixels"]
+    ours, theirs = answers(files["onnx:int8"], inputs), answers(files["tflite:int8"], inputs)
+    step = describe(files["tflite:int8"]).outputs[0].scale
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() >= 0.999
+    assert np.abs(ours - theirs).max() <= step * 1.01
+
+
+def test_int8_multiplies_unsigned_by_unsigned(files):
+    """Signed weights saturate on x86 without VNNI."""
+    model = onnx.load(files["onnx:int8"])
+    assert onnx.TensorProto.INT8 not in {i.data_type for i in model.graph.initializer}
+    found = describe(files["onnx:int8"])
+    assert found.weights == {"uint8": 1.0}
+    assert found.float_steps == ()
+    assert not [name for name in found.operators if name.startswith("QLinear")]
+
+
+@pytest.mark.parametrize("key", ["onnx:float32", "onnx:int8"])
+def test_the_interface_is_float_and_named_as_in_keras(files, key):
+    found = describe(files[key])
+    assert [(s.name, s.shape, s.dtype) for s in found.inputs] == [("pixels", (-1, 64), "float32")]
+    assert [(s.name, s.shape, s.dtype) for s in found.outputs] == [("logits", (-1, 4), "float32")]
+
+
+@pytest.mark.parametrize("key", ["onnx:float32", "onnx:int8"])
+def test_a_lone_file_knows_its_labels(files, key, embedded, tmp_path):
+    lone = tmp_path / "copied.onnx"
+    lone.write_bytes(files[key].read_bytes())
+    with load(lone) as model:
+        assert model.labels == embedded.labels
+
+
+@pytest.mark.parametrize("key", ["onnx:float32", "onnx:int8"])
+def test_converting_again_gives_the_same_bytes(files, key, tiny, samples, embedded, tmp_path):
+    """tf2onnx counts its names up over the whole process; the file must not show it."""
+    again = Converter(tiny, samples, embedded).write(VARIANTS[key], tmp_path)
+    assert again.read_bytes() == files[key].read_bytes()

@@ -1,0 +1,27 @@
+import pytest
+
+from edgepress.export.variants import DEFAULT_VARIANTS, VARIANTS, parse_variants
+from edgepress.runtime import InputError
+
+
+def test_a_plain_name_means_every_format_that_has_it():
+    assert [variant.key for variant in parse_variants(["int8"])] == ["tflite:int8", "onnx:int8"]
+
+
+def test_a_format_narrows_it_and_each_comes_once():
+    assert [v.key for v in parse_variants(["onnx:int8", "onnx:int8"])] == ["onnx:int8"]
+
+
+def test_unknown_names_are_refused_with_the_allowed_ones():
+    with pytest.raises(InputError, match="'int7'.*tflite:int8"):
+        parse_variants(["int8", "int7"])
+
+
+def test_the_default_variants_exist():
+    assert set(DEFAULT_VARIANTS) <= set(VARIANTS)
+
+
+def test_a_bound_counts_images_and_one_at_least():
+    int8 = VARIANTS["tflite:int8"]
+    assert int8.accuracy_may_drop(10_000) == 30
+    assert VARIANTS["tflite:float32"].accuracy_may_drop(10_000) == 1
