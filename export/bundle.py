@@ -12,18 +12,20 @@ import numpy as np
 from edgepress import __version__
 from edgepress.data import Dataset
 from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
+from edgepress.runtime.conformance import Matrix
 from edgepress.runtime.embedded import Embedded
 from edgepress.runtime.files import file_sha256, new_folder, write_file
 from edgepress.runtime.manifest import MANIFEST_NAME
 
 from .convert import ConversionError, Converter
 from .describe import describe
-from .draw import Draw
+from .draw import GOLDEN_IMAGES, Draw
 from .judge import judge
 from .measure import Outputs, run_artifacts
 from .samples import Samples
 from .source import Source, open_source
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants
+from .verify import verify
 
 __all__ = ["ExportResult", "Withheld", "export"]
 
@@ -57,6 +59,8 @@ class ExportResult:
 
     manifest: Manifest
     withheld: tuple[Withheld, ...]
+    matrix: Matrix | None
+    """Every artifact in every backend that is here; None for models that are no classifiers."""
 
     def raise_if_withheld(self) -> None:
         """Raise CheckFailedError that names every artifact that was withheld."""
@@ -124,11 +128,17 @@ def export(
             },
             tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
         )
-        result = ExportResult(manifest, tuple(withheld))
-        if not artifacts:
+        matrix = None
+        if artifacts and embedded.output != "raw":
+            indices = draw.conformance_indices
+            images, labels = dataset.x_train[indices], dataset.y_train[indices]
+            manifest, matrix = verify(folder, manifest, images, labels, golden=GOLDEN_IMAGES)
+            withheld += [Withheld(file, reason) for file, reason in matrix.refused.items()]
+        result = ExportResult(manifest, tuple(withheld), matrix)
+        if not manifest.artifacts:
             result.raise_if_withheld()
         write_file(folder / MANIFEST_NAME, manifest.to_json())
-    logger.info("wrote %s: %d artifacts, %d withheld", out, len(artifacts), len(withheld))
+    logger.info("wrote %s: %d artifacts, %d withheld", out, len(manifest.artifacts), len(withheld))
     return result
 
 

@@ -3,9 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from edgepress.runtime.embedded import Embedded
-
 from edgepress.runtime import EdgepressError
+from edgepress.runtime.embedded import Embedded
 from edgepress.runtime.files import write_file
 
 from .onnx_convert import to_onnx

@@ -1,9 +1,9 @@
 """What a `.tflite` file really holds."""
 
 import numpy as np
-from edgepress.runtime.tflite_file import Subgraph, Tensor, TfliteFile, read_tflite
 
-from edgepress.runtime import TensorSpec
+from edgepress.runtime import InputError, TensorSpec
+from edgepress.runtime.tflite_file import Subgraph, Tensor, TfliteFile, read_tflite
 
 from .describe import Constant, Description, Step, constant
 from .oldest_runtime import oldest_tflite_runtime
@@ -21,6 +21,13 @@ def describe_tflite(name: str, content: bytes) -> Description:
         InputError: It is damaged.
     """
     file = read_tflite(content)
+    try:
+        return _description(name, content, file)
+    except (IndexError, KeyError, ValueError, ZeroDivisionError) as error:
+        raise InputError(f"{name} is damaged: its tensors and operators do not fit together ({error!r})") from None
+
+
+def _description(name: str, content: bytes, file: TfliteFile) -> Description:
     names = _public_names(file)
     return Description(
         file=name,

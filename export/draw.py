@@ -13,15 +13,16 @@ from edgepress.data.convention import contract_of
 from .samples import Samples, pictures
 from .source import Source
 
-__all__ = ["SELFTEST_IMAGES", "Draw"]
+__all__ = ["GOLDEN_IMAGES", "Draw"]
 
-SELFTEST_IMAGES = 64
+GOLDEN_IMAGES = 64
+_CONFORMANCE_IMAGES = 1000
 _CALIBRATION_IMAGES = 500
 _HELD_BACK_IMAGES = 5000
 
 
 class Draw:
-    """Calibration, held-back and self-test images of one export."""
+    """Calibration and held-back images of one export."""
 
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self.dataset = dataset
@@ -30,8 +31,8 @@ class Draw:
         random = np.random.default_rng([seed, len(split.fit)])
         self.calibration_indices = _some(random, split.fit, _CALIBRATION_IMAGES)
         self.held_back_indices = _some(random, split.validation, _HELD_BACK_IMAGES)
-        self.selftest_positions = _some(random, np.arange(len(self.held_back_indices)), SELFTEST_IMAGES)
-        """Which of the held-back images become golden vectors."""
+        self.conformance_indices = random.permutation(self.held_back_indices)[:_CONFORMANCE_IMAGES]
+        """Held-back images for every backend; the first `GOLDEN_IMAGES` become the bundle's self-test."""
 
     @cached_property
     def preprocessing(self) -> Any:

@@ -6,7 +6,6 @@ provider can fuse in its own way.
 """
 
 import json
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from edgepress.runtime.extras import require
 from edgepress.runtime.tflite_file import TfliteFile, read_tflite
 
 from .onnx_graph import Graph
+from .quiet import quiet
 
 __all__ = ["to_onnx"]
 
@@ -30,10 +30,8 @@ def to_onnx(tflite: Path, embedded: Embedded) -> bytes:
         tflite: The file; int8 ones have integer inputs and outputs.
         embedded: Labels, preprocessing and the output's meaning, for the file's metadata.
     """
-    tf2onnx = require("tf2onnx", extra="toolkit")
-    convert = require("tf2onnx.convert", extra="toolkit")
-    logging.getLogger(tf2onnx.__name__).setLevel(logging.WARNING)
-    model, _ = convert.from_tflite(str(tflite), opset=_OPSET)
+    with quiet():
+        model, _ = require("tf2onnx.convert", extra="toolkit").from_tflite(str(tflite), opset=_OPSET)
     graph = Graph(model)
     file = read_tflite(tflite.read_bytes())
     _use_unsigned_integers(graph)

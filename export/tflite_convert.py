@@ -1,6 +1,5 @@
 """Keras to TFLite, by TensorFlow's converter."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from edgepress.runtime.extras import require
 
+from .quiet import quiet
 from .samples import Samples
 from .source import Source
 
@@ -42,9 +42,7 @@ def to_tflite(source: Source, variant: str, calibration: Samples) -> bytes:
         converter.inference_input_type = converter.inference_output_type = tf.int8
     elif variant == "int16x8":
         converter.inference_input_type = converter.inference_output_type = tf.int16
-    with warnings.catch_warnings():
-        # "Statistics for quantized inputs were expected": they come from the calibration or from the model.
-        warnings.simplefilter("ignore", UserWarning)
+    with quiet():
         content: bytes = converter.convert()
     return content
 

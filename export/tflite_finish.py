@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
 
+from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
 from edgepress.runtime.extras import require
 
 from .tflite_metadata import append_labels, model_metadata

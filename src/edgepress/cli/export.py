@@ -55,7 +55,10 @@ def command(
         "out": str(out),
         "artifacts": [asdict(artifact) for artifact in result.manifest.artifacts],
         "withheld": [asdict(each) for each in result.withheld],
+        "conformance": result.matrix.to_dict() if result.matrix else None,
     }
+    if result.withheld and result.matrix:
+        rows.append(result.matrix.to_text())
     emit(summary, "\n".join([*rows, f"bundle: {out}"]), as_json=as_json)
     result.raise_if_withheld()
 

@@ -7,7 +7,7 @@ import pytest
 from edgepress.export.describe import describe
 from edgepress.export.tflite_convert import to_tflite
 from edgepress.export.tflite_finish import finish_tflite
-from edgepress.runtime import load
+from edgepress.runtime import InputError, load
 from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
 from edgepress.runtime.tflite_file import read_tflite
 
@@ -77,3 +77,11 @@ def test_metadata_costs_little(files):
 def test_the_embedded_json_is_the_runtimes(files, embedded):
     text = read_tflite(files["tflite:int8"].read_bytes()).metadata[EMBEDDED_KEY]
     assert Embedded.from_json(text) == embedded
+
+
+def test_a_damaged_file_is_refused_in_one_line(files, tmp_path):
+    for name, content in (("empty", b"\0\0\0\0TFL3"), ("cut", files["tflite:int8"].read_bytes()[:700])):
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(content)
+        with pytest.raises(InputError):
+            describe(path)

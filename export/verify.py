@@ -1,0 +1,77 @@
+"""Golden vectors, tolerances, and the conformance check that stands before every publication."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.runtime import Artifact, Manifest
+from edgepress.runtime.backends import BACKENDS
+from edgepress.runtime.conformance import Matrix, conformance, default_tolerance, setting_name
+from edgepress.runtime.files import write_file
+from edgepress.runtime.manifest import MANIFEST_NAME
+from edgepress.runtime.selftest import SELFTEST_NAME, Vectors, reference_outputs
+
+__all__ = ["verify"]
+
+_DELEGATES = {"litert": (False, True), "tflite-runtime": (False, True)}
+
+
+def verify(
+    folder: Path,
+    manifest: Manifest,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    golden: int,
+) -> tuple[Manifest, Matrix]:
+    """Run every artifact in every backend that is here, delegates on and off, twice in fresh processes.
+
+    Args:
+        folder: The bundle in the making: the artifacts are there.
+        manifest: What is known of it so far.
+        images: Held-back pictures in the contract's shape. Shape (n, height, width[, 3]).
+        labels: Their classes. Shape (n,).
+        golden: How many of them, from the first, become the bundle's self-test.
+
+    Returns:
+        The manifest with tolerances and self-test, without the artifacts that failed; and the matrix. The self-test is
+        written; the failed files are gone.
+    """
+    write_file(folder / MANIFEST_NAME, manifest.to_json())
+    outputs = reference_outputs(folder, images)
+    manifest = replace(manifest, artifacts=tuple(_with_tolerance(a, outputs) for a in manifest.artifacts))
+    write_file(folder / MANIFEST_NAME, manifest.to_json())
+    matrix = conformance(folder, vectors=Vectors(images, labels, outputs))
+    for file in matrix.refused:
+        (folder / file).unlink()
+    kept = tuple(artifact for artifact in manifest.artifacts if artifact.file not in matrix.refused)
+    vectors = Vectors(images[:golden], labels[:golden], {a.file: outputs[a.file][:golden] for a in kept})
+    vectors.write(folder / SELFTEST_NAME)
+    return replace(manifest, artifacts=kept, selftest=SELFTEST_NAME), matrix
+
+
+def _with_tolerance(artifact: Artifact, outputs: dict[str, NDArray[Any]]) -> Artifact:
+    if artifact.file not in outputs:
+        return artifact
+    expected = outputs[artifact.file]
+    tolerance = {
+        setting_name(backend.name, delegate): _tolerance(artifact, backend.name, delegate, expected)
+        for backend in BACKENDS.values()
+        if backend.format == artifact.format
+        for delegate in _settings(backend.name)
+    }
+    return replace(artifact, tolerance=tolerance)
+
+
+def _settings(backend: str) -> Sequence[bool]:
+    return _DELEGATES.get(backend, (False,))
+
+
+def _tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArray[Any]) -> float:
+    if artifact.variant == "float16" and delegate:
+        # The file allows half precision throughout, which XNNPACK takes on processors that compute in it.
+        return 0.01 * max(1.0, float(np.abs(expected).max(initial=0)))
+    return default_tolerance(artifact, backend, delegate, expected)

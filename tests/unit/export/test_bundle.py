@@ -1,0 +1,100 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from edgepress.export import bundle, export
+from edgepress.export.convert import Converter
+from edgepress.runtime import CheckFailedError, InputError, Manifest, load
+from edgepress.runtime.conformance import conformance
+from edgepress.runtime.tflite_file import read_tflite
+
+
+@pytest.fixture
+def from_tiny(tiny, tmp_path, monkeypatch):
+    """A model path that opens as the tiny model."""
+    path = tmp_path / "tiny.keras"
+    monkeypatch.setattr(bundle, "open_source", lambda name, path, *, classes: replace(tiny, name=name, path=path))
+    return path
+
+
+def test_a_bundle_is_complete_in_itself(from_tiny, quadrants, tmp_path):
+    result = export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["int8", "tflite:float32"])
+    assert result.withheld == ()
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "manifest.json",
+        "selftest.npz",
+        "tiny-float32.tflite",
+        "tiny-int8.onnx",
+        "tiny-int8.tflite",
+    ]
+    manifest = Manifest.read(tmp_path / "out")
+    assert manifest == result.manifest
+    assert manifest.labels == quadrants.labels
+    assert manifest.artifact("tiny-int8.tflite").metrics["accuracy"] > 0.95
+    assert manifest.artifact("tiny-int8.tflite").tolerance["litert"] == 0
+    assert 0 < manifest.unknown_threshold < 1
+    assert conformance(tmp_path / "out").ok
+    with load(tmp_path / "out") as model:
+        assert (model.predict(quadrants.x_test).indices == quadrants.y_test).mean() > 0.95
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """Let the converter zero the largest weight of the files it writes, those of the named variants."""
+    write = Converter.write
+
+    def install(*keys):
+        def write_spoilt(self, variant, folder):
+            path = write(self, variant, folder)
+            if variant.key in keys:
+                content = path.read_bytes()
+                kernel = max((bytes(t.data) for _, t in read_tflite(content).constants()), key=len)
+                path.write_bytes(content.replace(kernel, bytes(len(kernel))))
+            return path
+
+        monkeypatch.setattr(Converter, "write", write_spoilt)
+
+    return install
+
+
+def test_one_beyond_its_bound_is_withheld_and_the_rest_published(from_tiny, quadrants, tmp_path, spoil):
+    spoil("tflite:int8")
+    result = export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["int8", "tflite:float32"])
+    assert [each.file for each in result.withheld] == ["tiny-int8.tflite"]
+    assert "bound 0.3 points" in result.withheld[0].reason
+    assert not (tmp_path / "out/tiny-int8.tflite").exists()
+    assert (tmp_path / "out/tiny-float32.tflite").exists()
+    with pytest.raises(CheckFailedError, match=r"tiny-int8\.tflite"):
+        result.raise_if_withheld()
+
+
+def test_nothing_true_is_nothing_written(from_tiny, quadrants, tmp_path, spoil):
+    spoil("tflite:float32")
+    with pytest.raises(CheckFailedError, match=r"tiny-float32\.tflite"):
+        export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["tflite:float32"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_exists_is_left_alone(from_tiny, quadrants, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/precious").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        export({"tiny": from_tiny}, quadrants, tmp_path / "out")
+    assert (tmp_path / "out/precious").read_text() == "mine"
+
+
+def test_images_of_another_size_are_refused(tiny, from_tiny, quadrants, tmp_path):
+    other = replace(quadrants, x_train=quadrants.x_train[:, :6], x_test=quadrants.x_test[:, :6])
+    with pytest.raises(InputError, match="images of"):
+        export({"tiny": from_tiny}, other, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_manifest_records_how_it_was_made(from_tiny, quadrants, tmp_path):
+    export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["tflite:int8"], seed=3)
+    data = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert data["source"]["dataset"]["seed"] == 3
+    assert data["source"]["dataset"]["sha256"] == quadrants.sha256
+    assert len(data["source"]["dataset"]["calibration_indices"]) == 500
+    assert {"tensorflow", "tf2onnx", "edgepress"} <= set(data["tools"])
