@@ -12,6 +12,7 @@ __all__ = ["main"]
 _COMMANDS: dict[str, str] = {
     "export": "Convert Keras models to TFLite and ONNX: a bundle.",
     "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",
+    "serve": "HTTP API and drawing page.",
 }
 
 

@@ -1,0 +1,30 @@
+"""Serve a bundle: HTTP API, Open Inference Protocol, metrics and a drawing page. Needs the extra `serve`."""
+
+import os
+from collections.abc import Callable
+
+from ..extras import require
+from .options import Limits, Options
+
+__all__ = ["Limits", "Options", "serve"]
+
+
+def serve(
+    bundle: str | os.PathLike[str], options: Options | None = None, started: Callable[[str], None] = lambda _: None
+) -> None:
+    """Serve a bundle until SIGTERM or SIGINT.
+
+    Args:
+        bundle: The bundle's folder. A new bundle in its place is taken over without dropping a request.
+        options: Where to listen, the key, the limits; the defaults when None.
+        started: Called with the page's address once connections are accepted.
+
+    Raises:
+        MissingExtraError: The web server is not installed.
+        EdgepressError: The bundle cannot be served, or the address cannot be listened on.
+    """
+    for module in ("uvicorn", "starlette", "orjson", "python_multipart", "prometheus_client"):
+        require(module, extra="serve")
+    from .server import serve
+
+    serve(bundle, options or Options(), started)

@@ -1,0 +1,17 @@
+"""onnxruntime-web runs `.onnx` artifacts in the browser; `scripts/browser-assets` fetches its files (14 MB)."""
+
+import os
+from pathlib import Path
+
+__all__ = ["ASSET_FILES", "ASSETS_VARIABLE", "find_assets"]
+
+ASSETS_VARIABLE = "EDGEPRESS_BROWSER_ASSETS"
+ASSET_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+
+
+def find_assets() -> Path | None:
+    """The folder that holds onnxruntime-web's files: named by the variable, or where the script puts them."""
+    named = os.environ.get(ASSETS_VARIABLE)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(named) if named else cache / "edgepress" / "onnxruntime-web"
+    return folder if all((folder / name).is_file() for name in ASSET_FILES) else None

@@ -1,0 +1,113 @@
+"""A request's body: read within the limits, and turned into images in the contract."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from starlette.requests import Request
+
+from ..contract import Preprocessing
+from .options import Limits
+from .problems import Problem, overloaded
+
+__all__ = ["BodyReader", "images_from_json", "images_from_raw", "json_object"]
+
+
+class BodyReader:
+    """Reads bodies; all that are in memory at once share one budget."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffered = 0
+
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body, which counts as held until the block ends.
+
+        What a client still sends after a refusal is discarded by the web server, so that it gets to see the answer.
+
+        Raises:
+            Problem: 413 too long, 408 too slow, 503 too much in memory.
+        """
+        limits, chunks, size = self._limits, list[bytes](), 0
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limits.body_bytes:
+            raise self._too_long()
+        try:
+            try:
+                async with asyncio.timeout(limits.body_s):
+                    async for chunk in request.stream():
+                        if size + len(chunk) > limits.body_bytes:
+                            raise self._too_long()
+                        if self._buffered + len(chunk) > limits.buffered_bytes:
+                            raise overloaded(f"{self._buffered} bytes of requests are in memory already")
+                        chunks.append(chunk)
+                        size += len(chunk)
+                        self._buffered += len(chunk)
+            except TimeoutError:
+                raise Problem(
+                    408,
+                    f"{size} bytes of the body came in {limits.body_s:g} s: send it faster, or a shorter one",
+                    {"connection": "close"},
+                ) from None
+            yield b"".join(chunks)
+        finally:
+            self._buffered -= size
+
+    def _too_long(self) -> Problem:
+        return Problem(413, f"the body is longer than {self._limits.body_bytes} bytes: send fewer or smaller images")
+
+
+def json_object(body: bytes) -> dict[str, object]:
+    """The JSON object that a body holds. Raises Problem 400 for anything else."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"the body is no JSON ({error}): send a JSON object") from None
+    if not isinstance(value, dict):
+        raise Problem(400, f"the body is a JSON {_json_type(value)}: send a JSON object")
+    return value
+
+
+def images_from_json(body: bytes, contract: Preprocessing) -> NDArray[np.uint8]:
+    """The images of `{"images": ...}`: integers 0 to 255, one picture, a list of them, or a list of flat ones."""
+    value = json_object(body)
+    unknown = sorted(set(value) - {"images"})
+    if "images" not in value or unknown:
+        raise Problem(422, f"the object has the keys {sorted(value)}: exactly one is allowed, images")
+    if not isinstance(value["images"], list):
+        raise Problem(422, f"images is a JSON {_json_type(value['images'])}: {_wanted(contract)}")
+    try:
+        array = np.array(value["images"])
+    except (ValueError, OverflowError):
+        raise Problem(422, f"images is a ragged list: {_wanted(contract)}") from None
+    if array.dtype.kind != "i" or array.size == 0 or array.min() < 0 or array.max() > 255:
+        what = "empty" if array.size == 0 else "no list of integers from 0 to 255"
+        raise Problem(422, f"images is {what}: {_wanted(contract)}")
+    if array.shape == contract.shape:
+        array = array[np.newaxis]
+    elif array.shape[1:] not in (contract.shape, (contract.size,)):
+        raise Problem(422, f"images has the shape {list(array.shape)}: {_wanted(contract)}")
+    return array.astype(np.uint8).reshape(-1, *contract.shape)
+
+
+def images_from_raw(body: bytes, contract: Preprocessing) -> NDArray[np.uint8]:
+    """The images of a raw body: uint8, row by row, one picture after the other. Shares the body's memory."""
+    if not body or len(body) % contract.size:
+        raise Problem(
+            422, f"{len(body)} bytes: a multiple of {contract.size} is allowed, {contract.size} for one image"
+        )
+    return np.frombuffer(body, np.uint8).reshape(-1, *contract.shape)
+
+
+def _wanted(contract: Preprocessing) -> str:
+    shape = " x ".join(map(str, contract.shape))
+    return f"send pixels from 0 to 255, {shape} for one picture, or a list of pictures (each flat or nested)"
+
+
+def _json_type(value: object) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

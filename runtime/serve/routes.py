@@ -1,0 +1,126 @@
+"""The one table of paths: the router and the OpenAPI document are both made from it."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from . import api, page, tensors
+from .problems import Problem
+from .service import Service
+
+__all__ = ["OPERATIONS", "Operation", "routes"]
+
+_JSON = "application/json"
+_RAW = "application/octet-stream"
+_READ = (413, 415, 422, 408, 503)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One path and what it does. Its summary is the first line of the handler's docstring."""
+
+    method: str
+    path: str
+    handler: Callable[[Service, Request], Awaitable[Response]]
+    tag: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Media type to the name of its schema."""
+    bodies: Mapping[str, str] = field(default_factory=dict)
+    """Media type that it takes to the name of its schema."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Query parameter to its description."""
+    refusals: tuple[int, ...] = ()
+    """Statuses besides 200 that its own rules lead to; a wrong key adds 401."""
+    open: bool = False
+    """Answered without the key."""
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/predict",
+        api.predict,
+        "classify",
+        {_JSON: "Prediction", _RAW: "Probabilities"},
+        {_JSON: "Images", _RAW: "Binary", "image/png": "Binary", "image/jpeg": "Binary", "multipart/form-data": "Form"},
+        {"artifact": "File name of the artifact that answers; the default one otherwise."},
+        (400, 404, 409, *_READ),
+    ),
+    Operation("GET", "/bundle.json", page.bundle_json, "page", {_JSON: "Bundle"}, open=True),
+    Operation("GET", "/artifacts/{file}", page.artifact_file, "page", {_RAW: "Binary"}, refusals=(404,), open=True),
+    Operation("GET", "/v2", tensors.server_metadata, "open inference protocol", {_JSON: "Server"}),
+    Operation("GET", "/v2/health/live", tensors.live, "open inference protocol", {_JSON: "Live"}, open=True),
+    Operation(
+        "GET",
+        "/v2/health/ready",
+        tensors.ready,
+        "open inference protocol",
+        {_JSON: "Ready"},
+        refusals=(503,),
+        open=True,
+    ),
+    Operation(
+        "GET", "/v2/models/{name}", tensors.model_metadata, "open inference protocol", {_JSON: "Model"}, refusals=(404,)
+    ),
+    Operation(
+        "GET",
+        "/v2/models/{name}/ready",
+        tensors.model_ready,
+        "open inference protocol",
+        {_JSON: "ModelReady"},
+        refusals=(404, 409),
+    ),
+    Operation(
+        "POST",
+        "/v2/models/{name}/infer",
+        tensors.infer,
+        "open inference protocol",
+        {_JSON: "InferenceResponse", _RAW: "Binary"},
+        {_JSON: "InferenceRequest", _RAW: "Binary"},
+        refusals=(400, 404, 409, 413, 408, 503),
+    ),
+    Operation("GET", "/metrics", page.metrics, "operation", {"text/plain": "Text"}),
+    Operation("GET", "/openapi.json", page.openapi_json, "operation", {_JSON: "Any"}, open=True),
+)
+
+
+class ServedRoute(Route):
+    """A route that knows its operation and asks for the key."""
+
+    def __init__(self, operation: Operation, service: Service) -> None:
+        async def endpoint(request: Request) -> Response:
+            if not operation.open:
+                _ask_for_key(request, service.options.api_key)
+            return await operation.handler(service, request)
+
+        super().__init__(operation.path, endpoint, methods=[operation.method])
+        self._operation = operation
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As Starlette's, and note the operation for the log and the metrics."""
+        match, child = super().matches(scope)
+        return match, {**child, "operation": self._operation}
+
+
+def routes(service: Service) -> list[ServedRoute]:
+    """Starlette's routes for the table."""
+    return [ServedRoute(operation, service) for operation in OPERATIONS]
+
+
+def _ask_for_key(request: Request, key: str | None) -> None:
+    if key is None:
+        return
+    headers = request.headers
+    given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    if not hmac.compare_digest(given.encode(), key.encode()):
+        came = "another key" if given else "no key"
+        raise Problem(
+            401,
+            f"{came} came with the request: send the header  Authorization: Bearer KEY",
+            {"www-authenticate": "Bearer"},
+        )

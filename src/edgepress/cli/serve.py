@@ -1,0 +1,95 @@
+"""`edgepress serve`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from edgepress.runtime import InputError
+
+from .common import emit, json_option, reports_errors
+
+_KEY_VARIABLE = "EDGEPRESS_API_KEY"
+
+
+@click.command(short_help="HTTP API and drawing page.")
+@click.argument("bundle", type=click.Path())
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for the network.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port.")
+@click.option("--artifact", metavar="FILE", help="The artifact that answers by default, such as mnist-float32.tflite.")
+@click.option("--backend", default="auto", show_default=True, help="auto, litert, tflite-runtime, onnxruntime, numpy.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of one inference.")
+@click.option(
+    "--api-key-file",
+    type=click.Path(),
+    metavar="FILE",
+    help=f"Require the key in this file (or in the variable {_KEY_VARIABLE}).",
+)
+@click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="A page's origin that may call; several allowed.")
+@click.option("--max-body", type=click.IntRange(1), default=16_000_000, show_default=True, help="Bytes of a request.")
+@click.option("--queue", type=click.IntRange(1), default=64, show_default=True, help="Requests that may wait.")
+@click.option("--batch", type=click.IntRange(1), default=256, show_default=True, help="Images put together at most.")
+@click.option(
+    "--linger-ms",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="How long a request may wait for company. 0: only what waits already is put together.",
+)
+@click.option("--timeout", type=click.FloatRange(0.001), default=2.0, show_default=True, help="Seconds in the queue.")
+@json_option
+@reports_errors
+def command(
+    bundle: str,
+    host: str,
+    port: int,
+    artifact: str | None,
+    backend: str,
+    threads: int,
+    api_key_file: str | None,
+    cors_origin: tuple[str, ...],
+    max_body: int,
+    queue: int,
+    batch: int,
+    linger_ms: float,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Serve BUNDLE: the HTTP API, the Open Inference Protocol, metrics and the drawing page.
+
+    SIGTERM answers what is under way and stops. A new bundle in the folder's place is taken over without dropping a
+    request (SIGHUP looks at once). The log goes to standard error, one JSON object a line.
+    """
+    from edgepress.runtime.serve import Limits, Options, serve
+    from edgepress.runtime.serve.logs import log_as_json
+
+    limits = Limits(body_bytes=max_body, queue=queue, batch=batch, linger_s=linger_ms / 1000, answer_s=timeout)
+    options = Options(
+        host=host,
+        port=port,
+        artifact=artifact,
+        backend=backend,
+        threads=threads,
+        api_key=_read_key(api_key_file),
+        cors_origins=cors_origin,
+        limits=limits,
+    )
+
+    def announce(url: str) -> None:
+        emit({"url": url, "bundle": bundle}, f"edgepress serves {bundle} on {url}  (Ctrl-C stops)", as_json=as_json)
+
+    log_as_json()
+    serve(bundle, options, announce)
+
+
+def _read_key(file: str | None) -> str | None:
+    """The key: of the file, else of the variable, else none. Never an argument, which every user of a machine sees."""
+    if file is None:
+        return os.environ.get(_KEY_VARIABLE) or None
+    try:
+        key = Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--api-key-file {file} cannot be read ({error}): name a text file with the key") from None
+    if not key.isascii() or not key:
+        raise InputError(f"--api-key-file {file} holds no key: write one line of ASCII characters into it")
+    return key
