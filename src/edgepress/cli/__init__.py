@@ -13,6 +13,7 @@ _COMMANDS: dict[str, str] = {
     "export": "Convert Keras models to TFLite and ONNX: a bundle.",
     "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",
     "serve": "HTTP API and drawing page.",
+    "benchmark": "Measure accuracy, latency and footprint against the float model.",
 }
 
 

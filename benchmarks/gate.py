@@ -1,0 +1,231 @@
+"""A gate: limits that a report must keep, for a build that should fail where one is broken.
+
+A limit is kept only where the report shows it. What was not measured, or not precisely enough, breaks it.
+"""
+
+import math
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from edgepress.runtime import InputError
+
+from .intervals import Pairs, score_difference
+
+__all__ = ["Check", "Gate", "check_baseline", "check_gate", "read_gate", "to_junit"]
+
+_SLACK_POINTS = 0.5
+_SLACK_LATENCY = 1.10
+_SLACK_BYTES = 1.01
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What `gate.toml` may hold; a limit that is left out is not checked."""
+
+    max_drop_points: float | None = None
+    """Largest drop of accuracy in percentage points that may not be excluded with `confidence`."""
+    max_bytes: float | None = None
+    """Largest file."""
+    max_latency_ratio: float | None = None
+    """Largest ratio of the median latency to the baseline's; its interval's upper end must keep it."""
+    max_peak_mb: float | None = None
+    """Largest peak memory of the process, in MB of 1,000,000 bytes."""
+    confidence: float = 0.95
+    """Of the interval whose lower end must stay above -max_drop_points."""
+    artifacts: tuple[str, ...] = ()
+    """File names that the gate is about; all but the baseline where empty."""
+
+    def __post_init__(self) -> None:
+        for limit in _LIMITS:
+            value = getattr(self, limit)
+            if value is not None and not (type(value) in (int, float) and math.isfinite(value) and value >= 0):
+                raise InputError(f"gate {limit} {value!r}: a number of 0 or more is allowed")
+        if not (isinstance(self.confidence, float) and 0.5 <= self.confidence < 1):
+            raise InputError(f"gate confidence {self.confidence!r}: 0.5 up to but not 1 is allowed, such as 0.95")
+        if all(getattr(self, limit) is None for limit in _LIMITS):
+            raise InputError(f"the gate holds no limit: give one or more of {', '.join(_LIMITS)}")
+
+
+_LIMITS = ("max_drop_points", "max_bytes", "max_latency_ratio", "max_peak_mb")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One limit on one row."""
+
+    row: str
+    limit: str
+    passed: bool
+    reason: str
+    """What was found and what is allowed."""
+
+
+def read_gate(path: str | os.PathLike[str]) -> Gate:
+    """Read `gate.toml`.
+
+    Raises:
+        InputError: Not there, not TOML, an unknown key, or a value that is not allowed.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"gate {path}: {error.strerror}; name a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"gate {path} is not TOML: {error}") from None
+    known = [field.name for field in fields(Gate)]
+    unknown = sorted(set(data) - set(known))
+    if unknown:
+        raise InputError(f"gate {path} has the key {unknown[0]!r}: allowed are {', '.join(known)}")
+    artifacts = data.get("artifacts", [])
+    if not (isinstance(artifacts, list) and all(isinstance(name, str) for name in artifacts)):
+        raise InputError(f"gate {path}: artifacts is a list of file names")
+    return Gate(**{**data, "artifacts": tuple(artifacts)})
+
+
+def check_gate(report: dict[str, Any], gate: Gate) -> list[Check]:
+    """Hold every row but the baseline against the gate's limits.
+
+    Returns:
+        One check a row and limit. Rows that could not be measured, or that the gate names and the report lacks, are
+        failed checks.
+    """
+    rows = [row for row in report["rows"][1:] if not gate.artifacts or row["artifact"] in gate.artifacts]
+    checks = [
+        Check(_name(row), limit, *_CHECKS[limit](row, report, gate))
+        for row in rows
+        for limit in _LIMITS
+        if getattr(gate, limit) is not None
+    ]
+    checks += [
+        Check(_name(failure), "measured", False, failure["reason"])
+        for failure in report["failed"]
+        if not gate.artifacts or failure["artifact"] in gate.artifacts
+    ]
+    there = {check.row.split(" (")[0] for check in checks}
+    missing = [name for name in gate.artifacts if name not in there]
+    checks += [Check(name, "measured", False, "the report has no such artifact") for name in missing]
+    if not checks:
+        checks = [Check("report", "measured", False, "the report has no row besides the baseline")]
+    return checks
+
+
+def _drop(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
+    if row["accuracy"] is None:
+        return False, "accuracy was not measured: pass --data"
+    lower = 100 * score_difference(Pairs(**row["pairs"]), confidence=gate.confidence)[0]
+    return lower > -_given(gate.max_drop_points), (
+        f"difference {row['difference_points']:+.2f} points, at least {lower:+.2f} with {100 * gate.confidence:g} % "
+        f"confidence on {report['dataset']['images']:,} images; -{gate.max_drop_points:g} is allowed"
+    )
+
+
+def _bytes(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
+    return row["bytes"] <= _given(gate.max_bytes), f"{row['bytes']:,} bytes; {gate.max_bytes:,.0f} are allowed"
+
+
+def _latency(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
+    ratio = row["latency_ratio"]
+    if ratio["interval"] is None:
+        return False, "the latency ratio has no interval: measure more than one repetition"
+    if report["conditions"]["not_comparable"]:
+        return False, "latencies are not comparable: " + "; ".join(report["conditions"]["not_comparable"])
+    low, high = ratio["interval"]
+    return high <= _given(gate.max_latency_ratio), (
+        f"{ratio['value']:.3g} times the baseline's latency, {low:.3g} to {high:.3g}; "
+        f"{gate.max_latency_ratio:g} is allowed"
+    )
+
+
+def _peak(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
+    peak = row["memory_bytes"]["peak"]
+    if peak is None:
+        return False, "this system does not tell a process' peak memory"
+    return peak <= 1e6 * _given(gate.max_peak_mb), f"peak {peak / 1e6:.1f} MB; {gate.max_peak_mb:g} MB are allowed"
+
+
+_CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any], Gate], tuple[bool, str]]] = {
+    "max_drop_points": _drop,
+    "max_bytes": _bytes,
+    "max_latency_ratio": _latency,
+    "max_peak_mb": _peak,
+}
+
+
+def _given(limit: float | None) -> float:
+    assert limit is not None
+    return limit
+
+
+def check_baseline(report: dict[str, Any], earlier: dict[str, Any]) -> list[Check]:
+    """Hold a report against an earlier one of the same machine and data: every row must still be there, no worse.
+
+    Accuracy may be 0.5 points lower, the file 1 % larger, and the latency ratio's interval must reach down to the
+    earlier one's upper end or below, 10 % allowed: slack for noise, not for regressions that show.
+    """
+    now = {_identity(row): row for row in report["rows"]}
+    now_data, then_data = report["dataset"] or {}, earlier["dataset"] or {}
+    checks = []
+    if now_data.get("sha256") != then_data.get("sha256"):
+        checks.append(Check("report", "dataset", False, "the two reports were measured on different data sets"))
+    machines = [{key: r["machine"][key] for key in ("processor", "architecture", "cores")} for r in (report, earlier)]
+    if machines[0] != machines[1]:
+        checks.append(Check("report", "machine", False, "the two reports were measured on different machines"))
+    for old in earlier["rows"]:
+        new = now.get(_identity(old))
+        if new is None:
+            checks.append(Check(_name(old), "measured", False, "the earlier report has this row and this one does not"))
+            continue
+        checks += [Check(_name(new), limit, passed, reason) for limit, passed, reason in _against(new, old)]
+    return checks or [Check("report", "measured", False, "the earlier report has no rows")]
+
+
+def _against(new: dict[str, Any], old: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
+    if old["accuracy"] is not None:
+        if new["accuracy"] is None:
+            yield "accuracy", False, "accuracy was not measured: pass --data"
+        else:
+            change = 100 * (new["accuracy"] - old["accuracy"])
+            yield (
+                "accuracy",
+                change >= -_SLACK_POINTS,
+                (f"{change:+.2f} points since the earlier report; -{_SLACK_POINTS:g} is allowed"),
+            )
+    growth = new["bytes"] / old["bytes"]
+    yield "bytes", growth <= _SLACK_BYTES, f"{new['bytes']:,} bytes, {old['bytes']:,} before; 1 % more is allowed"
+    own, other = new["latency_ratio"], old["latency_ratio"]
+    if own["interval"] is None or other["interval"] is None:
+        yield "latency", False, "a latency ratio has no interval: measure more than one repetition"
+    else:
+        low, high = own["interval"][0], other["interval"][1]
+        yield (
+            "latency",
+            low <= _SLACK_LATENCY * high,
+            (f"{own['value']:.3g} times the baseline, at least {low:.3g}; before at most {high:.3g}, 10 % more"),
+        )
+
+
+def _identity(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["artifact"], row["backend"], row["threads"]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['artifact']} ({row['backend']})"
+
+
+def to_junit(checks: list[Check]) -> str:
+    """The checks as JUnit XML, one test case each, for CI systems."""
+    failures = sum(not check.passed for check in checks)
+    suite = ElementTree.Element("testsuite", name="edgepress gate", tests=str(len(checks)), failures=str(failures))
+    for check in checks:
+        case = ElementTree.SubElement(suite, "testcase", classname=check.row, name=check.limit)
+        if check.passed:
+            ElementTree.SubElement(case, "system-out").text = check.reason
+        else:
+            ElementTree.SubElement(case, "failure", message=check.reason)
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

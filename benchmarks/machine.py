@@ -1,0 +1,133 @@
+"""The machine that measured, and whether it stayed the same while it did."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+__all__ = ["changes", "conditions", "describe_machine"]
+
+_FEATURES = (
+    "avx", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "fma", "sse4_1",
+    "neon", "asimd", "asimddp", "asimdhp", "i8mm", "sve", "vfpv4",
+)  # fmt: skip
+_PROC, _SYS = Path("/proc"), Path("/sys")
+_HOT_C = 80.0
+_BUSY = 0.5
+_STOLEN = 0.02
+
+
+def describe_machine() -> dict[str, Any]:
+    """What does not change in one run: system, processor and its features, cores, memory, Python, packages."""
+    cpu = _cpu_info()
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "architecture": platform.machine(),
+        "model": _read(_PROC / "device-tree/model") or None,
+        "processor": cpu["name"],
+        "features": cpu["features"],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": _total_memory(),
+        "python": platform.python_version(),
+        "packages": _packages(),
+    }
+
+
+def conditions() -> dict[str, Any]:
+    """What may change while measuring. None stands for what this machine does not tell."""
+    cores = sorted((_SYS / "devices/system/cpu").glob("cpu[0-9]*"))
+    governors = {_read(c / "cpufreq/scaling_governor") for c in cores} - {""}
+    frequencies = [int(f) for c in cores if (f := _read(c / "cpufreq/scaling_cur_freq"))]
+    zones = (_read(z) for z in sorted((_SYS / "class/thermal").glob("thermal_zone*/temp")))
+    temperatures = [int(t) / 1000 for t in zones if t.lstrip("-").isdigit()]
+    return {
+        "governor": ", ".join(sorted(governors)) or None,
+        "frequency_khz": max(frequencies, default=None),
+        "temperature_c": max(temperatures, default=None),
+        "throttled": _throttled(cores),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "cpu_ticks": _cpu_ticks(),
+    }
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Why the latencies measured between two `conditions()` are not comparable, in words; empty where they are."""
+    found = []
+    if before["governor"] != after["governor"]:
+        found.append(f"the frequency governor changed from {before['governor']} to {after['governor']}")
+    if after["throttled"] is not None and after["throttled"] != before["throttled"]:
+        found.append("the processor was throttled")
+    if (after["temperature_c"] or 0) >= _HOT_C:
+        found.append(f"the processor reached {after['temperature_c']:.0f} C")
+    cores = os.cpu_count() or 1
+    # The run itself keeps one core busy and so adds up to one to the later load: the earlier one is the strangers'.
+    if before["load"] is not None and before["load"] > max(_BUSY, _BUSY * cores):
+        found.append(f"other programs kept the machine busy (load {before['load']:.1f} on {cores} cores at the start)")
+    if before["cpu_ticks"] and after["cpu_ticks"]:
+        total = after["cpu_ticks"]["total"] - before["cpu_ticks"]["total"]
+        stolen = after["cpu_ticks"]["stolen"] - before["cpu_ticks"]["stolen"]
+        if total > 0 and stolen / total > _STOLEN:
+            found.append(f"the host took {100 * stolen / total:.0f} % of this virtual machine's time")
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip("\x00\n ")
+    except OSError:
+        return ""
+
+
+def _cpu_info() -> dict[str, Any]:
+    fields: dict[str, str] = {}
+    for line in _read(_PROC / "cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip().lower(), value.strip())
+    flags = set((fields.get("flags") or fields.get("features") or "").split())
+    name = fields.get("model name") or fields.get("hardware") or platform.processor() or None
+    return {"name": name, "features": [f for f in _FEATURES if f in flags]}
+
+
+def _total_memory() -> int | None:
+    for line in _read(_PROC / "meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _cpu_ticks() -> dict[str, int] | None:
+    first = _read(_PROC / "stat").partition("\n")[0].split()
+    if len(first) < 9:
+        return None
+    ticks = [int(x) for x in first[1:9]]
+    return {"total": sum(ticks), "stolen": ticks[7]}
+
+
+def _throttled(cores: list[Path]) -> str | None:
+    """A Raspberry Pi's own flags where it has them, else the kernel's count of thermal throttling."""
+    firmware = _read(_SYS / "devices/platform/soc/soc:firmware/get_throttled")
+    if firmware:
+        return firmware
+    try:
+        done = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=5)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        pass
+    counts = [_read(c / "thermal_throttle/core_throttle_count") for c in cores]
+    counts = [c for c in counts if c.isdigit()]
+    return f"{sum(map(int, counts))} throttle events" if counts else None
+
+
+def _packages() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("edgepress", "numpy", "ai-edge-litert", "tflite-runtime", "onnxruntime", "tensorflow"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,134 @@
+"""The report's rows as a table for people: terminal, Markdown, CSV, and the cells of the page."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["COLUMNS", "cells", "to_csv", "to_markdown", "to_text"]
+
+
+def _difference(row: dict[str, Any]) -> str:
+    if row["difference_points"] is None:
+        return "-"
+    low, high = row["difference_interval_points"]
+    return f"{_signed(row['difference_points'])} [{_signed(low)}, {_signed(high)}]"
+
+
+def _signed(value: float) -> str:
+    """Two digits with a sign; nothing is called minus zero."""
+    text = f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def _share(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _kilobytes(value: int | None) -> str:
+    return "-" if value is None else f"{value / 1000:,.1f}"
+
+
+def _time(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    ratio = row["latency_ratio"]
+    if ratio["interval"] is None:
+        return f"{ratio['value']:.3g}"
+    low, high = ratio["interval"]
+    return f"{ratio['value']:.3g} [{low:.3g}, {high:.3g}]"
+
+
+# Header and how a row fills it. One row is one artifact in one backend.
+COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "artifact": lambda row: row["artifact"],
+    "backend": lambda row: row["backend"] + ("" if row["threads"] == 1 else f" x{row['threads']}"),
+    "accuracy %": lambda row: _share(row["accuracy"], 2),
+    "points from float [95 %]": _difference,
+    "agree %": lambda row: _share(row["agreement"], 2),
+    "KB": lambda row: _kilobytes(row["bytes"]),
+    "KB gzip": lambda row: _kilobytes(row["gzip_bytes"]),
+    "zeros %": lambda row: _share(row["sparsity"], 0),
+    "p50 us": lambda row: _time(row["latency_us"]["p50"]),
+    "p90 us": lambda row: _time(row["latency_us"]["p90"]),
+    "p99 us": lambda row: _time(row["latency_us"]["p99"]),
+    "x float [95 %]": _ratio,
+    "images/s": lambda row: "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}",
+}
+_TEXT_COLUMNS = 2
+
+
+def cells(report: dict[str, Any]) -> list[list[str]]:
+    """The table's body, a list of strings for every row, in the order of `COLUMNS`."""
+    return [[fill(row) for fill in COLUMNS.values()] for row in report["rows"]]
+
+
+def to_text(report: dict[str, Any]) -> str:
+    """For a terminal: aligned columns under a line that says what was measured."""
+    lines = [list(COLUMNS), *cells(report)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    body = [
+        "  ".join(
+            cell.ljust(width) if i < _TEXT_COLUMNS else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([headline(report), "", *body, *_remarks(report)])
+
+
+def to_markdown(report: dict[str, Any]) -> str:
+    """For a README or a pull request."""
+    lines = [
+        "| " + " | ".join(COLUMNS) + " |",
+        "|" + "".join(" --- |" if i < _TEXT_COLUMNS else " ---: |" for i in range(len(COLUMNS))),
+        *("| " + " | ".join(line) + " |" for line in cells(report)),
+    ]
+    return "\n".join([headline(report), "", *lines, *_remarks(report)]) + "\n"
+
+
+def to_csv(report: dict[str, Any]) -> str:
+    """For a spreadsheet: unrounded, one column a fact; nested facts as `latency_us.p50`."""
+    flat = [_flatten(row) for row in report["rows"]]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return out.getvalue()
+
+
+def headline(report: dict[str, Any]) -> str:
+    """What was measured on what, in one line."""
+    data = report["dataset"]
+    on = f"{data['images']:,} test images of {data['name']}" if data else "accuracy not measured (no --data)"
+    machine = report["machine"]
+    place = machine["model"] or machine["processor"] or machine["architecture"]
+    return f"{report['bundle']['name']}: {on}; preset {report['preset']}; {place}"
+
+
+def _remarks(report: dict[str, Any]) -> list[str]:
+    lines = []
+    if report["conditions"]["not_comparable"]:
+        lines.append("Latencies are not comparable: " + "; ".join(report["conditions"]["not_comparable"]) + ".")
+    lines += [f"Not measured: {f['artifact']} in {f['backend']}: {f['reason']}" for f in report["failed"]]
+    return ["", *lines] if lines else []
+
+
+def _flatten(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested objects become dotted names and short lists of numbers numbered ones; what is no figure is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        name = prefix + key
+        if isinstance(value, dict):
+            flat |= _flatten(value, name + ".")
+        elif isinstance(value, list):
+            if len(value) == 2 and all(isinstance(x, int | float) for x in value):
+                flat |= {f"{name}.low": value[0], f"{name}.high": value[1]}
+        else:
+            flat[name] = value
+    return flat

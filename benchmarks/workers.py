@@ -1,0 +1,102 @@
+"""Measurement processes: start them, give them orders, end them."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edgepress.runtime import CheckFailedError
+
+__all__ = ["Worker", "WorkerError"]
+
+_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "ORT_DISABLE_TELEMETRY": "1"}
+_PROGRAM = Path(__file__).with_name("worker.py")
+
+
+class WorkerError(CheckFailedError):
+    """A model could not be opened or died while it was measured."""
+
+
+class Worker:
+    """One fresh process with one model in it; a context manager.
+
+    Args:
+        subject: What to open: `{"kind": "artifact", "bundle", "file", "backend", "threads", "delegate"}` or
+            `{"kind": "keras", "bundle", "path", "threads"}`.
+        images: An .npy file of uint8 pictures to measure with.
+    """
+
+    def __init__(self, subject: dict[str, Any], images: Path) -> None:
+        self.subject = subject
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
+        threads = str(subject["threads"])
+        spawned = time.monotonic_ns()
+        self._process = subprocess.Popen(
+            # -P: the folder of the program is not a place to import from.
+            [sys.executable, "-P", str(_PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=os.environ | _ENVIRONMENT | {"OMP_NUM_THREADS": threads},
+            text=True,
+        )
+        if self._process.stdin is None or self._process.stdout is None:
+            raise AssertionError("both are pipes")
+        self._orders, self._answers = self._process.stdin, self._process.stdout
+        try:
+            self.opened = self.ask("open", **subject, images=str(images), spawned_ns=spawned)
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, do: str, **order: Any) -> dict[str, Any]:
+        """Give one order and wait for its answer.
+
+        Raises:
+            WorkerError: The order failed, or the process is gone; the message names the model and the reason.
+        """
+        try:
+            self._orders.write(json.dumps({"do": do, **order}) + "\n")
+            self._orders.flush()
+            line = self._answers.readline()
+        except BrokenPipeError:
+            line = ""
+        name = self.subject.get("file") or self.subject["path"]
+        if not line:
+            status = self._process.wait()
+            raise WorkerError(f"{name}: the process that measures it ended with status {status}: {self._last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(f"{name}: {answer['type']}: {answer['error']}")
+        return answer
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def close(self) -> None:
+        """End the process."""
+        with suppress(BrokenPipeError):
+            self._orders.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
+        self._log.close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

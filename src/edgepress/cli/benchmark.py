@@ -1,0 +1,85 @@
+"""`edgepress benchmark`."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from edgepress.runtime import CheckFailedError, InputError
+from edgepress.runtime.files import write_file
+
+from .common import emit, json_option, out_option, reports_errors, seed_option
+
+__all__ = ["command"]
+
+
+@click.command("benchmark")
+@click.argument("bundle", type=click.Path())
+@click.option(
+    "--data",
+    metavar="NAME|PATH",
+    help="Test images to measure accuracy on, as for train; without it agreement alone is measured, on the self-test.",
+)
+@click.option("--float-model", type=click.Path(), metavar="FILE", help="The float .keras model, as the baseline row.")
+@click.option("--backend", "backends", multiple=True, default=("auto",), metavar="NAME", help="auto, all, or a name.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--margin-points", type=click.FloatRange(0), default=0.5, show_default=True, help="Largest drop that is acceptable."
+)
+@click.option("--preset", type=click.Choice(["quick", "default", "frontier"]), default="default", show_default=True)
+@seed_option
+@out_option("Folder for report.html, report.json, CSV, Markdown and pictures; needs the toolkit extra.")
+@click.option("--gate", type=click.Path(), metavar="FILE", help="TOML with limits; exit status 1 where one is broken.")
+@click.option("--baseline", type=click.Path(), metavar="FILE", help="An earlier report.json; exit status 1 if worse.")
+@click.option("--junit", type=click.Path(), metavar="FILE", help="Write the gate's checks as JUnit XML.")
+@json_option
+@reports_errors
+def command(
+    bundle: str,
+    data: str | None,
+    float_model: str | None,
+    backends: tuple[str, ...],
+    threads: int,
+    margin_points: float,
+    preset: str,
+    seed: int,
+    out: str | None,
+    gate: str | None,
+    baseline: str | None,
+    junit: str | None,
+    as_json: bool,
+) -> None:
+    """Measure accuracy, latency and footprint of every artifact in BUNDLE against the float model."""
+    from edgepress.benchmarks import benchmark, read_report, write_report
+    from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
+    from edgepress.benchmarks.table import to_text
+    from edgepress.data import load_dataset
+
+    limits = None if gate is None else read_gate(gate)
+    earlier = None if baseline is None else read_report(baseline)
+    if junit is not None and limits is None and earlier is None:
+        raise InputError("--junit without --gate or --baseline: there are no checks to write")
+    report = benchmark(
+        bundle,
+        None if data is None else load_dataset(data),
+        float_model=float_model,
+        backends=backends,
+        threads=threads,
+        preset=preset,
+        seed=seed,
+        margin_points=margin_points,
+    )
+    text = to_text(report)
+    if out is not None:
+        write_report(report, out)
+        text += f"\n\nreport: {Path(out) / 'report.html'}"
+    checks = [] if limits is None else check_gate(report, limits)
+    checks += [] if earlier is None else check_baseline(report, earlier)
+    if junit is not None:
+        write_file(Path(junit), to_junit(checks))
+    if checks:
+        report["gate"] = [asdict(check) for check in checks]
+    emit(report, text, as_json=as_json)
+    broken = [f"{check.row} {check.limit}: {check.reason}" for check in checks if not check.passed]
+    if broken:
+        raise CheckFailedError("the gate is not passed: " + "; ".join(broken))
