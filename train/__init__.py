@@ -1,1 +1,23 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
+
+from .config import PRESETS, TrainConfig
+from .history import History
+from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
+from .models import build_mlp, output_kind
+from .pipeline import TrainResult, press_model, train, train_baseline
+
+__all__ = [
+    "PRESETS",
+    "History",
+    "KerasFile",
+    "TrainConfig",
+    "TrainResult",
+    "build_mlp",
+    "open_keras",
+    "output_kind",
+    "press_model",
+    "save_keras",
+    "strip_quantization",
+    "train",
+    "train_baseline",
+]

@@ -1,0 +1,68 @@
+"""`edgepress train`: a data set in, a pressed `.keras` file out."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import data_option, emit, json_option, out_option, overwrite_option, reports_errors, seed_option
+
+__all__ = ["command"]
+
+
+@click.command("train")
+@data_option
+@click.option(
+    "--model",
+    metavar="NAME|FILE",
+    default="mlp",
+    show_default=True,
+    help="mlp, or a Keras file of your own to start from.",
+)
+@click.option(
+    "--preset",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="quick, default, or a TOML file with the same keys.",
+)
+@seed_option
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of the baseline, in place of the preset's.")
+@click.option("--baseline", is_flag=True, help="Fit the float model only.")
+@out_option("The .keras file to write.", default="model.keras", show_default=True)
+@overwrite_option
+@json_option
+@reports_errors
+def command(
+    data: str,
+    model: str,
+    preset: str,
+    seed: int,
+    epochs: int | None,
+    baseline: bool,
+    out: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Fit a float baseline, prune it, and train it quantization-aware.
+
+    The pressed model is written to --out, the baseline beside it as NAME-float.keras, each with its history. A run that
+    was stopped goes on where it was when the same command is given again.
+    """
+    from edgepress.data import load_dataset
+    from edgepress.train import TrainConfig, train
+
+    config = TrainConfig.preset(preset, seed=seed)
+    if epochs is not None:
+        config = dataclasses.replace(config, epochs=epochs)
+    start = None if model == "mlp" else model
+    result = train(load_dataset(data), config, out, model=start, baseline_only=baseline, overwrite=overwrite)
+    summary: dict[str, Any] = {
+        "model": str(result.path),
+        "bytes": Path(result.path).stat().st_size,
+        "dataset": result.history.dataset,
+        "seed": seed,
+        "validation_accuracy": result.validation_accuracy,
+    }
+    emit(summary, f"{result.path}: validation accuracy {result.validation_accuracy:.4f}", as_json=as_json)

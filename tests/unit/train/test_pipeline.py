@@ -1,0 +1,135 @@
+"""Fit, prune, quantize-aware training: what the files hold, and that a run can be repeated and continued."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import InputError
+from edgepress.train import open_keras, press_model, strip_quantization, train, train_baseline
+from edgepress.train.fit import predictor
+from edgepress.train.prune import sparsity
+
+from .conftest import blobs
+
+
+@pytest.fixture(scope="module")
+def pressed(dataset, config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return train(dataset, config, folder / "model.keras")
+
+
+def accuracy(model, dataset):
+    return (predictor(model)(dataset.x_test).argmax(axis=1) == dataset.y_test).mean()
+
+
+def weights(path):
+    return [variable.numpy() for variable in open_keras(path).model.weights]
+
+
+def test_the_baseline_learns(pressed, dataset):
+    assert accuracy(open_keras(pressed.path.with_name("model-float.keras")).model, dataset) > 0.95
+
+
+def test_the_pressed_model_learns_and_is_sparse(pressed, dataset, config):
+    opened = open_keras(pressed.path)
+    assert opened.quantized
+    assert accuracy(opened.model, dataset) > 0.9
+    plain = strip_quantization(opened.model)
+    kernels = [variable.numpy() for variable in plain.trainable_variables if len(variable.shape) == 2]
+    for kernel in kernels:
+        assert (kernel == 0).mean() == pytest.approx(config.sparsity, abs=0.5 / kernel.size + 1e-9)
+    assert accuracy(plain, dataset) == pytest.approx(accuracy(opened.model, dataset), abs=0.03)
+
+
+def test_the_history_tells_what_made_the_file(pressed, dataset, config):
+    history = json.loads((pressed.path.parent / "model.history.json").read_text())
+    assert history["config"] == config.to_dict()
+    assert history["dataset"] == {"name": "blobs", "sha256": dataset.sha256}
+    assert list(history["fits"]) == ["prune", "quantize"]
+    assert len(history["fits"]["quantize"]["epochs"]) == config.quantize_epochs
+    assert history["environment"]["op_determinism"] is True
+    assert 0 < pressed.validation_accuracy <= 1
+
+
+def test_nothing_but_the_two_models_and_their_histories_is_left(pressed):
+    names = sorted(path.name for path in pressed.path.parent.iterdir())
+    assert names == ["model-float.history.json", "model-float.keras", "model.history.json", "model.keras"]
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (6, 10)])
+def test_other_image_sizes(shape, config, tmp_path):
+    data = blobs(shape=shape)
+    result = train_baseline(data, dataclasses.replace(config, epochs=2), tmp_path / "m.keras")
+    assert open_keras(result.path).model.input_shape == (None, int(np.prod(shape)))
+
+
+def test_sparsity_counts_biases(pressed):
+    plain = strip_quantization(open_keras(pressed.path).model)
+    zeros = sum(int((v.numpy() == 0).sum()) for v in plain.trainable_variables)
+    assert sparsity(plain) == pytest.approx(zeros / plain.count_params())
+
+
+def test_an_existing_file_is_kept(pressed, dataset, config):
+    before = pressed.path.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        train(dataset, config, pressed.path)
+    assert pressed.path.read_bytes() == before
+
+
+def test_a_name_without_keras_is_refused(dataset, config, tmp_path):
+    with pytest.raises(InputError, match=r"ends in \.keras"):
+        train(dataset, config, tmp_path / "model.h5")
+
+
+def test_a_data_set_that_does_not_fit_is_refused(pressed, config):
+    other = blobs(shape=(6, 6))
+    with pytest.raises(InputError, match="equal sizes"):
+        press_model(other, pressed.path.with_name("model-float.keras"), config, pressed.path.with_name("other.keras"))
+
+
+_RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.unit.train.conftest import blobs
+from edgepress.train import TrainConfig, train
+from edgepress.train.checkpoint import Checkpoint
+config = TrainConfig(widths=(16, 8), epochs=6, prune_epochs=5, quantize_epochs=2, batch_size=32, patience=10)
+saves, die_after = 0, int(sys.argv[3])
+save = Checkpoint.save
+def counted(self, state):
+    global saves
+    save(self, state)
+    saves += 1
+    if saves == die_after:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.save = counted
+train(blobs(), config, Path(sys.argv[2]))
+"""
+
+
+def run(root, out, die_after=0):
+    return subprocess.run(
+        [sys.executable, "-c", _RUN, str(root), str(out), str(die_after)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+    ).returncode
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(pressed, pytestconfig, tmp_path):
+    """Also: the same seed gives the same weights in another process."""
+    out = tmp_path / "model.keras"
+    for die_after in (3, 5, 4):
+        # In the baseline; in pruning, past the baseline; in quantization-aware training.
+        assert run(pytestconfig.rootpath, out, die_after) == -9
+        assert not out.exists()
+    assert run(pytestconfig.rootpath, out) == 0
+    for name in ("model.keras", "model-float.keras"):
+        for ours, theirs in zip(weights(out.with_name(name)), weights(pressed.path.with_name(name)), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

@@ -1,0 +1,104 @@
+"""What a fit sees in each epoch: shuffled, moved, and labelled by a teacher where there is one.
+
+An epoch is made from its own random state, (seed, epoch) and nothing before it, so that a run can go on at any epoch;
+and it is made in a thread while the step before it is still training.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Augment", "EpochSource", "LabelledEpochs", "one_hot", "prefetch", "shift_images"]
+
+Epoch = tuple[NDArray[np.uint8], NDArray[np.float32]]
+"""Pixels (n, height, width[, 3]) in training order, and the probability of each class (n, classes) as target."""
+
+EpochSource = Callable[[int], Epoch]
+"""Makes the epoch with that number. Called from a thread, one call at a time, in any order of numbers."""
+
+Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
+"""Distorted copies of the images, same shape and order."""
+
+
+def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """Class indices (n,) as target probabilities (n, classes)."""
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def shift_images(images: NDArray[np.uint8], rng: np.random.Generator, pixels: int) -> NDArray[np.uint8]:
+    """Move each image by up to `pixels` rows and columns at random; what comes in is 0."""
+    height, width = images.shape[1:3]
+    span = 2 * pixels + 1
+    moves = rng.integers(span * span, size=len(images))
+    moved = np.zeros_like(images)
+    for move in range(span * span):
+        rows, columns = move // span - pixels, move % span - pixels
+        chosen = np.flatnonzero(moves == move)
+        to_rows = slice(max(rows, 0), height + min(rows, 0))
+        to_columns = slice(max(columns, 0), width + min(columns, 0))
+        from_rows = slice(max(-rows, 0), height + min(-rows, 0))
+        from_columns = slice(max(-columns, 0), width + min(-columns, 0))
+        moved[chosen, to_rows, to_columns] = images[chosen, from_rows, from_columns]
+    return moved
+
+
+class LabelledEpochs:
+    """The training images in a new order each epoch, augmented, with labels and a teacher's answers as targets."""
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        targets: NDArray[np.float32],
+        *,
+        seed: tuple[int, ...],
+        augment: Augment | None = None,
+        teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+        teacher_share: float = 0.0,
+    ) -> None:
+        """Keep what each epoch is made from.
+
+        Args:
+            images: (n, height, width[, 3]).
+            targets: (n, classes) probabilities.
+            seed: With the epoch's number, decides order and distortion.
+            augment: Distorts the images of an epoch.
+            teacher: Pixels to probabilities (n, classes), asked about the distorted images.
+            teacher_share: How much of each target is the teacher's answer.
+        """
+        self._images = images
+        self._targets = targets
+        self._seed = seed
+        self._augment = augment
+        self._teacher = teacher
+        self._teacher_share = np.float32(teacher_share)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __call__(self, epoch: int) -> Epoch:
+        """Make the epoch with that number."""
+        rng = np.random.default_rng([*self._seed, epoch])
+        order = rng.permutation(len(self._images))
+        images, targets = self._images[order], self._targets[order]
+        if self._augment:
+            images = self._augment(images, rng)
+        if self._teacher and self._teacher_share:
+            targets = (1 - self._teacher_share) * targets + self._teacher_share * self._teacher(images)
+        return images, targets
+
+
+def prefetch(source: EpochSource, epochs: range) -> Iterator[tuple[int, Epoch, float]]:
+    """Yield each epoch's number, the epoch, and the seconds that training waited for it; make the next meanwhile."""
+    with ThreadPoolExecutor(1, "edgepress-epochs") as worker:
+        ahead: Any = worker.submit(source, epochs[0]) if epochs else None
+        for epoch in epochs:
+            start = time.perf_counter()
+            made = ahead.result()
+            waited = time.perf_counter() - start
+            if epoch != epochs[-1]:
+                ahead = worker.submit(source, epoch + 1)
+            yield epoch, made, waited

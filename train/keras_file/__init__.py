@@ -1,0 +1,169 @@
+"""Open Keras files that somebody else wrote, without executing anything in them.
+
+tf-keras' own loader runs code that a file brings along, Lambda layers among it, in safe mode too. So a file's format is
+told by its magic, its config is read through a whitelist of layers, the model is built anew as tf-keras, and the
+weights are copied one by one. What the whitelist does not know is refused by name.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepress.runtime import InputError
+from edgepress.runtime.extras import require
+
+from ..quantize import add_quantization
+from .archive import read_model
+from .build import BuiltModel, build_model, set_weights
+from .graph import parse_graph
+from .stored import StoredModel
+
+__all__ = ["KerasFile", "open_keras", "save_keras", "strip_quantization"]
+
+_PROBES = 8
+_LARGEST_DIFFERENCE = 1e-4
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """A model that was opened, and what it was."""
+
+    model: Any
+    """tf-keras, functional, float32; not compiled. Models inside the model are laid open. Where `quantized`, it carries
+    TFMOT's quantization wrappers with the ranges that training found."""
+    path: Path
+    format: str
+    """`keras`, `h5` or `savedmodel`."""
+    keras_version: str
+    """That wrote the file, as far as the file states it, such as `3.15.1`; else empty."""
+    quantized: bool
+    """Whether the model is quantization-aware; `strip_quantization` gives the plain one."""
+
+
+def open_keras(path: str | os.PathLike[str]) -> KerasFile:
+    """Open a `.keras` file of Keras 3 or tf-keras, an `.h5`, or a SavedModel that tf-keras wrote.
+
+    Sequential and functional models of Keras' own layers, with several inputs and outputs, shared layers, and models
+    inside models; the batch is left free. A Keras 3 model is compared with what Keras 3 itself computes.
+
+    Raises:
+        InputError: Not such a file, a layer that cannot be rebuilt (named), or a file that is not safe to read.
+    """
+    path = Path(path)
+    stored = read_model(path)
+    built = build_model(stored.graph.without_quantization(), stored.most_weights)
+    _copy_weights(stored, built)
+    if stored.keras_version.startswith("3."):
+        _compare_with_keras3(built.model, path, stored.format)
+    model = _quantized(stored, built.model) if stored.graph.quantized else built.model
+    return KerasFile(model, path, stored.format, stored.keras_version, stored.graph.quantized)
+
+
+def save_keras(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a tf-keras model as `.keras`, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as work:
+        # The optimizer's state is training's own business; it would triple the file.
+        unfinished = Path(work) / "model.keras"
+        model.save(unfinished)
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+
+
+def strip_quantization(model: Any) -> Any:
+    """The plain float tf-keras model inside a quantization-aware one, with the same weights, zeros included.
+
+    A model without quantization wrappers comes back as a copy.
+    """
+    graph = parse_graph(type(model).__name__, model.get_config(), model.input_shape)
+    built = build_model(graph.without_quantization(), model.count_params())
+    outer = {layer.name: layer for layer in model.layers}
+    for node in graph.nodes:
+        target = built.layers.get((node.name,))
+        if target is None:
+            continue
+        variables = [*target.trainable_weights, *target.non_trainable_weights]
+        if node.wrapper:
+            wrapper = outer[f"quant_{node.name}"]
+            count = len(target.trainable_weights)
+            # The wrapper lists what it trains in the layer's order, then its own ranges.
+            sources = [*wrapper.trainable_weights[:count], *wrapper.layer.non_trainable_weights]
+        else:
+            source = outer[node.name]
+            sources = [*source.trainable_weights, *source.non_trainable_weights]
+        set_weights((node.name,), variables, [source.numpy() for source in sources])
+    return built.model
+
+
+def _copy_weights(stored: StoredModel, built: BuiltModel) -> None:
+    """Every layer's weights, from wherever the file's format keeps them."""
+    wrapped = {node.name for node in stored.graph.nodes if node.wrapper}
+    for path, saved in stored.layers.items():
+        if path in built.layers:
+            layer = built.layers[path]
+            variables = [*layer.trainable_weights, *layer.non_trainable_weights]
+            arrays = saved.arrays
+            if path[0] in wrapped:
+                frozen = len(layer.non_trainable_weights)
+                arrays = saved.arrays[: len(layer.trainable_weights)] + saved.wrapped[len(saved.wrapped) - frozen :]
+            set_weights(path, variables, arrays)
+        elif inside := [layer for name, layer in built.layers.items() if name[: len(path)] == path]:
+            # `.h5` lists a whole inner model as what it trains, then what it does not.
+            variables = [v for layer in inside for v in layer.trainable_weights]
+            variables += [v for layer in inside for v in layer.non_trainable_weights]
+            set_weights(path, variables, saved.arrays)
+    missing = [path for path in built.layers if path not in stored.layers and path[:1] not in stored.layers]
+    if missing:
+        raise InputError(f"the file holds no weights for layer {'/'.join(missing[0])!r}: save the model again")
+
+
+def _quantized(stored: StoredModel, model: Any) -> Any:
+    """The quantization-aware model around the plain one, with the ranges of the file."""
+    quantized = add_quantization(model)
+    quantizing = iter(layer for layer in quantized.layers if type(layer).__name__ == "QuantizeLayer")
+    layers = {layer.name: layer for layer in quantized.layers}
+    for node in stored.graph.nodes:
+        layer = next(quantizing, None) if node.class_name == "QuantizeLayer" else layers.get(f"quant_{node.name}")
+        if not node.wrapper and node.class_name != "QuantizeLayer":
+            continue
+        if layer is None:
+            raise InputError(f"quantized layer {node.name!r} cannot be rebuilt: press the model again")
+        # In the order in which Keras saves a layer's own variables.
+        variables = [*layer._trainable_weights, *layer._non_trainable_weights]
+        set_weights((node.name,), variables, stored.layers[node.name,].arrays)
+    return quantized
+
+
+def _compare_with_keras3(model: Any, path: Path, format: str) -> None:
+    """Keras 3 loads the file too, in safe mode and past the whitelist, and must compute the same."""
+    keras = require("keras", extra="toolkit")
+    rng = np.random.default_rng(0)
+    shapes = [tuple(length or 8 for length in tensor.shape[1:]) for tensor in model.inputs]
+    probes = [rng.random((_PROBES, *shape), np.float32) for shape in shapes]
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            # Keras 3 tells formats by the suffix, we by the magic.
+            named = Path(work) / f"model.{format}"
+            named.symlink_to(path.resolve())
+            original = keras.saving.load_model(named, compile=False, safe_mode=True)
+        wanted = original(probes if len(probes) > 1 else probes[0], training=False)
+    except Exception as error:
+        raise InputError(f"{path}: Keras 3 cannot load it ({str(error).splitlines()[0][:150]}): save it again") from None
+    given = model(probes if len(probes) > 1 else probes[0], training=False)
+    for ours, theirs in zip(_flat(given), _flat(wanted), strict=True):
+        difference = float(np.max(np.abs(ours - theirs)))
+        scale = max(1.0, float(np.max(np.abs(theirs))))
+        if not difference <= _LARGEST_DIFFERENCE * scale:
+            raise InputError(
+                f"{path}: rebuilt for tf-keras, the model's outputs differ from Keras 3's by {difference:.2g}: "
+                "a layer means something else there; please report the model"
+            )
+
+
+def _flat(outputs: Any) -> list[Any]:
+    return [np.asarray(item) for item in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]

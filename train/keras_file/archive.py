@@ -1,0 +1,118 @@
+"""The kinds of file that hold a Keras model, told by their magic, each read into a graph and arrays."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepress.runtime import InputError
+
+from .graph import Graph, parse_graph, snake_case_names
+from .hdf5 import Hdf5File
+from .saved_model import read_saved_model
+from .stored import StoredLayer, StoredModel, parse_json
+
+__all__ = ["read_model"]
+
+_ZIP = b"PK\x03\x04"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_LARGEST_FILE = 4_000_000_000
+_LARGEST_CONFIG = 64_000_000
+_LARGEST_INFLATION = 20
+"""Keras stores its members uncompressed; re-zipped weights shrink by a tenth, a bomb by a thousand."""
+
+
+def read_model(path: Path) -> StoredModel:
+    """Read a `.keras`, `.h5` or SavedModel.
+
+    Raises:
+        InputError: Another kind of file, a damaged one, or one that is not safe to read.
+    """
+    try:
+        if path.is_dir():
+            return read_saved_model(path)
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{path} has {path.stat().st_size} bytes: at most {_LARGEST_FILE} are allowed")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: name a .keras, .h5 or SavedModel") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from None
+    if data.startswith(_ZIP):
+        return _read_keras(data, path.name)
+    if data.startswith(_HDF5):
+        return _read_h5(data, path.name)
+    raise InputError(f"{path} is neither a .keras archive nor HDF5: name a .keras, .h5 or SavedModel")
+
+
+def _read_keras(data: bytes, name: str) -> StoredModel:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            config = parse_json(_member(archive, name, "config.json", _LARGEST_CONFIG), name)
+            metadata = parse_json(_member(archive, name, "metadata.json", _LARGEST_CONFIG), name)
+            weights = _member(archive, name, "model.weights.h5", _LARGEST_FILE)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise InputError(f"{name} is a damaged .keras archive ({error}): save the model again") from None
+    shape = (config.get("build_config") or {}).get("input_shape")
+    graph = parse_graph(str(config.get("class_name")), config.get("config"), shape)
+    with Hdf5File(weights, name) as file:
+        most = file.total_weights()
+        # Keras 2.12 called the container by another name.
+        roots = [root for root in ("layers", "_layer_checkpoint_dependencies") if file.children(root)]
+        layers = dict(_numbered_layers(graph, file, roots[0] if roots else "layers", ()))
+    return StoredModel(graph, layers, most, "keras", str(metadata.get("keras_version", "")))
+
+
+def _numbered_layers(
+    graph: Graph, file: Hdf5File, root: str, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], StoredLayer]]:
+    """The layers of a `.keras` file, which are filed under their classes' names."""
+    classes = [node.wrapper or ("Functional" if node.class_name == "Model" else node.class_name) for node in graph.nodes]
+    container = root.rpartition("/")[2]
+    for node, name in zip(graph.nodes, snake_case_names(classes), strict=True):
+        if node.inner:
+            yield from _numbered_layers(node.inner, file, f"{root}/{name}/{container}", (*path, node.name))
+        else:
+            wrapped = _numbered_arrays(file, f"{root}/{name}/layer/vars") if node.wrapper else []
+            yield (*path, node.name), StoredLayer(_numbered_arrays(file, f"{root}/{name}/vars"), wrapped)
+
+
+def _numbered_arrays(file: Hdf5File, path: str) -> list[NDArray[Any]]:
+    return [file.array(f"{path}/{index}") for index in range(len(file.children(path)))]
+
+
+def _read_h5(data: bytes, name: str) -> StoredModel:
+    with Hdf5File(data, name) as file:
+        attributes = file.attributes()
+        if "model_config" not in attributes:
+            raise InputError(f"{name} holds weights without a model: save the whole model with model.save()")
+        config = parse_json(attributes["model_config"], name)
+        graph = parse_graph(str(config.get("class_name")), config.get("config"))
+        if graph.quantized:
+            raise InputError(f"{name} holds a quantization-aware model as .h5: save it as .keras")
+        most = file.total_weights()
+        layers = {}
+        for node in graph.nodes:
+            group = f"model_weights/{node.name}"
+            if node.class_name == "InputLayer" and not file.children(group):
+                continue
+            names = [_text(item) for item in file.attributes(group).get("weight_names", [])]
+            layers[(node.name,)] = StoredLayer([file.array(f"{group}/{item}") for item in names])
+    return StoredModel(graph, layers, most, "h5", _text(attributes.get("keras_version", "")))
+
+
+def _member(archive: zipfile.ZipFile, name: str, member: str, limit: int) -> bytes:
+    found = [info for info in archive.infolist() if info.filename == member]
+    if len(found) != 1:
+        raise InputError(f"{name} holds {len(found)} members {member!r}: a .keras file has one; save the model again")
+    info = found[0]
+    if info.file_size > min(limit, _LARGEST_INFLATION * info.compress_size + 1_000_000):
+        raise InputError(f"{name}: member {member!r} inflates to {info.file_size} bytes: save the model again")
+    return archive.read(info)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,185 @@
+"""The layers that a Keras file may name, and which of their arguments are taken over.
+
+A whitelist: a class that is not here is refused by name, an argument that is not here is ignored where it only steers
+training (initializers, regularizers, constraints) and refused where it changes results.
+"""
+
+import re
+from typing import Any
+
+from edgepress.runtime import InputError
+from edgepress.runtime.extras import require
+
+__all__ = ["LAYERS", "MERGES", "make_layer", "plain_options"]
+
+_CONV = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias")
+_DEPTHWISE = tuple(name for name in _CONV if name != "filters") + ("depth_multiplier",)
+_POOL = ("pool_size", "strides", "padding", "data_format")
+_GLOBAL_POOL = ("data_format", "keepdims")
+_CONV_WEIGHTS = ("kernel_initializer", "bias_initializer")
+
+LAYERS: dict[str, tuple[str, ...]] = {
+    "Activation": ("activation",),
+    "AlphaDropout": ("rate",),
+    "AveragePooling1D": _POOL,
+    "AveragePooling2D": _POOL,
+    "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
+    "Concatenate": ("axis",),
+    "Conv1D": (*_CONV, "groups"),
+    "Conv2D": (*_CONV, "groups"),
+    "Conv2DTranspose": (*_CONV, "output_padding"),
+    "Cropping2D": ("cropping", "data_format"),
+    "Dense": ("units", "activation", "use_bias"),
+    "DepthwiseConv2D": _DEPTHWISE,
+    "Dropout": ("rate", "noise_shape", "seed"),
+    "ELU": ("alpha",),
+    "Flatten": ("data_format",),
+    "GaussianDropout": ("rate",),
+    "GaussianNoise": ("stddev",),
+    "GlobalAveragePooling1D": _GLOBAL_POOL,
+    "GlobalAveragePooling2D": _GLOBAL_POOL,
+    "GlobalMaxPooling1D": _GLOBAL_POOL,
+    "GlobalMaxPooling2D": _GLOBAL_POOL,
+    "InputLayer": (),
+    "LayerNormalization": ("axis", "epsilon", "center", "scale"),
+    "LeakyReLU": ("alpha",),
+    "MaxPooling1D": _POOL,
+    "MaxPooling2D": _POOL,
+    "PReLU": ("shared_axes",),
+    "Permute": ("dims",),
+    "ReLU": ("max_value", "negative_slope", "threshold"),
+    "RepeatVector": ("n",),
+    "Rescaling": ("scale", "offset"),
+    "Reshape": ("target_shape",),
+    "SeparableConv2D": (*_CONV, "depth_multiplier"),
+    "Softmax": ("axis",),
+    "SpatialDropout2D": ("rate", "data_format"),
+    "UpSampling2D": ("size", "data_format", "interpolation"),
+    "ZeroPadding2D": ("padding", "data_format"),
+    "Add": (),
+    "Average": (),
+    "Maximum": (),
+    "Minimum": (),
+    "Multiply": (),
+    "Subtract": (),
+}
+"""Class name to the constructor arguments that are taken over; `name` and `trainable` go without saying."""
+
+MERGES = frozenset({"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"})
+"""Layers that take a list of tensors, even of one."""
+
+_ACTIVATIONS = frozenset(
+    {"elu", "exponential", "gelu", "hard_sigmoid", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus"}
+    | {"softsign", "swish", "tanh"}
+)
+_RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
+"""Keras 3's argument names where tf-keras has others."""
+_MUST_BE_FALSY = ("rms_scaling", "renorm", "virtual_batch_size", "approximate", "lora_rank", "quantization_mode")
+"""Arguments that change results and have no counterpart here."""
+_INITIALIZERS = {
+    "kernel_initializer": "glorot_uniform",
+    "depthwise_initializer": "glorot_uniform",
+    "pointwise_initializer": "glorot_uniform",
+    "bias_initializer": "zeros",
+    "beta_initializer": "zeros",
+    "gamma_initializer": "ones",
+    "moving_mean_initializer": "zeros",
+    "moving_variance_initializer": "ones",
+    "alpha_initializer": "zeros",
+}
+_INITIALIZED: dict[str, tuple[str, ...]] = {
+    "BatchNormalization": (
+        "beta_initializer", "gamma_initializer", "moving_mean_initializer", "moving_variance_initializer",
+    ),
+    "Conv1D": _CONV_WEIGHTS,
+    "Conv2D": _CONV_WEIGHTS,
+    "Conv2DTranspose": _CONV_WEIGHTS,
+    "Dense": _CONV_WEIGHTS,
+    "DepthwiseConv2D": ("depthwise_initializer", "bias_initializer"),
+    "LayerNormalization": ("beta_initializer", "gamma_initializer"),
+    "PReLU": ("alpha_initializer",),
+    "SeparableConv2D": ("depthwise_initializer", "pointwise_initializer", "bias_initializer"),
+}  # fmt: skip
+
+
+def plain_options(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that a layer is made with, as plain numbers, strings and lists.
+
+    Raises:
+        InputError: A class that is not on the list, or an argument that tf-keras cannot reproduce.
+    """
+    name = config.get("name", class_name)
+    if class_name not in LAYERS:
+        raise InputError(f"layer {name!r} is a {class_name}: layers that can be rebuilt are {', '.join(sorted(LAYERS))}")
+    for argument in _MUST_BE_FALSY:
+        if config.get(argument):
+            raise InputError(f"layer {name!r} ({class_name}) has {argument}={config[argument]!r}: it cannot be rebuilt")
+    _check_precision(name, config.get("dtype"))
+    renamed = _RENAMED.get(class_name, {})
+    options = {}
+    for argument, value in config.items():
+        argument = renamed.get(argument, argument)
+        if argument == "activation":
+            options[argument] = _activation(name, value)
+        elif argument in LAYERS[class_name]:
+            options[argument] = _plain(name, argument, value)
+    return options
+
+
+def make_layer(class_name: str, name: str, options: dict[str, Any], trainable: bool, initializer: Any) -> Any:
+    """A tf-keras layer whose weights `initializer` makes, whatever their kind."""
+    layers = require("tf_keras", extra="toolkit").layers
+    used = dict.fromkeys(_INITIALIZED.get(class_name, ()), initializer)
+    try:
+        return getattr(layers, class_name)(name=name, trainable=trainable, **options, **used)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"layer {name!r} ({class_name}) cannot be rebuilt: {_one_line(error)}") from None
+
+
+def restore_initializers(layer: Any) -> None:
+    """Give a built layer initializers that its config can name."""
+    initializers = require("tf_keras", extra="toolkit").initializers
+    for argument in _INITIALIZED.get(type(layer).__name__, ()):
+        setattr(layer, argument, initializers.get(_INITIALIZERS[argument]))
+
+
+def _activation(layer: str, value: Any) -> str:
+    if isinstance(value, dict):
+        # Quantization-aware layers wrap theirs; Keras writes functions as {"class_name": "function", "config": name}.
+        config = value.get("config")
+        if value.get("class_name") == "function":
+            value = config
+        elif value.get("class_name") in ("QuantizeAwareActivation", "NoOpActivation") and isinstance(config, dict):
+            return _activation(layer, config.get("activation", "linear"))
+        else:
+            value = value.get("class_name")
+    if value is None:
+        return "linear"
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
+        raise InputError(
+            f"layer {layer!r} has the activation {value!r}: ones that can be rebuilt are {', '.join(sorted(_ACTIVATIONS))}"
+        )
+    return value
+
+
+def _plain(layer: str, argument: str, value: Any) -> Any:
+    """Numbers, strings and nested lists of them; whatever else could be an object that Keras would import."""
+    if isinstance(value, dict) and value.get("class_name") == "__tuple__":
+        value = value.get("items")
+    if isinstance(value, list):
+        return tuple(_plain(layer, argument, item) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InputError(f"layer {layer!r} has {argument}={str(value)[:60]}: numbers, names and lists of them are allowed")
+
+
+def _check_precision(layer: str, dtype: Any) -> None:
+    if isinstance(dtype, dict):
+        config = dtype.get("config")
+        dtype = config.get("name") if isinstance(config, dict) else None
+    if dtype not in (None, "float32", "mixed_float16", "mixed_bfloat16"):
+        raise InputError(f"layer {layer!r} computes in {dtype!r}: float32 and mixed precision can be rebuilt")
+
+
+def _one_line(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error))[:200]

@@ -1,0 +1,262 @@
+"""The verbs: fit a float baseline, press it, or both; each writes a `.keras` file with its history beside it."""
+
+import dataclasses
+import hashlib
+import logging
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.data import Dataset
+from edgepress.runtime import InputError
+
+from .checkpoint import Checkpoint
+from .config import TrainConfig
+from .environment import make_deterministic
+from .epochs import LabelledEpochs, one_hot, shift_images
+from .fit import FitPlan, Validation, cosine, fit, predictor
+from .history import History
+from .keras_file import open_keras, save_keras
+from .models import build_mlp, output_kind
+from .prune import add_pruning, sparsity, strip_pruning
+from .quantize import add_quantization
+
+__all__ = ["TrainResult", "press_model", "train", "train_baseline"]
+
+_log = logging.getLogger("edgepress")
+_FITS = ("float", "prune", "quantize")
+_STEPS_WANTED = 200
+_SMALLEST_BATCH = 16
+_RAMP_SHARE = 0.6
+"""Part of the pruning epochs in which weights are removed; the rest mends what that cost."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished `.keras` file."""
+
+    path: Path
+    history: History
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Of the weights in the file, on the held-back training images."""
+        last = list(self.history.fits.values())[-1]
+        return float(last["epochs"][last["best_epoch"]]["validation_accuracy"])
+
+
+def train(
+    dataset: Dataset,
+    config: TrainConfig,
+    out: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    baseline_only: bool = False,
+    overwrite: bool = False,
+) -> TrainResult:
+    """Fit a float baseline, prune it and train it quantization-aware; `out` is the pressed `.keras` file.
+
+    The baseline stays beside it as `<stem>-float.keras`. A run that was killed goes on where it was when it is called
+    again, and ends with the same weights.
+
+    Args:
+        dataset: Its training images are split by the config's seed; its test images are not looked at.
+        config: Everything else that decides the weights.
+        out: Ends in `.keras`.
+        model: A user's own Keras file to start from, in place of the MLP that the config describes.
+        baseline_only: Stop after the baseline, and write that to `out`. A model that was given is fitted further.
+        overwrite: Replace `out`.
+
+    Raises:
+        InputError: `out` exists, or a model and a data set that do not fit together.
+    """
+    path = Path(out)
+    if path.suffix != ".keras":
+        raise InputError(f"--out {path}: a name that ends in .keras is allowed")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already: name another file with --out, or pass --overwrite")
+    if baseline_only:
+        return train_baseline(dataset, config, path, model=model)
+    if model is None:
+        model = path.with_name(f"{path.stem}-float.keras")
+        train_baseline(dataset, config, model)
+    return press_model(dataset, model, config, path)
+
+
+def train_baseline(
+    dataset: Dataset, config: TrainConfig, path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None
+) -> TrainResult:
+    """Fit the float model and write it to `path`; where the same run has written it already, that file is kept.
+
+    Args:
+        dataset: Training images and labels.
+        config: `widths`, `dropout`, `epochs`, `learning_rate` and what all fits share.
+        path: The `.keras` file to write.
+        model: A Keras file whose weights are the start, in place of a new MLP.
+    """
+    make_deterministic(config.seed)
+    if model is None:
+        network = build_mlp(math.prod(dataset.x_train.shape[1:]), len(dataset.labels), config.widths, config.dropout)
+        start = None
+    else:
+        network = open_keras(model).model
+        start = _digest(network)
+    run = _Run(dataset, config, History.begin("float", dataset, config, start), Path(path))
+    if finished := run.finished():
+        return finished
+    run.check(network)
+    run.fit(network, "float", epochs=config.epochs, rate=config.learning_rate)
+    return run.finish(network)
+
+
+def press_model(
+    dataset: Dataset, float_path: str | os.PathLike[str], config: TrainConfig, path: str | os.PathLike[str]
+) -> TrainResult:
+    """Prune a float model, train it quantization-aware with the zeros kept, and write that to `path`.
+
+    The file holds TFMOT's quantization-aware tf-keras model, so that export uses the ranges that training found;
+    `strip_quantization` gives the plain float model with the same weights.
+
+    Args:
+        dataset: Training images and labels.
+        float_path: A Keras file that `open_keras` reads; its answers also teach the pressed model.
+        config: `sparsity`, `prune_epochs`, `quantize_epochs`, their rates, `distill`, and what all fits share.
+        path: The `.keras` file to write; where the same run has written it already, that file is kept.
+    """
+    make_deterministic(config.seed)
+    network = open_keras(float_path).model
+    run = _Run(dataset, config, History.begin("pressed", dataset, config, _digest(network)), Path(path))
+    if finished := run.finished():
+        return finished
+    run.check(network)
+    kind = output_kind(network)
+    teacher = _probabilities(predictor(network), kind)
+    if config.prune_epochs and config.sparsity:
+        ramp = max(1, round(config.prune_epochs * _RAMP_SHARE))
+        pruned = add_pruning(network, config.sparsity, steps_per_epoch=run.steps, ramp_epochs=ramp)
+        rate = config.prune_learning_rate
+        run.fit(pruned, "prune", epochs=config.prune_epochs, rate=rate, kind=kind, teacher=teacher, settle=ramp)
+        network = strip_pruning(pruned)
+        _log.info("pruned: %.1f %% of the weights are zero", 100 * sparsity(network))
+    if config.quantize_epochs:
+        network = add_quantization(network)
+        rate = config.quantize_learning_rate
+        run.fit(network, "quantize", epochs=config.quantize_epochs, rate=rate, kind=kind, teacher=teacher)
+    return run.finish(network)
+
+
+class _Run:
+    """The fits that lead to one file: the data they share, their checkpoints, and the history they write."""
+
+    def __init__(self, dataset: Dataset, config: TrainConfig, history: History, path: Path) -> None:
+        split = dataset.split(config.seed, config.validation_share)
+        self._dataset, self._config, self._history, self._path = dataset, config, history, path
+        self._images = dataset.x_train[split.fit]
+        self._targets = one_hot(dataset.y_train[split.fit], len(dataset.labels))
+        self._validation = Validation(dataset.x_train[split.validation], dataset.y_train[split.validation])
+        few = max(_SMALLEST_BATCH, len(self._images) // _STEPS_WANTED)
+        self._batch = min(config.batch_size, few, len(self._images))
+
+    @property
+    def steps(self) -> int:
+        """Training steps of one epoch."""
+        return len(self._images) // self._batch
+
+    def finished(self) -> TrainResult | None:
+        """What this very run has written before."""
+        history = History.read(self._path)
+        if history and history.fingerprint == self._history.fingerprint and self._path.exists():
+            _log.info("%s: this run has finished already", self._path)
+            return TrainResult(self._path, history)
+        return None
+
+    def check(self, model: Any) -> None:
+        """Refuse a model that the data set does not fit."""
+        shape, classes = self._images.shape[1:], len(self._dataset.labels)
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise InputError(
+                f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: "
+                "training takes a classifier with one of each"
+            )
+        wanted = model.input_shape[1:]
+        if None in wanted or math.prod(wanted) != math.prod(shape):
+            raise InputError(f"{model.name} takes {wanted}, {self._dataset.name} has images of {shape}: equal sizes are allowed")
+        if model.output_shape[1:] != (classes,):
+            raise InputError(
+                f"{model.name} gives {model.output_shape[1:]}, {self._dataset.name} has {classes} classes: "
+                "one output a class is allowed"
+            )
+
+    def fit(
+        self,
+        model: Any,
+        name: str,
+        *,
+        epochs: int,
+        rate: float,
+        kind: str | None = None,
+        teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+        settle: int = 0,
+    ) -> None:
+        """Run one fit, or what is left of it."""
+        config = self._config
+        seed = (config.seed, _FITS.index(name))
+        source = LabelledEpochs(
+            self._images,
+            self._targets,
+            seed=seed,
+            augment=(lambda images, rng: shift_images(images, rng, config.shift)) if config.shift else None,
+            teacher=teacher,
+            teacher_share=config.distill,
+        )
+        plan = FitPlan(name, epochs, self._batch, cosine(rate), config.patience, seed, settle)
+        logits = (kind or output_kind(model)) == "logits"
+        state = fit(
+            model, source, self._validation, plan,
+            images=len(self._images), from_logits=logits, checkpoint=self._checkpoint(name),
+        )  # fmt: skip
+        self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch}
+
+    def finish(self, model: Any) -> TrainResult:
+        """Publish the model and its history, then forget the checkpoints."""
+        # The history comes first: a model that is there always has its history, and counts as finished.
+        self._history.write(self._path)
+        save_keras(model, self._path)
+        for name in _FITS:
+            self._checkpoint(name).remove()
+        return TrainResult(self._path, self._history)
+
+    def _checkpoint(self, name: str) -> Checkpoint:
+        path = self._path.with_name(f".{self._path.stem}-{name}.checkpoint.npz")
+        return Checkpoint(path, self._history.fingerprint)
+
+
+def _digest(model: Any) -> str:
+    """SHA-256 over a model's weights."""
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        digest.update(f"{variable.shape}".encode())
+        digest.update(np.ascontiguousarray(variable.numpy()).data)
+    return digest.hexdigest()
+
+
+def _probabilities(
+    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]], kind: str
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A predictor's outputs as probabilities that sum to 1."""
+    if kind == "probabilities":
+        return predict
+
+    def softmax(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        logits = predict(images)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+
+    return softmax
