@@ -17,7 +17,7 @@ __all__ = ["Checkpoint", "FitState"]
 
 @dataclass
 class FitState:
-    """Everything that the next epoch depends on besides its number. Arrays are in the order of the model's variables."""
+    """Everything that the next epoch depends on besides its number. Arrays are in the order of the variables."""
 
     weights: list[NDArray[Any]]
     optimizer: list[NDArray[Any]]
@@ -60,7 +60,7 @@ class Checkpoint:
                     groups[name.partition("/")[0]].append(file[name])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        return FitState(**groups, **note)
+        return FitState(**groups, epochs=note["epochs"], best_epoch=note["best_epoch"])
 
     def remove(self) -> None:
         """Forget it; there need not be one."""

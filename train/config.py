@@ -16,7 +16,7 @@ PRESETS = ("quick", "default")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything besides the data that decides the weights. A run with the same config and data ends with the same ones.
+    """Everything besides the data that decides the weights: the same config and data end with the same ones.
 
     Raises:
         InputError: A value outside its range.

@@ -1,6 +1,5 @@
 """The verbs: fit a float baseline, press it, or both; each writes a `.keras` file with its history beside it."""
 
-import dataclasses
 import hashlib
 import logging
 import math
@@ -186,7 +185,9 @@ class _Run:
             )
         wanted = model.input_shape[1:]
         if None in wanted or math.prod(wanted) != math.prod(shape):
-            raise InputError(f"{model.name} takes {wanted}, {self._dataset.name} has images of {shape}: equal sizes are allowed")
+            raise InputError(
+                f"{model.name} takes {wanted}, {self._dataset.name} has images of {shape}: equal sizes are allowed"
+            )
         if model.output_shape[1:] != (classes,):
             raise InputError(
                 f"{model.name} gives {model.output_shape[1:]}, {self._dataset.name} has {classes} classes: "

@@ -153,7 +153,9 @@ def _compare_with_keras3(model: Any, path: Path, format: str) -> None:
             original = keras.saving.load_model(named, compile=False, safe_mode=True)
         wanted = original(probes if len(probes) > 1 else probes[0], training=False)
     except Exception as error:
-        raise InputError(f"{path}: Keras 3 cannot load it ({str(error).splitlines()[0][:150]}): save it again") from None
+        raise InputError(
+            f"{path}: Keras 3 cannot load it ({str(error).splitlines()[0][:150]}): save it again"
+        ) from None
     given = model(probes if len(probes) > 1 else probes[0], training=False)
     for ours, theirs in zip(_flat(given), _flat(wanted), strict=True):
         difference = float(np.max(np.abs(ours - theirs)))

@@ -70,7 +70,9 @@ def _numbered_layers(
     graph: Graph, file: Hdf5File, root: str, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], StoredLayer]]:
     """The layers of a `.keras` file, which are filed under their classes' names."""
-    classes = [node.wrapper or ("Functional" if node.class_name == "Model" else node.class_name) for node in graph.nodes]
+    classes = [
+        node.wrapper or ("Functional" if node.class_name == "Model" else node.class_name) for node in graph.nodes
+    ]
     container = root.rpartition("/")[2]
     for node, name in zip(graph.nodes, snake_case_names(classes), strict=True):
         if node.inner:
@@ -94,7 +96,7 @@ def _read_h5(data: bytes, name: str) -> StoredModel:
         if graph.quantized:
             raise InputError(f"{name} holds a quantization-aware model as .h5: save it as .keras")
         most = file.total_weights()
-        layers = {}
+        layers: dict[tuple[str, ...], StoredLayer] = {}
         for node in graph.nodes:
             group = f"model_weights/{node.name}"
             if node.class_name == "InputLayer" and not file.children(group):

@@ -61,7 +61,9 @@ def set_weights(path: tuple[str, ...], variables: list[Any], arrays: list[NDArra
     """Copy arrays into variables, one by one."""
     wanted, given = [tuple(v.shape) for v in variables], [array.shape for array in arrays]
     if wanted != given:
-        raise InputError(f"layer {'/'.join(path)!r} has weights {given}, its config asks for {wanted}: save the model again")
+        raise InputError(
+            f"layer {'/'.join(path)!r} has weights {given}, its config asks for {wanted}: save the model again"
+        )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(np.asarray(array).astype(variable.dtype.as_numpy_dtype))
 
@@ -101,7 +103,9 @@ def _apply(graph: Graph, path: tuple[str, ...], inputs: list[Any], layers: dict[
     while waiting:
         ready = [item for item in waiting if all(ref in known for ref in item[2])]
         if not ready:
-            raise InputError(f"layer {waiting[0][0].name!r} waits for a tensor that no layer gives: save the model again")
+            raise InputError(
+                f"layer {waiting[0][0].name!r} waits for a tensor that no layer gives: save the model again"
+            )
         for node, number, refs in ready:
             for index, tensor in enumerate(_call(node, path, [known[ref] for ref in refs], layers)):
                 known[Ref(node.name, number, index)] = tensor

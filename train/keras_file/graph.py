@@ -147,7 +147,9 @@ def _sequential(name: str, entries: list[Any], build_shape: Any, depth: int) -> 
             inner = nodes[0].inner
             shape = shape or (None, *next(node.shape for node in inner.nodes if node.name == inner.inputs[0]))  # type: ignore[misc]
         if not shape:
-            raise InputError(f"{name!r} was never built, its input shape is unknown: call it on data, and save it again")
+            raise InputError(
+                f"{name!r} was never built, its input shape is unknown: call it on data, and save it again"
+            )
         nodes.insert(0, Node("input", "InputLayer", shape=_shape("input", shape)))
     previous = Ref(nodes[0].name, 0, 0)
     chained = [nodes[0]]
@@ -187,7 +189,9 @@ def _node(entry: dict[str, Any], depth: int) -> Node:
     if class_name in _QUANTIZE_WRAPPERS:
         wrapped = _node(config["layer"], depth)
         if name != f"quant_{wrapped.name}":
-            raise InputError(f"quantized layer {name!r} is not named after its layer {wrapped.name!r}: keep TFMOT's names")
+            raise InputError(
+                f"quantized layer {name!r} is not named after its layer {wrapped.name!r}: keep TFMOT's names"
+            )
         return replace(wrapped, wrapper=class_name)
     # Keras 3 writes operations such as `a + b` as classes too; only their module tells them from layers.
     if module not in (None, "keras.layers", "keras.src.layers", "tf_keras.layers") and not (

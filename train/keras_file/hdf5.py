@@ -36,7 +36,9 @@ class Hdf5File:
     def __enter__(self) -> "Hdf5File":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def attributes(self, path: str = "/") -> dict[str, Any]:
@@ -63,7 +65,9 @@ class Hdf5File:
         # Each array has to bring its bytes; together they cannot be more than the file.
         self._left -= dataset.nbytes
         if dataset.id.get_storage_size() < dataset.nbytes or self._left < 0:
-            raise InputError(f"{self._name}: array {path!r} declares {dataset.nbytes} bytes that the file does not hold")
+            raise InputError(
+                f"{self._name}: array {path!r} declares {dataset.nbytes} bytes that the file does not hold"
+            )
         return np.asarray(dataset[()])
 
     def total_weights(self) -> int:

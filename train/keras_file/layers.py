@@ -13,7 +13,7 @@ from edgepress.runtime.extras import require
 __all__ = ["LAYERS", "MERGES", "make_layer", "plain_options"]
 
 _CONV = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias")
-_DEPTHWISE = tuple(name for name in _CONV if name != "filters") + ("depth_multiplier",)
+_DEPTHWISE = (*_CONV[1:], "depth_multiplier")
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _GLOBAL_POOL = ("data_format", "keepdims")
 _CONV_WEIGHTS = ("kernel_initializer", "bias_initializer")
@@ -110,7 +110,9 @@ def plain_options(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     """
     name = config.get("name", class_name)
     if class_name not in LAYERS:
-        raise InputError(f"layer {name!r} is a {class_name}: layers that can be rebuilt are {', '.join(sorted(LAYERS))}")
+        raise InputError(
+            f"layer {name!r} is a {class_name}: layers that can be rebuilt are {', '.join(sorted(LAYERS))}"
+        )
     for argument in _MUST_BE_FALSY:
         if config.get(argument):
             raise InputError(f"layer {name!r} ({class_name}) has {argument}={config[argument]!r}: it cannot be rebuilt")
@@ -156,9 +158,7 @@ def _activation(layer: str, value: Any) -> str:
     if value is None:
         return "linear"
     if not isinstance(value, str) or value not in _ACTIVATIONS:
-        raise InputError(
-            f"layer {layer!r} has the activation {value!r}: ones that can be rebuilt are {', '.join(sorted(_ACTIVATIONS))}"
-        )
+        raise InputError(f"layer {layer!r} has the activation {value!r}: allowed are {', '.join(sorted(_ACTIVATIONS))}")
     return value
 
 
