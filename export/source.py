@@ -48,20 +48,16 @@ def open_source(name: str, path: Path, *, classes: int) -> Source:
     Raises:
         InputError: No such file, not a Keras model, or one that needs layers that are not allowed.
     """
-    from edgepress.train import open_keras, strip_quantization  # type: ignore[attr-defined,unused-ignore]
+    from edgepress.train import open_keras, strip_quantization
 
     path = Path(path)
     if not path.exists():
         raise InputError(f"no model at {path}: name a .keras or .h5 file, or a SavedModel folder")
-    model = open_keras(path)
-    quantized = model if _is_quantized(model) else None
-    plain = strip_quantization(model) if quantized is not None else model
+    opened = open_keras(path)
+    quantized = opened.model if opened.quantized else None
+    plain = strip_quantization(opened.model) if opened.quantized else opened.model
     digest = file_sha256(path) if path.is_file() else _folder_sha256(path)
     return Source(name, path, digest, plain, quantized, _output_kind(plain, classes))
-
-
-def _is_quantized(model: Any) -> bool:
-    return any(type(layer).__name__.startswith("Quantize") for layer in model.layers)
 
 
 def _folder_sha256(folder: Path) -> str:

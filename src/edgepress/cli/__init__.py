@@ -10,6 +10,7 @@ __all__ = ["main"]
 
 # Name, and the line that --help shows. `edgepress.cli.<name>` holds a click command called `command`.
 _COMMANDS: dict[str, str] = {
+    "press": "The whole way: train, export, benchmark; prints the table, writes bundle and report.",
     "train": "Fit, prune and quantize: a data set in, a .keras file out.",
     "export": "Convert Keras models to TFLite and ONNX: a bundle.",
     "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",

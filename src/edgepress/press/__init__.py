@@ -1,1 +1,5 @@
 """The whole pipeline: train, export, benchmark."""
+
+from .pipeline import PressResult, press
+
+__all__ = ["PressResult", "press"]

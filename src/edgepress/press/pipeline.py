@@ -1,0 +1,118 @@
+"""From a data set to a bundle with its report, in one run folder that can be left and resumed."""
+
+import json
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgepress.benchmarks import benchmark, write_report
+from edgepress.data import load_dataset
+from edgepress.export import ExportResult, export
+from edgepress.runtime import InputError
+from edgepress.runtime.files import write_file
+from edgepress.train import TrainConfig, press_model, train_baseline
+
+__all__ = ["PressResult", "next_run_folder", "press"]
+
+logger = logging.getLogger(__name__)
+
+_PLAN = "run.json"
+
+
+@dataclass(frozen=True)
+class PressResult:
+    """What a press left behind."""
+
+    run: Path
+    """Folder with float.keras, pressed.keras, their histories, and bundle/."""
+    bundle: Path
+    exported: ExportResult
+    """The manifest, and the artifacts that export withheld."""
+    report: dict[str, Any]
+    """As in report.json."""
+
+
+def press(
+    data: str | os.PathLike[str] = "mnist",
+    out: str | os.PathLike[str] | None = None,
+    *,
+    preset: str = "default",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> PressResult:
+    """Train the float model, press it, export both, and benchmark every artifact against the float model.
+
+    A press that was killed goes on where it was when it is called again with the same arguments.
+
+    Args:
+        data: As `load_dataset` takes it.
+        out: The run folder; a new one below `runs/` when None.
+        preset: `quick` or `default`.
+        seed: Makes the run reproducible.
+        overwrite: Start again in a run folder that is finished or that another press began.
+
+    Raises:
+        InputError: Unusable data, an unknown preset, or a run folder that holds something else.
+    """
+    started = time.monotonic()
+    config = TrainConfig.preset(preset, seed=seed)
+    dataset = load_dataset(data)
+    plan = {"dataset": dataset.name, "dataset_sha256": dataset.sha256, "preset": preset, "seed": seed}
+    run = Path(out) if out is not None else next_run_folder(Path("runs"), plan)
+    bundle = run / "bundle"
+    _enter(run, plan, overwrite=overwrite)
+
+    logger.info("press: %s, %d + %d images, into %s", dataset.name, len(dataset.x_train), len(dataset.x_test), run)
+    models = {"float": run / "float.keras", "pressed": run / "pressed.keras"}
+    logger.info("press: 1/4 train the float baseline")
+    train_baseline(dataset, config, models["float"])
+    logger.info("press: 2/4 prune, and train quantization-aware")
+    press_model(dataset, models["float"], config, models["pressed"])
+    logger.info("press: 3/4 export")
+    exported = export(models, dataset, bundle, seed=seed, overwrite=True)
+    logger.info("press: 4/4 benchmark")
+    report = benchmark(bundle, dataset, float_model=models["float"], preset=preset, seed=seed)
+    write_report(report, bundle / "report")
+    write_file(run / _PLAN, json.dumps(plan | {"finished": True}, indent=2) + "\n")
+    logger.info("press: done in %.0f s", time.monotonic() - started)
+    return PressResult(run, bundle, exported, report)
+
+
+def next_run_folder(parent: Path, plan: dict[str, Any]) -> Path:
+    """The folder of an unfinished press with the same plan, or the next free one: `<data set>-<preset>-<number>`."""
+    stem = f"{plan['dataset']}-{plan['preset']}"
+    number = 1
+    while (folder := parent / f"{stem}-{number}").exists():
+        if _read_plan(folder) == plan:
+            return folder
+        number += 1
+    return folder
+
+
+def _read_plan(run: Path) -> dict[str, Any] | None:
+    try:
+        plan: dict[str, Any] = json.loads((run / _PLAN).read_text())
+    except (OSError, ValueError):
+        return None
+    return plan
+
+
+def _enter(run: Path, plan: dict[str, Any], *, overwrite: bool) -> None:
+    """Make the run folder, or go on in it where the same press was interrupted."""
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run} is a file: name a folder with --out")
+    found = _read_plan(run)
+    if found == plan:
+        logger.info("press: going on in %s", run)
+    elif run.exists() and any(run.iterdir()) and not overwrite:
+        kind = "a finished" if found and found.get("finished") else "another"
+        state = f"holds {kind} press ({found['dataset']}, {found['preset']})" if found else "is not empty"
+        raise InputError(f"{run} {state}: name another folder with --out, or pass --overwrite")
+    else:
+        # A model of the other run must not pass for one of this.
+        for stale in (*run.glob("*.keras"), run / _PLAN):
+            stale.unlink(missing_ok=True)
+        write_file(run / _PLAN, json.dumps(plan, indent=2) + "\n")
