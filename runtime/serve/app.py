@@ -9,10 +9,10 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .assets import find_assets
+from .assets import ASSETS_PATH
+from .description import STATIC
 from .gate import Gate
 from .options import Options
-from .page import STATIC
 from .routes import routes
 from .service import Service
 
@@ -41,8 +41,8 @@ class App:
         options = options or Options()
         self.service = Service(folder, options)
         mounts: list[Mount] = []
-        if (assets := find_assets()) is not None:
-            mounts.append(Mount("/ort", StaticFiles(directory=assets)))
+        if self.service.assets is not None:
+            mounts.append(Mount(f"/{ASSETS_PATH.rstrip('/')}", StaticFiles(directory=self.service.assets)))
         mounts.append(Mount("/", StaticFiles(directory=STATIC, html=True)))
         router = Router([*routes(self.service), *mounts], lifespan=self._lifespan)
         self._app: ASGIApp = Gate(router, self.service, connections)

@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
-__all__ = ["ASSET_FILES", "ASSETS_VARIABLE", "find_assets"]
+__all__ = ["ASSETS_PATH", "ASSETS_VARIABLE", "ASSET_FILES", "find_assets"]
 
 ASSETS_VARIABLE = "EDGEPRESS_BROWSER_ASSETS"
+ASSETS_PATH = "ort/"
+"""Where the page finds them, relative to itself."""
 ASSET_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 
 

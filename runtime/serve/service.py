@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..errors import EdgepressError
+from .assets import find_assets
 from .batching import InferenceQueue
 from .bundle import ServedArtifact, ServedBundle, stamp
 from .metrics import Metrics
@@ -30,6 +31,7 @@ class Service:
         self.options = options
         self.bundle = ServedBundle(folder, options)
         self.metrics = Metrics()
+        self.assets = find_assets()
         self.bodies = BodyReader(options.limits)
         self.stopping = False
         """Once true, the server is not ready, and every answer asks its client to close the connection."""

@@ -1,0 +1,186 @@
+// From a picture of any size to the pixels that the contract asks for: the twin of runtime/preprocess.py, bit for bit.
+//
+// The steps and their rounding are defined there; tests/golden/preprocess holds vectors that both must meet. Everything
+// is an integer below 2^53, where JavaScript's numbers are exact.
+
+const CONTRAST = 16;
+const SPECK = 64;
+
+const roundDivide = (a, b) => Math.floor((2 * a + b) / (2 * b));
+
+/** Grey levels of a picture. A picture is {width, height, channels: 1, 3 or 4, data: Uint8Array}. */
+export function greyPicture({ width, height, channels, data }) {
+  if (channels === 1) return { width, height, channels, data };
+  const grey = new Uint8Array(width * height);
+  for (let i = 0, at = 0; i < grey.length; i++, at += channels) {
+    let r = data[at], g = data[at + 1], b = data[at + 2];
+    if (channels === 4) {
+      const alpha = data[at + 3], paper = 255 * (255 - alpha);
+      r = roundDivide(r * alpha + paper, 255);
+      g = roundDivide(g * alpha + paper, 255);
+      b = roundDivide(b * alpha + paper, 255);
+    }
+    grey[i] = (19595 * r + 38470 * g + 7471 * b + 32768) >>> 16;
+  }
+  return { width, height, channels: 1, data: grey };
+}
+
+/** A picture as the contract's pixels: Uint8Array of height * width * channels. */
+export function fitPicture(picture, contract) {
+  if (contract.fit === "resize") return resizeWhole(picture, contract);
+  const { ink, noisy } = separateInk(greyPicture(picture), contract.polarity === "as-is");
+  const pixels = place(ink, contract, noisy ? SPECK : 1);
+  if (contract.polarity === "dark-on-light") invert(pixels);
+  return contract.channels === 1 ? pixels : interleave([pixels, pixels, pixels]);
+}
+
+function resizeWhole(picture, contract) {
+  const grey = greyPicture(picture);
+  let planes = [grey.data];
+  if (contract.channels === 3) {
+    planes = picture.channels === 1 ? [grey.data, grey.data, grey.data] : [0, 1, 2].map((i) => plane(picture, i));
+  }
+  if (contract.polarity !== "as-is" && isLight(grey) !== (contract.polarity === "dark-on-light")) {
+    planes = planes.map((data) => invert(data.slice()));
+  }
+  const sized = planes.map((data) => areaResize({ ...grey, data }, contract.height, contract.width).data);
+  return contract.channels === 1 ? sized[0] : interleave(sized);
+}
+
+const plane = ({ width, height, channels, data }, index) =>
+  Uint8Array.from({ length: width * height }, (_, i) => data[i * channels + index]);
+
+const interleave = (planes) =>
+  Uint8Array.from({ length: planes[0].length * planes.length }, (_, i) => planes[i % planes.length][Math.floor(i / planes.length)]);
+
+function invert(data) {
+  for (let i = 0; i < data.length; i++) data[i] = 255 - data[i];
+  return data;
+}
+
+/** The picture's outermost pixels, sorted. */
+function ring({ width, height, data }) {
+  if (Math.min(width, height) === 1) return data.slice().sort();
+  const levels = [];
+  for (let x = 0; x < width; x++) levels.push(data[x], data[(height - 1) * width + x]);
+  for (let y = 1; y < height - 1; y++) levels.push(data[y * width], data[y * width + width - 1]);
+  return Uint8Array.from(levels).sort();
+}
+
+function range(data) {
+  let low = 255, high = 0;
+  for (const level of data) {
+    if (level < low) low = level;
+    if (level > high) high = level;
+  }
+  return [low, high];
+}
+
+function isLight(grey) {
+  const levels = ring(grey), [low, high] = range(grey.data);
+  let above = 0;
+  for (const level of levels) if (2 * level > low + high) above++;
+  return 2 * above >= levels.length;
+}
+
+/** Ink as 0 (paper) to 255, whatever the polarity and lighting, and whether the paper is noisy. */
+export function separateInk(grey, keepPolarity = false) {
+  const levels = !keepPolarity && isLight(grey) ? invert(grey.data.slice()) : grey.data;
+  const edge = ring({ ...grey, data: levels }), n = edge.length;
+  const paper = edge[(n - 1) >> 1], strong = edge[Math.floor((9 * (n - 1)) / 10)], peak = range(levels)[1];
+  const data = new Uint8Array(levels.length);
+  if (peak - paper < CONTRAST) return { ink: { ...grey, data }, noisy: false };
+  const floor = Math.min(paper + 3 * (strong - paper), (paper + peak) >> 1);
+  const table = Uint8Array.from({ length: 256 }, (_, v) => roundDivide(255 * Math.max(v - floor, 0), peak - floor));
+  for (let i = 0; i < data.length; i++) data[i] = table[levels[i]];
+  return { ink: { ...grey, data }, noisy: strong > paper };
+}
+
+/** Scale a grey picture; each new pixel is the mean of the area that it covers, rounded. */
+export function areaResize({ width, height, data }, newHeight, newWidth) {
+  const columns = overlaps(width, newWidth), rows = overlaps(height, newHeight);
+  const narrow = new Float64Array(height * newWidth);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < newWidth; x++) {
+      const { start, weights } = columns[x];
+      let sum = 0;
+      for (let k = 0; k < weights.length; k++) sum += weights[k] * data[y * width + start + k];
+      narrow[y * newWidth + x] = sum;
+    }
+  }
+  const sized = new Uint8Array(newHeight * newWidth), area = width * height;
+  for (let y = 0; y < newHeight; y++) {
+    const { start, weights } = rows[y];
+    for (let x = 0; x < newWidth; x++) {
+      let sum = 0;
+      for (let k = 0; k < weights.length; k++) sum += weights[k] * narrow[(start + k) * newWidth + x];
+      sized[y * newWidth + x] = roundDivide(sum, area);
+    }
+  }
+  return { width: newWidth, height: newHeight, channels: 1, data: sized };
+}
+
+/** For each new pixel the first old one that it covers, and how much of that one and those after it. */
+function overlaps(size, newSize) {
+  return Array.from({ length: newSize }, (_, i) => {
+    const start = Math.floor((i * size) / newSize), weights = [];
+    for (let j = start; j * newSize < (i + 1) * size; j++) {
+      weights.push(Math.min((i + 1) * size, (j + 1) * newSize) - Math.max(i * size, j * newSize));
+    }
+    return { start, weights };
+  });
+}
+
+/** Locate the object, scale it to the box, put its centre of mass in the middle. */
+export function place(ink, contract, outline = 1) {
+  const pixels = new Uint8Array(contract.height * contract.width);
+  const bounds = objectBounds(ink, outline);
+  if (bounds === null) return pixels;
+  const part = crop(ink, bounds);
+  const box = Math.min(contract.box, contract.height, contract.width), longer = Math.max(part.width, part.height);
+  const [height, width] = [part.height, part.width].map((size) => Math.max(1, roundDivide(size * box, longer)));
+  const { data } = areaResize(part, height, width), largest = range(data)[1];
+  for (let i = 0; i < data.length; i++) data[i] = roundDivide(255 * data[i], largest);
+  const rowMasses = new Array(height).fill(0), columnMasses = new Array(width).fill(0);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      rowMasses[y] += data[y * width + x];
+      columnMasses[x] += data[y * width + x];
+    }
+  }
+  const top = offset(rowMasses, contract.height), left = offset(columnMasses, contract.width);
+  for (let y = 0; y < height; y++) {
+    pixels.set(data.subarray(y * width, (y + 1) * width), (top + y) * contract.width + left);
+  }
+  return pixels;
+}
+
+function objectBounds({ width, height, data }, outline) {
+  let left = width, right = -1, top = height, bottom = -1;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (data[y * width + x] < outline) continue;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  return right < 0 ? null : { left, top, width: right - left + 1, height: bottom - top + 1 };
+}
+
+function crop(grey, { left, top, width, height }) {
+  const data = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const from = (top + y) * grey.width + left;
+    data.set(grey.data.subarray(from, from + width), y * width);
+  }
+  return { width, height, channels: 1, data };
+}
+
+function offset(masses, size) {
+  let mass = 0, moment = 0;
+  masses.forEach((level, i) => { mass += level; moment += level * i; });
+  const start = -Math.floor((2 * moment - (size - 1) * mass) / (2 * mass));
+  return Math.max(0, Math.min(start, size - masses.length));
+}

@@ -1,0 +1,55 @@
+// Pixels as the tensor that an artifact takes, and its output as probabilities: the twin of runtime/encoding.py.
+// Math.fround after each step makes it float32 arithmetic.
+
+const ARRAYS = {
+  float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: Int32Array,
+};
+
+const RANGES = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767] };
+
+/** Round half to even, as NumPy's rint. */
+function rint(value) {
+  const floor = Math.floor(value), rest = value - floor;
+  if (rest !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+function quantize(real, { dtype, scale, zero_point: zeroPoint }) {
+  const steps = Math.fround(rint(Math.fround(real / Math.fround(scale))) + zeroPoint);
+  const [low, high] = RANGES[dtype];
+  return Math.max(low, Math.min(high, steps));
+}
+
+/** What each of the 256 pixel levels becomes in the input tensor `spec`. */
+export function pixelTable(contract, spec) {
+  const scale = Math.fround(contract.scale), shift = Math.fround(contract.offset);
+  const table = new ARRAYS[spec.dtype](256);
+  for (let level = 0; level < 256; level++) {
+    const real = Math.fround(Math.fround(level * scale) + shift);
+    table[level] = spec.scale === null ? real : quantize(real, spec);
+  }
+  return table;
+}
+
+/** Real numbers of an output tensor. */
+export function dequantize(values, spec) {
+  if (spec.scale === null) return Float32Array.from(values);
+  const scale = Math.fround(spec.scale);
+  return Float32Array.from(values, (integer) => (integer - spec.zero_point) * scale);
+}
+
+/** Rows of probabilities from rows of outputs, `classes` long each. */
+export function probabilities(values, classes, meaning) {
+  const rows = [];
+  for (let at = 0; at < values.length; at += classes) {
+    const row = Array.from(values.subarray(at, at + classes));
+    if (meaning === "probabilities") {
+      rows.push(row);
+    } else {
+      const peak = Math.max(...row), powers = row.map((value) => Math.exp(value - peak));
+      const sum = powers.reduce((a, b) => a + b, 0);
+      rows.push(powers.map((power) => power / sum));
+    }
+  }
+  return rows;
+}
