@@ -92,7 +92,7 @@ def check_gate(report: dict[str, Any], gate: Gate) -> list[Check]:
 
     Returns:
         One check a row and limit. Rows that could not be measured, or that the gate names and the report lacks, are
-        failed checks.
+        failed checks, and so are artifacts that do not conform.
     """
     rows = [row for row in report["rows"][1:] if not gate.artifacts or row["artifact"] in gate.artifacts]
     checks = [
@@ -105,6 +105,12 @@ def check_gate(report: dict[str, Any], gate: Gate) -> list[Check]:
         Check(_name(failure), "measured", False, failure["reason"])
         for failure in report["failed"]
         if not gate.artifacts or failure["artifact"] in gate.artifacts
+    ]
+    refused = (report.get("conformance") or {}).get("refused", {})
+    checks += [
+        Check(name, "conformance", False, reason)
+        for name, reason in refused.items()
+        if not gate.artifacts or name in gate.artifacts
     ]
     there = {check.row.split(" (")[0] for check in checks}
     missing = [name for name in gate.artifacts if name not in there]

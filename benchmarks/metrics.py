@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .intervals import Pairs, bootstrap_difference, mcnemar_exact, mcnemar_mid_p, score_difference, wilson
 
-__all__ = ["Answers", "compare", "describe", "verdict"]
+__all__ = ["Answers", "compare", "compare_accuracy", "describe", "verdict"]
 
 _BINS = 15
 _TOP_K = (2, 3, 5)
@@ -61,8 +61,7 @@ def compare(row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int)
     """
     pairs = Pairs.count(base.labels == truth, row.labels == truth)
     return {
-        "difference_points": 100 * pairs.difference,
-        "difference_interval_points": [100 * x for x in bootstrap_difference(pairs, seed=seed)],
+        **_difference(pairs, seed=seed),
         "difference_score_interval_points": [100 * x for x in score_difference(pairs)],
         "pairs": {
             "both_right": pairs.both_right,
@@ -74,6 +73,19 @@ def compare(row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int)
         "mcnemar_mid_p": mcnemar_mid_p(pairs),
         "agreement": float((row.labels == base.labels).mean()),
         "f1_difference": _f1_difference(row, base, truth, seed=seed),
+    }
+
+
+def compare_accuracy(row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int) -> dict[str, Any]:
+    """Accuracy and its difference in percentage points with the paired bootstrap 95 % interval, no more."""
+    pairs = Pairs.count(base.labels == truth, row.labels == truth)
+    return {"accuracy": float((row.labels == truth).mean()), **_difference(pairs, seed=seed)}
+
+
+def _difference(pairs: Pairs, *, seed: int) -> dict[str, Any]:
+    return {
+        "difference_points": 100 * pairs.difference,
+        "difference_interval_points": [100 * x for x in bootstrap_difference(pairs, seed=seed)],
     }
 
 

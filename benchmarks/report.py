@@ -129,6 +129,7 @@ def _page(report: dict[str, Any], pictures: dict[str, list[dict[str, str]]]) -> 
         details=[_details(row) for row in rows],
         method=_METHOD.format(repetitions=len(rows[0]["latency_ratio"]["repetitions"]), cost=f"{100 * cost:.1f} %"),
         machine=_machine(report),
+        matrix=_matrix(report),
     )
     return page
 
@@ -173,6 +174,15 @@ def _details(row: dict[str, Any]) -> list[tuple[str, str]]:
     lines.append(("timing loop", f"{row['harness_cost_us']:.2f} us, {100 * row['harness_share']:.1f} % of a call"))
     batches = ", ".join(f"{b['size']}: {b['images_per_s']:,.0f}" for b in row["batches"])
     lines.append(("images a second by batch", batches))
+    if row["threads_sweep"]:
+        sweep = ", ".join(
+            f"{s['threads']}: {s['p50_us']:,.1f} us and {s['images_per_s']:,.0f}/s" for s in row["threads_sweep"]
+        )
+        lines.append(("by threads", sweep))
+    if row["energy_uj"]:
+        energy = row["energy_uj"]
+        above = f"{energy['above_idle_uj']:,.0f} above idle"
+        lines.append(("energy", f"{energy['per_image_uj']:,.0f} uJ an image, {above}; whole processor"))
     if row["accuracy"] is not None:
         low, high = row["accuracy_interval"]
         lines.append(("accuracy, Wilson 95 %", f"{100 * low:.2f} to {100 * high:.2f} %"))
@@ -192,6 +202,20 @@ def _details(row: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
+def _matrix(report: dict[str, Any]) -> dict[str, Any]:
+    """The conformance matrix as a table: artifacts down, backends with their delegate setting across."""
+    cells = (report["conformance"] or {}).get("cells", [])
+    named = {(cell["artifact"], _setting(cell)): cell["status"] for cell in cells if cell["backend"]}
+    columns = list(dict.fromkeys(setting for _, setting in named))
+    artifacts = list(dict.fromkeys(cell["artifact"] for cell in cells))
+    rows = [(name, [named.get((name, column), "-") for column in columns]) for name in artifacts]
+    return {"columns": columns, "rows": rows}
+
+
+def _setting(cell: dict[str, Any]) -> str:
+    return f"{cell['backend']}, delegate" if cell["delegate"] else str(cell["backend"])
+
+
 def _machine(report: dict[str, Any]) -> list[tuple[str, str]]:
     machine, conditions = report["machine"], report["conditions"]
     lines = [
@@ -200,6 +224,8 @@ def _machine(report: dict[str, Any]) -> list[tuple[str, str]]:
         ("system", f"{machine['system']} {machine['release']}, Python {machine['python']}"),
         ("packages", ", ".join(f"{name} {version}" for name, version in machine["packages"].items())),
     ]
+    if report["energy"] is not None:
+        lines.append(("energy", f"not measured: {report['energy']}"))
     for when in ("before", "after"):
         known = {k: v for k, v in conditions[when].items() if v is not None and k != "cpu_ticks"}
         lines.append((when, ", ".join(f"{k} {v}" for k, v in known.items())))

@@ -40,8 +40,8 @@ class Pace:
     """Time of one turn."""
     batches: tuple[int, ...]
     """Images a batch; the last but one is what `throughput_per_s` states."""
-    threads: bool
-    """Measure with more threads, too."""
+    thorough: bool
+    """Measure the rest, too: more threads, energy, perturbed images, conformance."""
 
     @property
     def batch(self) -> int:
@@ -50,9 +50,9 @@ class Pace:
 
 
 PACES = {
-    "quick": Pace(repetitions=3, rounds=5, turn_us=8_000, batches=(32, 256), threads=False),
-    "default": Pace(repetitions=6, rounds=15, turn_us=16_000, batches=(8, 32, 128, 256, 1024), threads=True),
-    "frontier": Pace(repetitions=12, rounds=30, turn_us=20_000, batches=(8, 32, 128, 256, 1024, 4096), threads=True),
+    "quick": Pace(repetitions=3, rounds=5, turn_us=8_000, batches=(32, 256), thorough=False),
+    "default": Pace(repetitions=6, rounds=15, turn_us=16_000, batches=(8, 32, 128, 256, 1024), thorough=True),
+    "frontier": Pace(repetitions=12, rounds=30, turn_us=20_000, batches=(8, 32, 128, 256, 1024, 4096), thorough=True),
 }
 
 

@@ -1,11 +1,9 @@
 """The whole benchmark of a bundle: accuracy, speed and size of every artifact against the float model."""
 
-import base64
 import logging
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,33 +13,28 @@ from numpy.typing import NDArray
 
 from edgepress.data import Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
-from edgepress.runtime.backends import BACKENDS, choose_backends, present_backends
+from edgepress.runtime.backends import BACKENDS
+from edgepress.runtime.conformance import conformance
 from edgepress.runtime.files import file_sha256
 from edgepress.runtime.selftest import Vectors
 
+from .energy import NO_ENERGY, measure_energies
+from .examples import list_examples, picture_examples
+from .explain import explain
 from .intervals import Pairs
 from .machine import changes, conditions, describe_machine
-from .metrics import Answers, compare, describe, verdict
-from .png import encode_png
+from .metrics import Answers, compare, compare_accuracy, describe, verdict
+from .robustness import perturb
+from .rows import Row, list_rows
 from .sizes import file_sizes, runtime_size
 from .speed import PACES, Samples, measure_speed, summarize
+from .sweeps import sweep_threads
 from .workers import Worker
 
 __all__ = ["SCHEMA", "benchmark"]
 
 SCHEMA = 1
 _LOG = logging.getLogger("edgepress")
-_EXAMPLES = 16
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What is measured: an artifact in a backend, or the float Keras model."""
-
-    subject: dict[str, Any]
-    path: Path
-    facts: dict[str, Any]
-    """The row's identity in the report."""
 
 
 def benchmark(
@@ -79,25 +72,24 @@ def benchmark(
     """
     if preset not in PACES:
         raise InputError(f"preset {preset!r}: allowed are {', '.join(PACES)}")
+    pace = PACES[preset]
     bundle = Path(bundle)
     manifest = Manifest.read(bundle)
-    rows = _rows(bundle, manifest, float_model, backends, threads)
+    rows, unrunnable = list_rows(bundle, manifest, float_model, backends, threads)
     images, truth = _test_images(bundle, manifest, dataset)
+    subjects = [row.subject for row in rows]
     before = conditions()
-    answers: dict[int, Answers] = {}
     with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
         sample = Path(folder) / "images.npy"
         np.save(sample, images)
-
-        def answer(index: int, worker: Worker) -> None:
-            out = Path(folder) / f"{index}.npy"
-            worker.ask("predict", images=str(sample), out=str(out))
-            answers[index] = Answers(np.load(out))
-
-        samples = measure_speed([row.subject for row in rows], sample, PACES[preset], seed=seed, then=answer)
-    after = conditions()
-    if samples[0].failure is not None:
-        raise CheckFailedError(f"the baseline cannot be measured: {samples[0].failure}")
+        asked = _Questions(Path(folder), sample, images, seed, hard=truth is not None and pace.thorough)
+        samples = measure_speed(subjects, sample, pace, seed=seed, then=asked.ask)
+        if samples[0].failure is not None:
+            raise CheckFailedError(f"the baseline cannot be measured: {samples[0].failure}")
+        after = conditions()
+        kept = [i for i, measured in enumerate(samples) if measured.failure is None]
+        sweeps = sweep_threads([subjects[i] for i in kept], sample, pace) if pace.thorough else [[] for _ in kept]
+        energy = measure_energies([subjects[i] for i in kept], sample) if pace.thorough else NO_ENERGY
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "dataset": None if dataset is None else _describe_dataset(dataset),
@@ -108,83 +100,72 @@ def benchmark(
         "seed": seed,
         "preset": preset,
         "margin_points": margin_points,
-        "baseline": {"name": rows[0].facts["model"], "accuracy": None, **_key(rows[0])},
+        "baseline": {"name": rows[0].facts["model"], "accuracy": None, **rows[0].key},
         "rows": [],
-        "failed": [
-            {**_key(row), "reason": measured.failure}
+        "failed": unrunnable
+        + [
+            {**row.key, "reason": measured.failure}
             for row, measured in zip(rows, samples, strict=True)
             if measured.failure is not None
         ],
+        "energy": energy.reason,
     }
-    kept = [i for i, measured in enumerate(samples) if measured.failure is None]
-    for index in kept:
+    for place, index in enumerate(kept):
         facts = _facts(rows[index], samples[index], samples[0])
-        if truth is None:
-            facts |= {"accuracy": None, "difference_points": None, "difference_interval_points": None}
-            facts["agreement"] = float((answers[index].labels == answers[0].labels).mean())
-        else:
-            facts |= describe(answers[index], truth)
-            facts |= compare(answers[index], answers[0], truth, seed=seed)
-            facts["verdict"] = verdict(Pairs(**facts["pairs"]), margin_points=margin_points)
-            facts |= _examples(answers[index], answers[0], truth)
+        facts |= {"threads_sweep": sweeps[place], "energy_uj": energy.of(place)}
+        facts |= _accuracy_facts(asked, index, truth, seed=seed, margin_points=margin_points)
         report["rows"].append(facts)
     report["agreement_images"] = len(images)
     report["baseline"]["accuracy"] = report["rows"][0]["accuracy"]
-    report["images"] = _pictures(report["rows"], images, truth)
+    report["images"] = picture_examples(report["rows"], images, truth)
+    report["conformance"] = _conformance(bundle, manifest) if pace.thorough else None
+    report["explanations"] = explain(report["rows"], manifest, report["machine"])
     return report
 
 
-def _rows(
-    bundle: Path,
-    manifest: Manifest,
-    float_model: str | os.PathLike[str] | None,
-    backends: Sequence[str],
-    threads: int,
-) -> list[_Row]:
-    """The baseline first, then the artifacts in the manifest's order, each in its backends."""
-    rows = []
-    for artifact in manifest.artifacts:
-        if "all" in backends:
-            names = present_backends(artifact.format)
-        else:
-            names = tuple(
-                choose_backends(name, (artifact.format,))[0].name
-                for name in backends
-                if name == "auto" or name not in BACKENDS or BACKENDS[name].format == artifact.format
-            )
-        for backend in names:
-            subject = {
-                "kind": "artifact", "bundle": str(bundle), "file": artifact.file,
-                "backend": backend, "threads": threads, "delegate": True,
-            }  # fmt: skip
-            facts = {
-                "model": artifact.model, "artifact": artifact.file, "format": artifact.format,
-                "variant": artifact.variant, "backend": backend, "threads": threads, "sparsity": artifact.sparsity,
-            }  # fmt: skip
-            rows.append(_Row(subject, bundle / artifact.file, facts))
-    if not rows and float_model is None:
-        raise InputError(f"{bundle}: no artifact runs in backend {', '.join(backends)}: name another with --backend")
-    if float_model is not None:
-        path = Path(float_model)
-        if not path.is_file():
-            raise InputError(f"float model {path}: no such file; name the .keras file that the bundle was made from")
-        subject = {"kind": "keras", "bundle": str(bundle), "path": str(path), "threads": threads}
-        facts = {
-            "model": "float", "artifact": path.name, "format": "keras", "variant": "float32",
-            "backend": "tensorflow", "threads": threads, "sparsity": 0.0,
-        }  # fmt: skip
-        return [_Row(subject, path, facts), *rows]
-    first = min(range(len(rows)), key=lambda i: (_strangeness(rows[i]), i))
-    return [rows[first], *rows[:first], *rows[first + 1 :]]
+class _Questions:
+    """What every model is asked once it has been timed: the test images, and their perturbations."""
+
+    def __init__(self, folder: Path, sample: Path, images: NDArray[np.uint8], seed: int, *, hard: bool) -> None:
+        self._files = {"": sample}
+        for number, (name, pictures) in enumerate(perturb(images, seed=seed) if hard else ()):
+            self._files[name] = folder / f"perturbed-{number}.npy"
+            np.save(self._files[name], pictures)
+        self.answers: dict[int, dict[str, Answers]] = {}
+        """By row, then by name of the perturbation; the plain images have an empty name."""
+
+    def ask(self, index: int, worker: Worker) -> None:
+        own = {}
+        for name, file in self._files.items():
+            out = file.with_name("answers.npy")
+            worker.ask("predict", images=str(file), out=str(out))
+            own[name] = Answers(np.load(out))
+        self.answers[index] = own
 
 
-def _strangeness(row: _Row) -> tuple[bool, bool]:
-    """Sorts the best stand-in for the float model first: its float32 artifact, else any float32 one."""
-    return row.facts["variant"] != "float32", row.facts["model"] != "float"
+def _accuracy_facts(
+    asked: _Questions, index: int, truth: NDArray[np.int64] | None, *, seed: int, margin_points: float
+) -> dict[str, Any]:
+    """How a row answered, and how that compares with the baseline."""
+    own, base = asked.answers[index], asked.answers[0]
+    if truth is None:
+        agreement = float((own[""].labels == base[""].labels).mean())
+        nothing = dict.fromkeys(("accuracy", "difference_points", "difference_interval_points"))
+        return {**nothing, "agreement": agreement}
+    facts = describe(own[""], truth) | compare(own[""], base[""], truth, seed=seed)
+    facts["verdict"] = verdict(Pairs(**facts["pairs"]), margin_points=margin_points)
+    facts["robustness"] = [
+        {"name": name, **compare_accuracy(own[name], base[name], truth, seed=seed)} for name in own if name
+    ]
+    return facts | list_examples(own[""], base[""], truth)
 
 
-def _key(row: _Row) -> dict[str, Any]:
-    return {key: row.facts[key] for key in ("artifact", "backend", "threads")}
+def _conformance(bundle: Path, manifest: Manifest) -> dict[str, Any] | None:
+    """The runtime's own check of every artifact in every backend and delegate setting; None without golden vectors."""
+    if manifest.selftest is None:
+        return None
+    _LOG.info("benchmark: checking conformance")
+    return conformance(bundle).to_dict()
 
 
 def _test_images(
@@ -217,7 +198,7 @@ def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
     return {"name": dataset.name, "images": len(dataset.x_test), "sha256": dataset.sha256}
 
 
-def _facts(row: _Row, measured: Samples, base: Samples) -> dict[str, Any]:
+def _facts(row: Row, measured: Samples, base: Samples) -> dict[str, Any]:
     packages = {"tensorflow": "tensorflow", **{name: backend.package for name, backend in BACKENDS.items()}}
     return {
         **row.facts,
@@ -225,43 +206,4 @@ def _facts(row: _Row, measured: Samples, base: Samples) -> dict[str, Any]:
         **file_sizes(row.path),
         "runtime_bytes": runtime_size(packages[row.facts["backend"]]),
         **summarize(measured, base),
-    }
-
-
-def _examples(row: Answers, base: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
-    """Images that show the difference: where only one of the two is right, and the row's most certain mistakes."""
-    row_right, base_right = row.labels == truth, base.labels == truth
-    wrong = np.flatnonzero(~row_right)
-    certain = wrong[np.argsort(-row.probabilities[wrong].max(axis=1), kind="stable")]
-
-    def entries(indices: NDArray[np.int64]) -> list[dict[str, Any]]:
-        return [
-            {
-                "image": int(i),
-                "said": int(row.labels[i]),
-                "float_said": int(base.labels[i]),
-                "probability": float(row.probabilities[i].max()),
-            }
-            for i in indices[:_EXAMPLES]
-        ]
-
-    return {
-        "flips": {
-            "only_float_right": entries(np.flatnonzero(base_right & ~row_right)),
-            "only_row_right": entries(np.flatnonzero(row_right & ~base_right)),
-        },
-        "mistakes": entries(certain),
-    }
-
-
-def _pictures(
-    rows: Sequence[dict[str, Any]], images: NDArray[np.uint8], truth: NDArray[np.int64] | None
-) -> dict[str, Any]:
-    """Every image that an example names: its class and its pixels as a PNG in base64, by index."""
-    if truth is None:
-        return {}
-    groups = [group for row in rows for group in (row["mistakes"], *row["flips"].values())]
-    wanted = sorted({entry["image"] for group in groups for entry in group})
-    return {
-        str(i): {"label": int(truth[i]), "png": base64.b64encode(encode_png(images[i])).decode("ascii")} for i in wanted
     }

@@ -157,6 +157,15 @@ class _Server:
         _time(run_all, parts, 1)
         return {"ns": _time(run_all, parts, order["count"])}
 
+    def work(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Answer single images for as long as asked; how many."""
+        end, count = time.monotonic() + order["seconds"], 0
+        while time.monotonic() < end:
+            for _ in range(10):
+                self._subject.run(self._one)
+            count += 10
+        return {"images": count}
+
     def predict(self, order: dict[str, Any]) -> dict[str, Any]:
         """Probabilities for a file of images, written beside it."""
         import numpy

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from edgepress.runtime import CheckFailedError
 __all__ = ["Worker", "WorkerError"]
 
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "ORT_DISABLE_TELEMETRY": "1"}
+_PATIENCE_S = 600
 _PROGRAM = Path(__file__).with_name("worker.py")
 
 
@@ -61,12 +63,17 @@ class Worker:
         Raises:
             WorkerError: The order failed, or the process is gone; the message names the model and the reason.
         """
+        # A process that hangs must not hang the benchmark: killed, it reads as one that died.
+        alarm = threading.Timer(_PATIENCE_S, self._process.kill)
+        alarm.start()
         try:
             self._orders.write(json.dumps({"do": do, **order}) + "\n")
             self._orders.flush()
             line = self._answers.readline()
         except BrokenPipeError:
             line = ""
+        finally:
+            alarm.cancel()
         name = self.subject.get("file") or self.subject["path"]
         if not line:
             status = self._process.wait()

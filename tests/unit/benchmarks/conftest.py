@@ -94,3 +94,14 @@ def _report(_bundle, dataset):
 def report(_report):
     """What `benchmark` found on that bundle; a copy, yours to spoil."""
     return copy.deepcopy(_report)
+
+
+@pytest.fixture(scope="session")
+def _blind_report(_bundle):
+    return benchmark(_bundle, preset="quick")
+
+
+@pytest.fixture
+def blind_report(_blind_report):
+    """The same without a data set."""
+    return copy.deepcopy(_blind_report)

@@ -77,6 +77,11 @@ def test_what_could_not_be_measured_fails(report):
     assert failed(check_gate(report, ALL))
 
 
+def test_an_artifact_that_a_backend_computes_wrongly_fails(report):
+    report["conformance"] = {"refused": {"digits-int8.tflite": "litert+delegate: gives another answer in each process"}}
+    assert failed(check_gate(report, ALL)) == {("digits-int8.tflite", "conformance")}
+
+
 def test_a_throttled_machine_fails_the_latency_limit(report):
     report["conditions"]["not_comparable"] = ["the processor was throttled"]
     assert {limit for _, limit in failed(check_gate(report, ALL))} == {"max_latency_ratio"}

@@ -73,12 +73,11 @@ def test_examples_have_their_pictures(report):
     assert named == set(report["images"])
 
 
-def test_without_data_agreement_is_measured_on_the_selftest(bundle):
-    report = benchmark(bundle, preset="quick")
-    jsonschema.validate(report, SCHEMA)
-    assert report["dataset"] is None
-    assert report["agreement_images"] == 64
-    assert all(row["accuracy"] is None and row["agreement"] > 0.9 for row in report["rows"])
+def test_without_data_agreement_is_measured_on_the_selftest(blind_report):
+    jsonschema.validate(blind_report, SCHEMA)
+    assert blind_report["dataset"] is None
+    assert blind_report["agreement_images"] == 64
+    assert all(row["accuracy"] is None and row["agreement"] > 0.9 for row in blind_report["rows"])
 
 
 def test_a_model_that_cannot_be_opened_is_named_and_the_rest_measured(bundle, dataset):

@@ -1,0 +1,66 @@
+"""What more threads do to a model that is called with one image and with a batch."""
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .speed import Pace
+from .workers import Worker, WorkerError
+
+__all__ = ["sweep_threads", "thread_counts"]
+
+_LOG = logging.getLogger("edgepress")
+_ROUNDS = 5
+
+
+def thread_counts(cores: int) -> tuple[int, ...]:
+    """1, 2, 4 ... up to the cores that there are."""
+    return tuple(count for count in (1, 2, 4, 8, 16) if count <= cores)
+
+
+def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) -> list[list[dict[str, Any]]]:
+    """Measure each subject with 1, 2, 4 ... threads, the counts in turn.
+
+    Returns:
+        Per subject, per count: threads, the median latency of one image (us) and images a second in a batch. A subject
+        that a count breaks has an empty list.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = thread_counts(cores)
+    if len(counts) < 2:
+        return [[] for _ in subjects]
+    _LOG.info("benchmark: measuring with %s threads", ", ".join(map(str, counts)))
+    found = []
+    for subject in subjects:
+        try:
+            found.append(_sweep(subject, images, pace, counts))
+        except WorkerError as error:
+            _LOG.warning("benchmark: %s", error)
+            found.append([])
+    return found
+
+
+def _sweep(subject: dict[str, Any], images: Path, pace: Pace, counts: Sequence[int]) -> list[dict[str, Any]]:
+    latencies: dict[int, list[float]] = {count: [] for count in counts}
+    batches: dict[int, list[float]] = {count: [] for count in counts}
+    with ExitStack() as stack:
+        workers = {c: stack.enter_context(Worker({**subject, "threads": c}, images)) for c in counts}
+        for _ in range(_ROUNDS):
+            for count, worker in workers.items():
+                one = np.median(worker.ask("latency", what="run", warmup=0, count=10)["ns"])
+                calls = int(np.clip(1000 * pace.turn_us / one, 10, 1_000))
+                latencies[count] += worker.ask("latency", what="run", warmup=0, count=calls)["ns"]
+                batches[count] += worker.ask("batch", size=pace.batch, count=3)["ns"]
+    return [
+        {
+            "threads": count,
+            "p50_us": float(np.median(latencies[count])) / 1000,
+            "images_per_s": 1e9 * pace.batch / float(np.median(batches[count])),
+        }
+        for count in counts
+    ]
