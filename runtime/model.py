@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from .manifest import Artifact
 from .source import Source, find_sources, read_source
 
 __all__ = ["Model", "Prediction", "load"]
+
+if TYPE_CHECKING:
+    from .images import PictureFile
 
 UNKNOWN = "unknown"
 
@@ -163,6 +166,29 @@ class Model:
             labels = np.where(below, UNKNOWN, labels)
             indices = np.where(below, -1, indices)
         return Prediction(labels, indices, probabilities)
+
+    def predict_files(self, files: "PictureFile | Iterable[PictureFile]", *, unknown: bool = False) -> Prediction:
+        """Classify PNG and JPEG files of one object each: located, centred and scaled by the contract first.
+
+        Args:
+            files: Paths, streams or bytes; or a single one of them.
+            unknown: As for `predict`.
+
+        Raises:
+            InputError: A file that cannot be read, or a model without a contract.
+            MissingExtraError: Pillow is not installed.
+        """
+        if self.preprocessing is None:
+            raise InputError(f"{self.artifact.file} does not say how pictures become its input: load it from a bundle")
+        from .images import picture_files, read_picture
+        from .preprocess import fit_picture
+
+        pictures = [fit_picture(read_picture(file), self.preprocessing) for file in picture_files(files)]
+        return self.predict(np.stack(pictures) if pictures else self._no_pictures(), unknown=unknown)
+
+    def _no_pictures(self) -> NDArray[np.uint8]:
+        assert self.preprocessing is not None
+        return np.empty((0, *self.preprocessing.shape), np.uint8)
 
     def raw_outputs(self, images: Any) -> NDArray[Any]:
         """The first output as the model gives it (integers stay integers), for images as `predict` takes them."""

@@ -1,9 +1,11 @@
 """Makes the tiny models of this folder. Run it where the toolkit is installed: python tests/golden/generate.py
 
 A 784-16-10 classifier of MNIST digits in every variant, and small models of other kinds (convolutions, depthwise, an
-LSTM, two inputs) that stand for files which this project did not make.
+LSTM, two inputs) that stand for files which this project did not make; and vectors for the preprocessing.
 """
 
+import base64
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -122,8 +124,73 @@ def write_foreign() -> None:
         (HERE / f"{name}.tflite").write_bytes(converter.convert())
 
 
+def write_preprocess() -> None:
+    """preprocess/*.json: pictures, and the pixels that every implementation of the contract must make of them."""
+    from edgepress.runtime import Preprocessing
+    from edgepress.runtime.preprocess import fit_picture
+
+    pixels, _ = digits()
+    noise = np.random.default_rng(7)
+
+    def enlarged(index: int, times: int, height: int, width: int, top: int, left: int) -> np.ndarray:
+        canvas = np.zeros((height, width), np.uint8)
+        part = pixels[index].repeat(times, axis=0).repeat(times, axis=1)
+        canvas[top : top + 28 * times, left : left + 28 * times] = part
+        return canvas
+
+    grainy = enlarged(5, 3, 97, 110, 9, 20) * 0.6 + 40 + noise.normal(0, 9, (97, 110))
+    grainy = grainy.clip(0, 255).astype(np.uint8)
+    thin = np.full((150, 120), 255, np.uint8)
+    thin[20:130, 60:63] = 30
+    thin[20:23, 40:80] = 30
+    colours = np.stack([255 - enlarged(6, 2, 70, 64, 5, 4), np.full((70, 64), 250, np.uint8)], axis=2)
+    rgb = np.concatenate([colours, 255 - enlarged(6, 2, 70, 64, 5, 4)[..., None] // 2], axis=2)
+    clear = np.zeros((60, 80, 4), np.uint8)
+    clear[..., 3] = enlarged(7, 2, 60, 80, 2, 20)
+    random = noise.integers(0, 256, (37, 53), np.uint8)
+    mnist, light = {}, {"polarity": "dark-on-light"}
+    whole, small = {"fit": "resize"}, {"height": 12, "width": 16, "box": 9}
+    colour = {"fit": "resize", "channels": 3, "height": 10, "width": 14, "polarity": "as-is"}
+    cases = {
+        "as-it-is": (pixels[0], mnist),
+        "off-centre": (np.roll(pixels[1], (4, -3), (0, 1)), mnist),
+        "pasted": (enlarged(2, 1, 61, 45, 30, 1), mnist),
+        "inverted": (255 - enlarged(3, 1, 40, 90, 3, 55), mnist),
+        "enlarged": (255 - enlarged(4, 4, 130, 140, 10, 5), mnist),
+        "grainy": (255 - grainy, mnist),
+        "shaded": ((255 - enlarged(8, 3, 90, 90, 3, 3)) * np.linspace(0.6, 1, 90) // 1, mnist),
+        "thin": (thin, mnist),
+        "colour": (rgb, mnist),
+        "transparent": (clear, mnist),
+        "tiny": (pixels[9][::3, ::3], mnist),
+        "blank": (np.full((33, 20), 201, np.uint8), mnist),
+        "pixel": (np.pad(np.full((1, 1), 200, np.uint8), 15), mnist),
+        "row": (np.arange(0, 250, 5, dtype=np.uint8)[None], mnist),
+        "random": (random, mnist),
+        "dark-on-light": (enlarged(10, 2, 60, 60, 1, 2), light),
+        "untouched": (255 - enlarged(11, 1, 30, 30, 1, 1), {"polarity": "as-is"}),
+        "small-contract": (enlarged(12, 2, 66, 70, 4, 6), small),
+        "resize": (255 - enlarged(13, 2, 57, 59, 1, 1), whole),
+        "resize-colour": (rgb, colour),
+        "resize-grey-to-colour": (random, colour),
+    }
+    folder = HERE / "preprocess"
+    folder.mkdir(exist_ok=True)
+    for name, (picture, contract) in cases.items():
+        full = Preprocessing(**{"height": 28, "width": 28, **contract})
+        picture = np.ascontiguousarray(picture, np.uint8)
+        expected = fit_picture(picture, full)
+        vector = {
+            "contract": full.to_dict(),
+            "picture": {"shape": picture.shape, "base64": base64.b64encode(picture).decode()},
+            "pixels": {"shape": expected.shape, "base64": base64.b64encode(expected).decode()},
+        }
+        (folder / f"{name}.json").write_text(json.dumps(vector, indent=1) + "\n")
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
         write_classifier()
         write_foreign()
+        write_preprocess()

@@ -14,8 +14,11 @@ _COMMANDS: dict[str, str] = {
     "train": "Fit, prune and quantize: a data set in, a .keras file out.",
     "export": "Convert Keras models to TFLite and ONNX: a bundle.",
     "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",
-    "serve": "HTTP API and drawing page.",
+    "predict": "Classify image files with a bundle or a model file.",
+    "selftest": "On the device: golden vectors, every artifact, every backend.",
     "benchmark": "Measure accuracy, latency and footprint against the float model.",
+    "serve": "HTTP API and drawing page.",
+    "doctor": "Backends, versions, processor, what is missing and how to add it.",
 }
 
 
