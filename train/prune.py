@@ -12,7 +12,7 @@ _UPDATES_PER_EPOCH = 4
 
 
 def add_pruning(model: Any, share: float, *, steps_per_epoch: int, ramp_epochs: int) -> Any:
-    """Wrap the layers of `model` so that training removes their smallest weights along a polynomial schedule.
+    """A copy of `model` that training makes sparse: the smallest weights go along a polynomial schedule.
 
     The share of zeros rises as 1 - (1 - t)^3 (Zhu and Gupta 2017), quickly while there is much to remove, and stays
     at `share` from the end of the ramp on.
@@ -34,7 +34,10 @@ def add_pruning(model: Any, share: float, *, steps_per_epoch: int, ramp_epochs: 
         end_step=frequency + updates * frequency,
         frequency=frequency,
     )
-    pruned = sparsity_api.prune_low_magnitude(model, pruning_schedule=schedule)
+    # TFMOT wraps the very layers of the model that it is given; the float model goes on as the teacher.
+    copy = require("tf_keras", extra="toolkit").models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    pruned = sparsity_api.prune_low_magnitude(copy, pruning_schedule=schedule)
     for layer in pruned.layers:
         if hasattr(layer, "pruning_step"):
             # TFMOT's callback does this for `Model.fit`; the wrapper refuses to run from its initial -1.
