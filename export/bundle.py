@@ -17,9 +17,10 @@ from edgepress.runtime.embedded import Embedded
 from edgepress.runtime.files import file_sha256, new_folder, write_file
 from edgepress.runtime.manifest import MANIFEST_NAME
 
-from .convert import ConversionError, Converter
+from .convert import Converter
 from .describe import describe
 from .draw import GOLDEN_IMAGES, Draw
+from .errors import ConversionError
 from .judge import judge
 from .measure import Outputs, run_artifacts
 from .samples import Samples

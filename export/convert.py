@@ -7,18 +7,17 @@ from edgepress.runtime import EdgepressError
 from edgepress.runtime.embedded import Embedded
 from edgepress.runtime.files import write_file
 
-from .onnx_convert import to_onnx
+from .errors import ConversionError
+from .int4 import to_int4
+from .onnx_convert import onnx_metadata, to_onnx
+from .onnx_variants import from_float32
 from .samples import Samples
 from .source import Source
 from .tflite_convert import to_tflite
 from .tflite_finish import finish_tflite
 from .variants import Variant
 
-__all__ = ["ConversionError", "Converter"]
-
-
-class ConversionError(EdgepressError):
-    """A converter cannot make this variant of this model."""
+__all__ = ["Converter"]
 
 
 class Converter:
@@ -49,14 +48,20 @@ class Converter:
 
     def _lite(self, name: str) -> bytes:
         if name not in self._tflite:
-            content = to_tflite(self._source, name, self._calibration)
+            if name.endswith("int4"):
+                content = to_int4(self._lite("float32"), name, self._calibration)
+            else:
+                content = to_tflite(self._source, name, self._calibration)
             self._tflite[name] = finish_tflite(
                 content, self._source.name, self._source.model.output_names, self._embedded
             )
         return self._tflite[name]
 
     def _onnx(self, name: str) -> bytes:
+        metadata = onnx_metadata(self._embedded)
+        if name not in ("float32", "int8"):
+            return from_float32(self._onnx("float32"), name, metadata)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.tflite")
             path.write_bytes(self._lite(name))
-            return to_onnx(path, self._embedded)
+            return to_onnx(path, metadata)

@@ -17,18 +17,18 @@ from edgepress.runtime.tflite_file import TfliteFile, read_tflite
 from .onnx_graph import Graph
 from .quiet import quiet
 
-__all__ = ["to_onnx"]
+__all__ = ["onnx_metadata", "to_onnx"]
 
 _OPSET = 17
 """Of ONNX 1.12 (2022): old enough for every ONNX Runtime in use, new enough for per-channel dequantization."""
 
 
-def to_onnx(tflite: Path, embedded: Embedded) -> bytes:
+def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
     """Convert a float32 or int8 `.tflite` file to ONNX with float inputs and outputs.
 
     Args:
         tflite: The file; int8 ones have integer inputs and outputs.
-        embedded: Labels, preprocessing and the output's meaning, for the file's metadata.
+        metadata: Metadata properties of the new file.
     """
     with quiet():
         model, _ = require("tf2onnx.convert", extra="toolkit").from_tflite(str(tflite), opset=_OPSET)
@@ -37,9 +37,12 @@ def to_onnx(tflite: Path, embedded: Embedded) -> bytes:
     _use_unsigned_integers(graph)
     _float_boundary(graph)
     _clip_after_quantizing(graph)
-    return graph.finish(
-        _interface_names(file), {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.labels)}
-    )
+    return graph.finish(_interface_names(file), metadata)
+
+
+def onnx_metadata(embedded: Embedded) -> dict[str, str]:
+    """The properties that let a lone file be used: for edgepress everything, for others the labels as a JSON list."""
+    return {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.labels)}
 
 
 def _interface_names(file: TfliteFile) -> dict[str, str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 __all__ = ["quiet"]
 
-_LOGGERS = ("absl", "tensorflow", "tf2onnx")
+_LOGGERS = ("", "absl", "tensorflow", "tf2onnx", "onnxruntime.quantization.matmul_nbits_quantizer")
 
 
 @contextmanager

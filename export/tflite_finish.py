@@ -16,6 +16,17 @@ __all__ = ["finish_tflite"]
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
 """Of buffers, as the schema demands (`force_align: 16`)."""
+_PLACEHOLDER_FOR_GREATER_CODES = 127
+_CONV_2D, _DEPTHWISE_CONV_2D, _FULLY_CONNECTED = 3, 4, 9
+_INT4_VERSIONS = {
+    (_FULLY_CONNECTED, True): 12,
+    (_FULLY_CONNECTED, False): 10,
+    (_CONV_2D, True): 8,
+    (_CONV_2D, False): 7,
+    (_DEPTHWISE_CONV_2D, True): 7,
+    (_DEPTHWISE_CONV_2D, False): 7,
+}
+"""Operator and whether its input is float, to the version that 4-bit weights need (TFLite's op_version.cc)."""
 _WRAPPING = re.compile(r"(sequential|model|functional)(_\d+)?|StatefulPartitionedCall|PartitionedCall")
 """Steps of a path that name no layer."""
 
@@ -33,6 +44,8 @@ def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedd
     model = schema.ModelT.InitFromPackedBuf(content)
     graph = model.subgraphs[0]
     _name_interface(model, output_names)
+    _free_the_batch(graph)
+    _state_versions(schema, model)
     names = _interface_names(model)
     for subgraph in model.subgraphs:
         _name_tensors(subgraph, names if subgraph is graph else {})
@@ -47,6 +60,34 @@ def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedd
     _add_metadata(schema, model, "TFLITE_METADATA", metadata)
     _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_json().encode())
     return append_labels(_pack(model), embedded.labels)
+
+
+def _free_the_batch(graph: Any) -> None:
+    """The 4-bit quantizer forgets which dimension of the tensors it adds is free; its neighbours know."""
+    for operator in graph.operators:
+        ends = [graph.tensors[i] for i in (*operator.inputs[:1], *operator.outputs)]
+        free = [tensor for tensor in ends if tensor.shapeSignature is not None and tensor.shapeSignature[0] == -1]
+        for tensor in ends:
+            if free and tensor.shapeSignature is None and len(tensor.shape) and tensor.shape[0] == 1:
+                tensor.shapeSignature = np.array([-1, *tensor.shape[1:]], np.int32)
+
+
+def _state_versions(schema: Any, model: Any) -> None:
+    """Give operators with 4-bit weights the versions that such weights need.
+
+    The 4-bit quantizer leaves the float operators' versions, and tflite-runtime 2.14 then loads the file and answers
+    nonsense. Float inputs with one scale per channel came with version 12 of FULLY_CONNECTED.
+    """
+    for code in model.operatorCodes:
+        # Readers of files before TF 2.4 know only this field.
+        code.deprecatedBuiltinCode = min(code.builtinCode, _PLACEHOLDER_FOR_GREATER_CODES)
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            types = [graph.tensors[i].type for i in operator.inputs if i >= 0]
+            if len(types) > 1 and types[1] == schema.TensorType.INT4:
+                code = model.operatorCodes[operator.opcodeIndex]
+                needed = _INT4_VERSIONS.get((code.builtinCode, types[0] == schema.TensorType.FLOAT32), 1)
+                code.version = max(code.version, needed)
 
 
 def _name_interface(model: Any, output_names: Sequence[str]) -> None:

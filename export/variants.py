@@ -27,8 +27,6 @@ class Variant:
     """Accuracy that a classifier may lose, in percentage points."""
     min_sqnr_db: float
     """Signal-to-quantization-noise ratio that the outputs of any other model must reach, in decibels."""
-    needs_calibration: bool = False
-    """Whether ranges of activations are measured on data, where the model brings none from its training."""
 
     @property
     def key(self) -> str:
@@ -50,9 +48,16 @@ VARIANTS: dict[str, Variant] = {
         Variant("tflite", "float32", max_drop_points=0.0, min_sqnr_db=80),
         Variant("tflite", "float16", max_drop_points=0.05, min_sqnr_db=50),
         Variant("tflite", "dynamic-int8", max_drop_points=0.3, min_sqnr_db=25),
-        Variant("tflite", "int8", max_drop_points=0.3, min_sqnr_db=20, needs_calibration=True),
+        Variant("tflite", "int8", max_drop_points=0.3, min_sqnr_db=20),
+        Variant("tflite", "int8-float-io", max_drop_points=0.3, min_sqnr_db=20),
+        Variant("tflite", "int16x8", max_drop_points=0.1, min_sqnr_db=25),
+        Variant("tflite", "dynamic-int4", max_drop_points=1.0, min_sqnr_db=10),
+        Variant("tflite", "int4", max_drop_points=1.0, min_sqnr_db=10),
         Variant("onnx", "float32", max_drop_points=0.0, min_sqnr_db=80),
-        Variant("onnx", "int8", max_drop_points=0.3, min_sqnr_db=20, needs_calibration=True),
+        Variant("onnx", "float16", max_drop_points=0.05, min_sqnr_db=50),
+        Variant("onnx", "dynamic-int8", max_drop_points=0.3, min_sqnr_db=25),
+        Variant("onnx", "int8", max_drop_points=0.3, min_sqnr_db=20),
+        Variant("onnx", "dynamic-int4", max_drop_points=1.0, min_sqnr_db=10),
     )
 }
 DEFAULT_VARIANTS = (
