@@ -1,5 +1,6 @@
 """What an `.onnx` file really holds."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from .oldest_runtime import oldest_onnxruntime
 
 __all__ = ["describe_onnx"]
 
-_PARAMETERS = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2)}
-"""Inputs that are scales and zero points."""
+_PARAMETERS = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "MatMulInteger": (2, 3), "MatMulNBits": (2, 3)}
+"""First and last of the inputs that are scales and zero points."""
 
 
 def describe_onnx(name: str, content: bytes) -> Description:
@@ -42,7 +43,7 @@ def describe_onnx(name: str, content: bytes) -> Description:
         constants=_constants(onnx, graph),
         steps=tuple(_step(onnx, node, types, versions) for node in graph.node),
         operators=dict(sorted({_operator(node): versions.get(node.domain, 1) for node in graph.node}.items())),
-        oldest_runtime=oldest_onnxruntime(model.ir_version, versions),
+        oldest_runtime=oldest_onnxruntime(model.ir_version, versions, {node.op_type for node in graph.node}),
         metadata={
             "producer": f"{model.producer_name} {model.producer_version}".strip(),
             "ir_version": str(model.ir_version),
@@ -71,43 +72,71 @@ def _spec(onnx: Any, value: Any) -> TensorSpec:
 
 
 def _constants(onnx: Any, graph: Any) -> tuple[Constant, ...]:
-    """Initializers; each one's zero point comes from the DequantizeLinear that reads it."""
     values = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
-    zero_points: dict[str, NDArray[Any] | int] = {}
-    scales: dict[str, int] = {}
-    parameters = set()
+    types = {i.name: _type(onnx, i.data_type) for i in graph.initializer}
+    quantized: dict[str, _Quantized] = {}
+    parameters: set[str] = set()
     for node in graph.node:
-        parameters |= {node.input[i] for i in _PARAMETERS.get(node.op_type, ()) if i < len(node.input)}
-        if node.op_type == "DequantizeLinear" and node.input[0] in values:
-            name, scale = node.input[0], values.get(node.input[1])
-            if scale is None:
-                continue
-            scales[name] = scale.size
-            axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-            if len(node.input) > 2 and (zero_point := values.get(node.input[2])) is not None:
-                shape = [1] * values[name].ndim
-                if zero_point.ndim == 1:
-                    shape[axis] = zero_point.size
-                zero_points[name] = zero_point.astype(np.int64).reshape(shape) if zero_point.ndim <= 1 else 0
-    found = []
-    for initializer in graph.initializer:
-        name, array = initializer.name, values[initializer.name]
-        dtype = _type(onnx, initializer.data_type)
-        numeric = array if array.dtype.kind in "fiub" else array.astype(np.float32)
-        packed = 0.5 if dtype in ("int4", "uint4") else array.dtype.itemsize
-        found.append(
-            constant(
-                name,
-                numeric,
-                zero_points.get(name, 0),
-                dtype=dtype,
-                stored=int(np.ceil(array.size * packed)),
-                is_weight=array.ndim >= 2 and dtype != "int64" and name not in parameters,
-                scales=scales.get(name, 0),
-                summed_axis=0 if array.ndim == 2 else -1,
-            )
-        )
-    return tuple(found)
+        given = [values.get(name) for name in node.input]
+        if node.op_type in _PARAMETERS:
+            first, last = _PARAMETERS[node.op_type]
+            parameters |= set(node.input[first : last + 1])
+        if node.op_type == "DequantizeLinear" and given[0] is not None and given[1] is not None:
+            zero_point = given[2] if len(given) > 2 else None
+            quantized[node.input[0]] = _Quantized(given[1].size, zero_point, _attribute(node, "axis", 1))
+        elif node.op_type == "MatMulInteger" and given[1] is not None:
+            zero_point = given[3] if len(given) > 3 else None
+            quantized[node.input[1]] = _Quantized(1 if zero_point is None else zero_point.size, zero_point, 1)
+        elif node.op_type == "MatMulNBits" and given[1] is not None and given[2] is not None:
+            name, bits = node.input[1], _attribute(node, "bits", 4)
+            shape = (_attribute(node, "N", 0), _attribute(node, "K", 0))
+            values[name], types[name] = _unpack(given[1], bits, shape), f"int{bits}"
+            quantized[name] = _Quantized(given[2].size, None, 0)
+    stored = {i.name: len(i.raw_data) or onnx.numpy_helper.to_array(i).nbytes for i in graph.initializer}
+    return tuple(
+        _constant(name, array, types[name], stored[name], quantized.get(name), name in parameters)
+        for name, array in values.items()
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Quantized:
+    scales: int
+    zero_point: NDArray[Any] | None
+    axis: int
+
+
+def _constant(
+    name: str, values: NDArray[Any], dtype: str, stored: int, quantized: _Quantized | None, is_parameter: bool
+) -> Constant:
+    zero_points: NDArray[Any] | int = 0
+    if quantized is not None and quantized.zero_point is not None:
+        shape = [1] * values.ndim
+        if quantized.zero_point.ndim == 1 and quantized.zero_point.size > 1:
+            shape[quantized.axis] = quantized.zero_point.size
+        zero_points = quantized.zero_point.astype(np.int64).reshape(shape)
+    return constant(
+        name,
+        values if values.dtype.kind in "fiub" else values.astype(np.float32),
+        zero_points,
+        dtype=dtype,
+        stored=stored,
+        is_weight=values.ndim >= 2 and dtype != "int64" and not is_parameter,
+        scales=quantized.scales if quantized else 0,
+        summed_axis=0 if values.ndim == 2 and dtype != "int4" else -1,
+    )
+
+
+def _unpack(packed: NDArray[np.uint8], bits: int, shape: tuple[int, int]) -> NDArray[np.int8]:
+    """Weights of MatMulNBits, blocks of packed unsigned integers, as signed ones of shape (outputs, inputs)."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    unsigned = (packed.reshape(packed.shape[0], -1, 1) >> shifts) & (2**bits - 1)
+    signed: NDArray[np.int8] = unsigned.reshape(packed.shape[0], -1).astype(np.int8) - np.int8(2 ** (bits - 1))
+    return signed[:, : shape[1]]
+
+
+def _attribute(node: Any, name: str, default: int) -> int:
+    return next((int(a.i) for a in node.attribute if a.name == name), default)
 
 
 def _step(onnx: Any, node: Any, types: dict[str, Any], versions: dict[str, int]) -> Step:

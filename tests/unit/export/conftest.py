@@ -58,10 +58,10 @@ def embedded(quadrants) -> Embedded:
 
 @pytest.fixture(scope="session")
 def files(tiny, samples, embedded, tmp_path_factory):
-    """Every default variant of the tiny model, by key."""
+    """Every variant of the tiny model, by key."""
     from edgepress.export.convert import Converter
-    from edgepress.export.variants import DEFAULT_VARIANTS, parse_variants
+    from edgepress.export.variants import VARIANTS
 
     folder = tmp_path_factory.mktemp("files")
     converter = Converter(tiny, samples, embedded)
-    return {variant.key: converter.write(variant, folder) for variant in parse_variants(DEFAULT_VARIANTS)}
+    return {variant.key: converter.write(variant, folder) for variant in VARIANTS.values()}

@@ -7,6 +7,8 @@ from edgepress.export.describe import describe
 from edgepress.export.variants import VARIANTS
 from edgepress.runtime import load
 
+ONNX = [key for key in VARIANTS if key.startswith("onnx:")]
+
 
 def answers(path, inputs):
     with load(path, delegate=False) as model:
@@ -33,14 +35,14 @@ def test_int8_multiplies_unsigned_by_unsigned(files):
     assert not [name for name in found.operators if name.startswith("QLinear")]
 
 
-@pytest.mark.parametrize("key", ["onnx:float32", "onnx:int8"])
+@pytest.mark.parametrize("key", ONNX)
 def test_the_interface_is_float_and_named_as_in_keras(files, key):
     found = describe(files[key])
     assert [(s.name, s.shape, s.dtype) for s in found.inputs] == [("pixels", (-1, 64), "float32")]
     assert [(s.name, s.shape, s.dtype) for s in found.outputs] == [("logits", (-1, 4), "float32")]
 
 
-@pytest.mark.parametrize("key", ["onnx:float32", "onnx:int8"])
+@pytest.mark.parametrize("key", ONNX)
 def test_a_lone_file_knows_its_labels(files, key, embedded, tmp_path):
     lone = tmp_path / "copied.onnx"
     lone.write_bytes(files[key].read_bytes())
@@ -48,7 +50,7 @@ def test_a_lone_file_knows_its_labels(files, key, embedded, tmp_path):
         assert model.labels == embedded.labels
 
 
-@pytest.mark.parametrize("key", ["onnx:float32", "onnx:int8"])
+@pytest.mark.parametrize("key", ONNX)
 def test_converting_again_gives_the_same_bytes(files, key, tiny, samples, embedded, tmp_path):
     """tf2onnx counts its names up over the whole process; the file must not show it."""
     again = Converter(tiny, samples, embedded).write(VARIANTS[key], tmp_path)

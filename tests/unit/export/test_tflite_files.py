@@ -7,11 +7,12 @@ import pytest
 from edgepress.export.describe import describe
 from edgepress.export.tflite_convert import to_tflite
 from edgepress.export.tflite_finish import finish_tflite
+from edgepress.export.variants import VARIANTS
 from edgepress.runtime import InputError, load
 from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
 from edgepress.runtime.tflite_file import read_tflite
 
-TFLITE = ("tflite:float32", "tflite:float16", "tflite:dynamic-int8", "tflite:int8")
+TFLITE = [key for key in VARIANTS if key.startswith("tflite:")]
 
 
 def test_int8_has_integers_at_both_ends_and_nowhere_floats(files):
