@@ -22,14 +22,14 @@ _SIDE = 2_000
 """Larger pictures are brought near this many pixels on their longer side: no object needs more."""
 
 
-def read_picture(file: PictureFile) -> NDArray[np.uint8]:
+def read_picture(file: PictureFile, *, most_pixels: int = _PIXELS) -> NDArray[np.uint8]:
     """Decode a PNG or JPEG, turned upright as its EXIF data say.
 
     Returns:
         uint8: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
 
     Raises:
-        InputError: No such file, another format, damaged, or of more than 50 million pixels.
+        InputError: No such file, another format, damaged, or of more than `most_pixels`.
         MissingExtraError: Pillow is not installed.
     """
     pillow = require("PIL.Image", extra="image")
@@ -37,9 +37,9 @@ def read_picture(file: PictureFile) -> NDArray[np.uint8]:
     name = os.fspath(file) if isinstance(file, str | os.PathLike) else "the picture"
     try:
         with pillow.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=["PNG", "JPEG"]) as picture:
-            if picture.width * picture.height > _PIXELS:
+            if picture.width * picture.height > most_pixels:
                 size = f"{picture.width} x {picture.height}"
-                raise InputError(f"{name} is {size} pixels: {_PIXELS:,} in all are allowed; scale it down")
+                raise InputError(f"{name} is {size} pixels: {most_pixels:,} in all are allowed; scale it down")
             picture.draft(None, (_SIDE, _SIDE))
             return _array(_shrunk(operations.exif_transpose(picture)))
     except InputError:
@@ -47,7 +47,7 @@ def read_picture(file: PictureFile) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise InputError(f"{name} does not exist: name a PNG or JPEG file") from None
     except pillow.DecompressionBombError:
-        raise InputError(f"{name} claims far more pixels than the {_PIXELS:,} that are allowed") from None
+        raise InputError(f"{name} claims far more pixels than the {most_pixels:,} that are allowed") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"{name} cannot be read as PNG or JPEG ({error}): save it again as one of them") from None
 

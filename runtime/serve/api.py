@@ -1,15 +1,13 @@
 """`/v1`: pictures in, labels and probabilities out."""
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
 from .answers import json_response, server_timing
-from .batching import Answer
 from .bundle import ServedBundle
-from .pictures import Pictures, read_form, read_pictures
+from .pictures import read_form, read_pictures
 from .problems import Problem
 from .requests import images_from_json, images_from_raw
 from .service import Service
@@ -31,39 +29,29 @@ async def predict(service: Service, request: Request) -> Response:
         service.queue.refuse_when_full()
         served = await service.artifact(bundle, request.query_params.get("artifact"))
         async with service.bodies.body(request) as body:
-            pictures = await _pictures(service, bundle, request, body)
-            if len(pictures.images):
-                answer = await service.queue.predict(served.predict, pictures.images)
-            else:
-                answer = Answer((np.empty(0, "U1"), np.empty((0, len(bundle.manifest.labels)), np.float32)), 0, 0, 0)
+            images = await _images(service, bundle, request, body)
+            answer = await service.queue.predict(served.predict, images)
     labels, probabilities = answer.value
     timing = server_timing(answer)
     if request.headers.get("accept") == _RAW:
         return Response(probabilities.astype("<f4").tobytes(), headers=timing, media_type=_RAW)
-    result: dict[str, Any] = {
-        "artifact": served.artifact.file,
-        "labels": labels.tolist(),
-        "probabilities": probabilities,
-    }
-    if pictures.boxes is not None:
-        result["boxes"] = pictures.boxes
+    result = {"artifact": served.artifact.file, "labels": labels.tolist(), "probabilities": probabilities}
     return json_response(result, headers=timing)
 
 
-async def _pictures(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> Pictures:
-    contract = bundle.manifest.preprocessing
+async def _images(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> NDArray[np.uint8]:
+    contract, limits = bundle.manifest.preprocessing, service.options.limits
     header = request.headers.get("content-type", "")
     kind = header.partition(";")[0].strip().lower()
     if kind == _RAW:
-        return Pictures(images_from_raw(body, contract))
+        return images_from_raw(body, contract)
     if kind == "application/json":
         if len(body) < _LONG_JSON:
-            return Pictures(images_from_json(body, contract))
-        return Pictures(await service.aside(images_from_json, body, contract))
+            return images_from_json(body, contract)
+        return await service.aside(images_from_json, body, contract)
     if kind in _PICTURES:
-        return await service.aside(read_pictures, [body], contract)
+        return await service.aside(read_pictures, [body], contract, limits)
     if kind == _FORM:
-        files = await read_form(header, body)
-        return await service.aside(read_pictures, files, contract)
+        return await service.aside(read_pictures, await read_form(header, body), contract, limits)
     allowed = ", ".join(("application/json", _RAW, *_PICTURES, _FORM))
     raise Problem(415, f"content-type {kind!r}: allowed are {allowed}", {"accept": allowed})

@@ -15,6 +15,8 @@ class Limits:
     """Longest request body; a longer one is answered 413."""
     buffered_bytes: int = 64_000_000
     """Bodies held in memory at once, all requests together; beyond it requests are answered 503."""
+    pixels: int = 25_000_000
+    """Most pixels that a picture file may claim; read before it is unpacked."""
     connections: int = 256
     """Open connections; on further ones requests are answered 503 and the connection is closed."""
     queue: int = 64

@@ -1,7 +1,7 @@
 """PNG and JPEG pictures in a request's body, located and scaled by the contract."""
 
+import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,21 +9,15 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from ..contract import Preprocessing
+from ..errors import InputError
+from ..images import read_picture
+from ..preprocess import fit_picture
+from .options import Limits
 from .problems import Problem
 
-__all__ = ["Pictures", "read_form", "read_pictures"]
+__all__ = ["read_form", "read_pictures"]
 
 _MOST_FILES = 64
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Images ready for the model, (n, ...) uint8, and where they were found."""
-
-    images: NDArray[np.uint8]
-    boxes: list[dict[str, int]] | None = None
-    """One per image: picture (its number in the request), left, top, right, bottom in pixels; None where the request
-    held no pictures."""
 
 
 async def read_form(content_type: str, body: bytes) -> list[bytes]:
@@ -48,6 +42,19 @@ async def read_form(content_type: str, body: bytes) -> list[bytes]:
     return files
 
 
-def read_pictures(files: list[bytes], contract: Preprocessing) -> Pictures:
-    """Locate what is on each picture. Raises Problem 422 for one that is no picture or too large."""
-    raise NotImplementedError
+def read_pictures(files: list[bytes], contract: Preprocessing, limits: Limits) -> NDArray[np.uint8]:
+    """One image of the contract, (n, ...) uint8, for each PNG or JPEG file.
+
+    Raises:
+        Problem: 422 for a file that is no picture, claims too many pixels, or when all together take too long.
+    """
+    images = np.empty((len(files), *contract.shape), np.uint8)
+    start = time.perf_counter()
+    for number, file in enumerate(files):
+        if time.perf_counter() - start > limits.answer_s:
+            raise Problem(422, f"{number} of {len(files)} pictures took {limits.answer_s:g} s to read: send fewer")
+        try:
+            images[number] = fit_picture(read_picture(file, most_pixels=limits.pixels), contract)
+        except InputError as error:
+            raise Problem(422, f"picture {number + 1} of {len(files)}: {error}") from None
+    return images

@@ -4,7 +4,9 @@
 // is an integer below 2^53, where JavaScript's numbers are exact.
 
 const CONTRAST = 16;
-const SPECK = 64;
+const OUTLINE = 64;
+const FULL = 250;
+const STRONG = 192;
 
 const roundDivide = (a, b) => Math.floor((2 * a + b) / (2 * b));
 
@@ -29,7 +31,7 @@ export function greyPicture({ width, height, channels, data }) {
 export function fitPicture(picture, contract) {
   if (contract.fit === "resize") return resizeWhole(picture, contract);
   const { ink, noisy } = separateInk(greyPicture(picture), contract.polarity === "as-is");
-  const pixels = place(ink, contract, noisy ? SPECK : 1);
+  const pixels = place(ink, contract, noisy);
   if (contract.polarity === "dark-on-light") invert(pixels);
   return contract.channels === 1 ? pixels : interleave([pixels, pixels, pixels]);
 }
@@ -87,7 +89,7 @@ function isLight(grey) {
 export function separateInk(grey, keepPolarity = false) {
   const levels = !keepPolarity && isLight(grey) ? invert(grey.data.slice()) : grey.data;
   const edge = ring({ ...grey, data: levels }), n = edge.length;
-  const paper = edge[(n - 1) >> 1], strong = edge[Math.floor((9 * (n - 1)) / 10)], peak = range(levels)[1];
+  const paper = edge[(n - 1) >> 1], strong = edge[Math.floor((9 * (n - 1)) / 10)], peak = full(levels);
   const data = new Uint8Array(levels.length);
   if (peak - paper < CONTRAST) return { ink: { ...grey, data }, noisy: false };
   const floor = Math.min(paper + 3 * (strong - paper), (paper + peak) >> 1);
@@ -131,21 +133,23 @@ function overlaps(size, newSize) {
   });
 }
 
-/** Locate the object, scale it to the box, put its centre of mass in the middle. */
-export function place(ink, contract, outline = 1) {
+/** Locate the object, widen thin strokes, scale it to the box, put its centre of mass in the middle. */
+export function place(ink, contract, noisy = false) {
   const pixels = new Uint8Array(contract.height * contract.width);
-  const bounds = objectBounds(ink, outline);
-  if (bounds === null) return pixels;
-  const part = crop(ink, bounds);
-  const box = Math.min(contract.box, contract.height, contract.width), longer = Math.max(part.width, part.height);
+  const box = Math.min(contract.box, contract.height, contract.width);
+  let part = crop(ink, OUTLINE);
+  if (part !== null && Math.max(part.width, part.height) <= box && !noisy) part = crop(ink, 1);
+  if (part === null) return pixels;
+  if (Math.max(part.width, part.height) > box) part = widen(part);
+  const longer = Math.max(part.width, part.height);
   const [height, width] = [part.height, part.width].map((size) => Math.max(1, roundDivide(size * box, longer)));
-  const { data } = areaResize(part, height, width), largest = range(data)[1];
-  for (let i = 0; i < data.length; i++) data[i] = roundDivide(255 * data[i], largest);
+  const { data } = areaResize(part, height, width), level = fullLevel(data, longer !== box);
   const rowMasses = new Array(height).fill(0), columnMasses = new Array(width).fill(0);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      rowMasses[y] += data[y * width + x];
-      columnMasses[x] += data[y * width + x];
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      data[i] = Math.min(255, roundDivide(255 * data[i], level));
+      rowMasses[y] += data[i];
+      columnMasses[x] += data[i];
     }
   }
   const top = offset(rowMasses, contract.height), left = offset(columnMasses, contract.width);
@@ -155,27 +159,82 @@ export function place(ink, contract, outline = 1) {
   return pixels;
 }
 
-function objectBounds({ width, height, data }, outline) {
-  let left = width, right = -1, top = height, bottom = -1;
+/** Strokes under 7 % of the longer side are brought to 10 %: each pixel becomes the largest of a square around it. */
+function widen(part) {
+  const { width, height, data } = part;
+  let area = 0, edges = 0;
+  const inked = (x, y) => x >= 0 && x < width && y >= 0 && y < height && data[y * width + x] >= OUTLINE;
+  for (let y = 0; y <= height; y++) {
+    for (let x = 0; x <= width; x++) {
+      const here = inked(x, y);
+      area += here;
+      edges += (here !== inked(x - 1, y)) + (here !== inked(x, y - 1));
+    }
+  }
+  const longer = Math.max(width, height);
+  if (200 * area >= 7 * edges * longer) return part;
+  const radius = Math.floor((2 * (longer * edges - 20 * area) + 20 * edges) / (40 * edges));
+  return transpose(spread(transpose(spread(part, radius)), radius));
+}
+
+/** Each pixel becomes the largest within `radius` columns; the picture grows by `radius` at both sides. */
+function spread({ width, height, data }, radius) {
+  const wide = width + 2 * radius, largest = new Uint8Array(wide * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      if (data[y * width + x] < outline) continue;
+      const level = data[y * width + x];
+      if (level === 0) continue;
+      for (let at = y * wide + x, end = at + 2 * radius; at <= end; at++) {
+        if (level > largest[at]) largest[at] = level;
+      }
+    }
+  }
+  return { width: wide, height, channels: 1, data: largest };
+}
+
+function transpose({ width, height, data }) {
+  const turned = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) turned[x * height + y] = data[y * width + x];
+  return { width: height, height: width, channels: 1, data: turned };
+}
+
+/** The level that stands for full ink. */
+function full(levels) {
+  const largest = range(levels)[1];
+  return largest >= FULL ? 255 : largest;
+}
+
+/** The same for a scaled object: its upper quartile where thin or blurred strokes left it faint. */
+function fullLevel(data, resized) {
+  const levels = data.filter((level) => level > 0).sort(), n = levels.length;
+  const upper = levels[n - 1 - Math.floor(n / 4)];
+  return resized && upper < STRONG ? upper : full(data);
+}
+
+/** The part of a picture that holds ink of at least `level`; null where none does. */
+function crop(ink, level) {
+  const { left, top, right, bottom } = inkBounds(ink, level);
+  if (right < left) return null;
+  const width = right - left + 1, height = bottom - top + 1, data = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const from = (top + y) * ink.width + left;
+    data.set(ink.data.subarray(from, from + width), y * width);
+  }
+  return { width, height, channels: 1, data };
+}
+
+function inkBounds({ width, height, data }, level) {
+  let left = width, right = -1, top = height, bottom = -1;
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      if (data[i] < level) continue;
       if (x < left) left = x;
       if (x > right) right = x;
       if (y < top) top = y;
       bottom = y;
     }
   }
-  return right < 0 ? null : { left, top, width: right - left + 1, height: bottom - top + 1 };
-}
-
-function crop(grey, { left, top, width, height }) {
-  const data = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    const from = (top + y) * grey.width + left;
-    data.set(grey.data.subarray(from, from + width), y * width);
-  }
-  return { width, height, channels: 1, data };
+  return { left, top, right, bottom };
 }
 
 function offset(masses, size) {
