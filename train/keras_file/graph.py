@@ -4,7 +4,7 @@ Keras 2, tf-keras and Keras 3 write the same structure in three dialects; all be
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -79,12 +79,13 @@ class Graph:
                 ref = bypassed[ref]
             return ref._replace(layer=names.get(ref.layer, ref.layer))
 
-        nodes = tuple(
-            replace(node, wrapper=None, calls=tuple(tuple(map(follow, refs)) for refs in node.calls))
-            for node in self.nodes
-            if node.class_name != _QUANTIZE_LAYER
-        )
-        return replace(self, nodes=nodes, outputs=tuple(map(follow, self.outputs)))
+        nodes = tuple(replace(node, wrapper=None) for node in self.nodes if node.class_name != _QUANTIZE_LAYER)
+        return replace(self, nodes=nodes).with_refs(follow)
+
+    def with_refs(self, change: Callable[[Ref], Ref]) -> "Graph":
+        """The same model with every reference to a tensor changed."""
+        nodes = tuple(replace(node, calls=tuple(tuple(map(change, c)) for c in node.calls)) for node in self.nodes)
+        return replace(self, nodes=nodes, outputs=tuple(map(change, self.outputs)))
 
 
 def parse_graph(class_name: str, config: Any, build_shape: Any = None, depth: int = 0) -> Graph:
@@ -168,7 +169,18 @@ def _functional(name: str, config: dict[str, Any], entries: list[Any], depth: in
             raise InputError(f"layer {node.name!r} is called on nothing: save the model again")
         nodes.append(replace(node, calls=calls if node.class_name != "InputLayer" else ()))
     inputs = tuple(ref.layer for ref in _refs(config["input_layers"]))
-    return Graph(name, "Functional", tuple(nodes), inputs, tuple(_refs(config["output_layers"])))
+    return _count_calls(Graph(name, "Functional", tuple(nodes), inputs, tuple(_refs(config["output_layers"]))))
+
+
+def _count_calls(graph: Graph) -> Graph:
+    """Count the calls of inner models from 0: Keras 2 counts the one that made the model, and does not list it."""
+    refs = [ref for node in graph.nodes for call in node.calls for ref in call] + list(graph.outputs)
+    early = {
+        node.name: max((ref.call + 1 for ref in refs if ref.layer == node.name), default=0) - len(node.calls)
+        for node in graph.nodes
+        if node.inner
+    }
+    return graph.with_refs(lambda ref: ref._replace(call=ref.call - max(0, early.get(ref.layer, 0))))
 
 
 def _called(node: Node) -> str:
@@ -207,6 +219,9 @@ def _node(entry: dict[str, Any], depth: int) -> Node:
 
 def _shape(layer: str, batch_shape: Any) -> tuple[int | None, ...]:
     """The shape without the batch, which is left free."""
+    if isinstance(batch_shape, dict):
+        # SavedModel writes {"class_name": "TensorShape", "items": [...]}.
+        batch_shape = batch_shape["items"]
     shape = tuple(batch_shape[1:])
     size = 1
     for length in shape:

@@ -166,7 +166,7 @@ def _plain(layer: str, argument: str, value: Any) -> Any:
     """Numbers, strings and nested lists of them; whatever else could be an object that Keras would import."""
     if isinstance(value, dict) and value.get("class_name") == "__tuple__":
         value = value.get("items")
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return tuple(_plain(layer, argument, item) for item in value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
@@ -18,12 +19,19 @@ from .stored import StoredLayer, StoredModel, parse_json
 __all__ = ["read_saved_model"]
 
 _LARGEST_METADATA = 64_000_000
-_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-_ORDER = (
-    "gamma", "beta", "depthwise_kernel", "pointwise_kernel", "kernel", "alpha", "bias", "moving_mean",
-    "moving_variance",
-)  # fmt: skip
-"""Attributes of a layer in the order of its weights."""
+_CONV = ("kernel", "bias")
+_WEIGHTS = {
+    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "Conv1D": _CONV,
+    "Conv2D": _CONV,
+    "Conv2DTranspose": _CONV,
+    "Dense": _CONV,
+    "DepthwiseConv2D": ("depthwise_kernel", "bias"),
+    "LayerNormalization": ("gamma", "beta"),
+    "PReLU": ("alpha",),
+    "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
+}
+"""The attributes that a layer keeps its weights in, in the order of its weights."""
 
 
 def read_saved_model(path: Path) -> StoredModel:
@@ -62,35 +70,48 @@ def read_saved_model(path: Path) -> StoredModel:
     shapes = reader.get_variable_to_shape_map()
     if 4 * sum(int(np.prod(item, dtype=object)) for item in shapes.values() if item) > 2 * size + 4096:
         raise InputError(f"{path}: its checkpoint declares more than its {size} bytes hold: save the model again")
-    return StoredModel(graph, dict(_layers(graph, reader, shapes, "", ())), size // 2, "savedmodel", "")
+    return StoredModel(graph, dict(_layers(graph, _Checkpoint(reader, path), (), ())), size // 2, "savedmodel", "")
+
+
+class _Checkpoint:
+    """A checkpoint's arrays by attribute path: its object graph knows under which key each one lies."""
+
+    def __init__(self, reader: Any, path: Path) -> None:
+        messages = require("tensorflow.core.protobuf.trackable_object_graph_pb2", extra="toolkit")
+        self._reader = reader
+        try:
+            graph = messages.TrackableObjectGraph.FromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+        except Exception as error:
+            # protobuf's DecodeError has moved between its releases.
+            raise InputError(f"{path} holds a damaged checkpoint ({error}): save the model again") from None
+        self._nodes = graph.nodes
+
+    def find(self, names: tuple[str, ...]) -> NDArray[Any] | None:
+        """The array at the end of a path of attributes from the model on, or None."""
+        node = self._nodes[0]
+        for name in names:
+            below = [child.node_id for child in node.children if child.local_name == name]
+            if not below or not 0 <= below[0] < len(self._nodes):
+                return None
+            node = self._nodes[below[0]]
+        keys = [attribute.checkpoint_key for attribute in node.attributes]
+        return np.asarray(self._reader.get_tensor(keys[0])) if keys else None
 
 
 def _layers(
-    graph: Graph, reader: Any, shapes: dict[str, Any], prefix: str, path: tuple[str, ...]
+    graph: Graph, checkpoint: _Checkpoint, prefix: tuple[str, ...], path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], StoredLayer]]:
     """The checkpoint numbers the layers that have weights."""
     number = 0
     for node in graph.nodes:
-        root = f"{prefix}layer_with_weights-{number}/"
+        root = (*prefix, f"layer_with_weights-{number}")
         if node.inner:
-            found = dict(_layers(node.inner, reader, shapes, root, (*path, node.name)))
+            found = dict(_layers(node.inner, checkpoint, root, (*path, node.name)))
             yield from found.items()
             number += any(stored.arrays for stored in found.values())
-            continue
-        # A layer without weights takes no number: what stands there belongs to the next one that has some.
-        names = [f"{root}{attribute}{_VALUE}" for attribute in _attributes(node.class_name, node.options)]
-        names = [name for name in names if name in shapes]
-        yield (*path, node.name), StoredLayer([reader.get_tensor(name) for name in names])
-        number += bool(names)
-
-
-def _attributes(class_name: str, options: dict[str, Any]) -> tuple[str, ...]:
-    """The attributes that a layer of this class keeps its weights in."""
-    used = {
-        "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
-        "LayerNormalization": ("gamma", "beta"),
-        "DepthwiseConv2D": ("depthwise_kernel", "bias"),
-        "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
-        "PReLU": ("alpha",),
-    }.get(class_name, ("kernel", "bias") if "units" in options or "filters" in options else ())
-    return tuple(attribute for attribute in _ORDER if attribute in used)
+        else:
+            attributes = _WEIGHTS.get(node.class_name, ())
+            arrays = [checkpoint.find((*root, attribute)) for attribute in attributes]
+            stored = StoredLayer([array for array in arrays if array is not None])
+            yield (*path, node.name), stored
+            number += bool(stored.arrays)
