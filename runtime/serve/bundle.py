@@ -46,11 +46,8 @@ class ServedBundle:
         self._lock = threading.Lock()
         self.users = 0
         """Requests under way that began with this bundle; counted by the service."""
-        if options.artifact is None:
-            model = load(self.folder, backend=options.backend, threads=options.threads)
-            self.default = self._keep(self.manifest.artifact(model.artifact.file), model)
-        else:
-            self.default = self.artifact(options.artifact)
+        path = self.folder if options.artifact is None else self.folder / self.manifest.artifact(options.artifact).file
+        self.default = self._keep(load(path, backend=options.backend, threads=options.threads))
         if self.manifest.output != "raw":
             self._try(self.default)
 
@@ -69,10 +66,9 @@ class ServedBundle:
                 raise Problem(404, str(error)) from None
             try:
                 # The backend that was asked for reads one format; artifacts of the other take the best one present.
-                model = load(self.folder / file, threads=self._options.threads)
+                return self._keep(load(self.folder / artifact.file, threads=self._options.threads))
             except InputError as error:
                 raise Problem(409, str(error)) from None
-            return self._keep(artifact, model)
 
     def ready(self, file: str | None) -> ServedArtifact | None:
         """The artifact if it is loaded already; None names the default."""
@@ -84,13 +80,13 @@ class ServedBundle:
             for served in self._loaded.values():
                 served.model.close()
 
-    def _keep(self, artifact: Artifact, model: Any) -> ServedArtifact:
+    def _keep(self, model: Any) -> ServedArtifact:
         def predict(images: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.float32]]:
             prediction = model.predict(images)
             return prediction.labels, prediction.probabilities
 
-        served = ServedArtifact(artifact, model, predict)
-        self._loaded[artifact.file] = served
+        served = ServedArtifact(model.artifact, model, predict)
+        self._loaded[model.artifact.file] = served
         return served
 
     def _try(self, served: ServedArtifact) -> None:

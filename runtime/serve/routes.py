@@ -102,9 +102,12 @@ class ServedRoute(Route):
         self._operation = operation
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """As Starlette's, and note the operation for the log and the metrics."""
+        """As Starlette's, and note the operation for the log and the metrics.
+
+        Another method is a match too, which answers 405; else the request would go on to the page's files.
+        """
         match, child = super().matches(scope)
-        return match, {**child, "operation": self._operation}
+        return Match.FULL if match is Match.PARTIAL else match, {**child, "operation": self._operation}
 
 
 def routes(service: Service) -> list[ServedRoute]:

@@ -14,7 +14,7 @@ from .batching import InferenceQueue
 from .bundle import ServedArtifact, ServedBundle, stamp
 from .metrics import Metrics
 from .options import Options
-from .problems import Problem, overloaded
+from .problems import overloaded
 from .requests import BodyReader
 
 __all__ = ["Service"]
@@ -87,7 +87,7 @@ class Service:
             new_stamp = stamp(self.bundle.folder)
             try:
                 new = await asyncio.to_thread(ServedBundle, self.bundle.folder, self.options)
-            except (EdgepressError, Problem, OSError) as error:
+            except (EdgepressError, OSError) as error:
                 self._refused = new_stamp
                 self.metrics.reloads.labels("refused").inc()
                 logger.error("the new bundle is refused, the old one goes on", extra={"fields": {"error": str(error)}})
