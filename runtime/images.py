@@ -54,9 +54,9 @@ def read_picture(file: PictureFile, *, most_pixels: int = _PIXELS) -> NDArray[np
 
 def picture_files(files: "PictureFile | Iterable[PictureFile]") -> list[PictureFile]:
     """One file or several, as a list."""
-    if isinstance(files, str | os.PathLike | bytes) or hasattr(files, "read"):
-        return [cast(PictureFile, files)]
-    return list(cast(Iterable[PictureFile], files))
+    if isinstance(files, str | os.PathLike | bytes):
+        return [files]
+    return [cast(IO[bytes], files)] if hasattr(files, "read") else list(files)
 
 
 def _shrunk(picture: Any) -> Any:

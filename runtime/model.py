@@ -1,9 +1,10 @@
 """A loaded model: one object, whatever runs underneath."""
 
 import hashlib
+import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from .backends import Session, choose_backends, open_session
 from .contract import Preprocessing
 from .embedded import EMBEDDED_KEY, Embedded, packed_labels
 from .encoding import InputEncoder, OutputDecoder
-from .errors import InputError, ModelClosedError
+from .errors import ArtifactRefusedError, InputError, ModelClosedError
 from .manifest import Artifact
 from .source import Source, find_sources, read_source
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .images import PictureFile
 
 UNKNOWN = "unknown"
+_Array = np.ndarray
 
 
 @dataclass(slots=True, eq=False)
@@ -67,19 +69,22 @@ class Model:
         self.unknown_threshold = embedded.unknown_threshold if embedded else None
         self._session: Session | None = session
         self._call = session.call
+        self._call_raw = session.call if len(session.inputs) == len(session.outputs) == 1 else _no_call
         self._lock = threading.Lock()
-        self._labels = np.array(labels) if labels else None
-        self._classifier: tuple[InputEncoder, OutputDecoder] | None = None
-        if len(session.inputs) == 1 and (embedded is None or embedded.output != "raw"):
-            encoder = InputEncoder(session.inputs[0], self.preprocessing)
-            self._classifier = encoder, OutputDecoder(session.outputs[0], embedded.output if embedded else None)
+        self.labels = labels
+        """Class names in the order of the outputs; None where neither bundle nor file says them."""
+        classes = math.prod(session.outputs[0].shape[1:])
+        self._names = np.array(labels or range(max(classes, 0)), str)
+        self._names.flags.writeable = False
         fixed = session.inputs[0].shape[0] if session.inputs[0].shape else 1
         self._fixed_batch = fixed if fixed > 0 else None
-
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """Class names in the order of the outputs; None where neither bundle nor file says them."""
-        return None if self._labels is None else tuple(self._labels.tolist())
+        self._encoder: InputEncoder | None = None
+        self._encode_one: Callable[[NDArray[Any]], NDArray[Any] | None] = _no_shortcut
+        if len(session.inputs) == 1 and (embedded is None or embedded.output != "raw"):
+            self._encoder = InputEncoder(session.inputs[0], self.preprocessing)
+            if fixed in (-1, 1):
+                self._encode_one = self._encoder.one
+        self._decode = OutputDecoder(session.outputs[0], embedded.output if embedded else None).probabilities
 
     def run(self, x: Any) -> Any:
         """Raw tensors in, raw tensors out. A model with a state of its own (an LSTM's) keeps it from call to call.
@@ -96,14 +101,14 @@ class Model:
             ModelClosedError: After `close`.
         """
         with self._lock:
+            if type(x) is _Array:
+                try:
+                    return self._call_raw(x)
+                except ValueError:
+                    # Closed, another shape than the last one, or a wrong one: the longer way tells them apart.
+                    pass
             if self._session is None:
                 raise _closed(self.artifact)
-            if len(self._session.outputs) == 1 and isinstance(x, np.ndarray):
-                try:
-                    return self._call(x)
-                except ValueError:
-                    # Another shape than the last one, or a wrong one: the longer way tells them apart.
-                    pass
             arrays = self._arrays(self._session, x)
             outputs = self._run(self._session, arrays)
             if len(outputs) == 1:
@@ -136,6 +141,8 @@ class Model:
     def _run(self, session: Session, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         try:
             return session.run(arrays)
+        except InputError:
+            raise
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{self.backend} cannot run this input: {' '.join(str(error).split())}") from None
 
@@ -151,17 +158,12 @@ class Model:
             InputError: Images of another shape, type or range; no classifier; no threshold.
             ModelClosedError: After `close`.
         """
-        if unknown and self.unknown_threshold is None:
-            raise InputError("unknown=True, and the model has no threshold: export it with edgepress to calibrate one")
-        output = self.raw_outputs(images)
-        assert self._classifier is not None
-        probabilities = self._classifier[1].probabilities(output)
-        indices = probabilities.argmax(axis=1)
-        if self._labels is None:
-            self._labels = np.arange(probabilities.shape[1]).astype(str)
-        labels = self._labels[indices]
+        probabilities = self._decode(self.raw_outputs(images))
+        indices = probabilities.argmax(1)
+        labels = self._names[indices]
         if unknown:
-            assert self.unknown_threshold is not None
+            if self.unknown_threshold is None:
+                raise InputError("unknown=True, and the model has no threshold: export it with edgepress to get one")
             below = probabilities.max(axis=1) < self.unknown_threshold
             labels = np.where(below, UNKNOWN, labels)
             indices = np.where(below, -1, indices)
@@ -192,13 +194,19 @@ class Model:
 
     def raw_outputs(self, images: Any) -> NDArray[Any]:
         """The first output as the model gives it (integers stay integers), for images as `predict` takes them."""
-        if self._classifier is None:
-            raise InputError(f"{self.artifact.file} is no classifier of images: use run")
-        encoder = self._classifier[0]
-        rows = encoder.rows(images)
         with self._lock:
+            if type(images) is _Array and (one := self._encode_one(images)) is not None:
+                try:
+                    return self._call(one)
+                except ValueError:
+                    # Closed, or the last call was of another size: the longer way does that.
+                    pass
             if self._session is None:
                 raise _closed(self.artifact)
+            if self._encoder is None:
+                raise InputError(f"{self.artifact.file} is no classifier of images: use run")
+            encoder = self._encoder
+            rows = encoder.rows(images)
             session, step = self._session, self._fixed_batch or self._session.chunk
             outputs = []
             for start in range(0, len(rows), step):
@@ -223,7 +231,7 @@ class Model:
             if self._session is not None:
                 self._session.close()
                 self._session = None
-                self._call = _no_call
+                self._call = self._call_raw = _no_call
 
     def __enter__(self) -> "Model":
         return self
@@ -238,6 +246,10 @@ def _closed(artifact: Artifact) -> ModelClosedError:
     return ModelClosedError(f"{artifact.file} is closed: load it again")
 
 
+def _no_shortcut(image: NDArray[Any]) -> None:
+    return None
+
+
 def _no_call(array: Any) -> NDArray[Any]:
     raise ValueError("closed")
 
@@ -248,6 +260,7 @@ def load(
     backend: str = "auto",
     threads: int = 1,
     delegate: bool = True,
+    isolate: bool = False,
 ) -> Model:
     """Load a model.
 
@@ -259,6 +272,8 @@ def load(
         threads: How many threads the backend may use for one call.
         delegate: Whether a TFLite backend may use its default delegate (XNNPACK). Without it int8 results are equal bit
             for bit on every machine.
+        isolate: Run the backend in a child process with limits on memory and time: half a second more to load, and a
+            file that kills its parser raises ArtifactRefusedError instead.
 
     Raises:
         InputError: Nothing there, an unknown variant or backend, or a file that the backend cannot load.
@@ -273,7 +288,9 @@ def load(
         source = sources[candidate.format]
         content = read_source(source)
         try:
-            session = open_session(candidate, content, threads=threads, delegate=delegate)
+            session = open_session(candidate, content, threads=threads, delegate=delegate, isolate=isolate)
+        except ArtifactRefusedError:
+            raise
         except InputError as error:
             refusal = refusal or error
             continue

@@ -86,12 +86,19 @@ def choose_backends(name: str, formats: tuple[str, ...]) -> tuple[Backend, ...]:
     return (backend,)
 
 
-def open_session(backend: Backend, content: bytes, *, threads: int = 1, delegate: bool = True) -> Session:
-    """Hand a model file's bytes to a backend's parser.
+def open_session(
+    backend: Backend, content: bytes, *, threads: int = 1, delegate: bool = True, isolate: bool = False
+) -> Session:
+    """Hand a model file's bytes to a backend's parser, in a child process with limits where `isolate` is set.
 
     Raises:
         InputError: The backend cannot load them; the message is the backend's own.
+        ArtifactRefusedError: The child process died of them.
     """
+    if isolate:
+        from .isolated import IsolatedSession
+
+        return IsolatedSession(backend.name, content, threads, delegate)
     if backend.name == "numpy":
         from .reference import ReferenceSession
 

@@ -1,0 +1,66 @@
+"""A child process with limits: equal answers, and a dead child is a Python exception."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import ArtifactRefusedError, InputError, load
+from edgepress.runtime.backends import isolated
+
+
+@pytest.mark.parametrize(
+    ("file", "backend"), [("int8.tflite", "litert"), ("int8.tflite", "numpy"), ("int8.onnx", "onnxruntime")]
+)
+def test_isolated_answers_are_equal(bundle, digits, file, backend):
+    images = digits[0][:300]
+    with (
+        load(bundle / f"digits-{file}", backend=backend) as here,
+        load(bundle / f"digits-{file}", backend=backend, isolate=True) as there,
+    ):
+        assert there.backend == here.backend
+        assert np.array_equal(there.predict(images).probabilities, here.predict(images).probabilities)
+        spec = here.artifact.inputs[0]
+        x = np.zeros((3, 784), spec.dtype)
+        assert np.array_equal(there.run(x), here.run(x))
+        with pytest.raises(InputError, match="is allowed"):
+            there.run(x[:, :9])
+
+
+def test_a_child_that_dies_is_an_exception(bundle, digits):
+    with load(bundle, isolate=True) as model:
+        os.kill(model._session._process.pid, signal.SIGSEGV)
+        for _ in range(2):
+            with pytest.raises(ArtifactRefusedError, match="killed by SIGSEGV"):
+                model.predict(digits[0][:2])
+
+
+def test_a_child_that_hangs_is_ended(bundle, digits, monkeypatch):
+    with load(bundle, isolate=True) as model:
+        monkeypatch.setattr(isolated, "_SECONDS", 0.2)
+        os.kill(model._session._process.pid, signal.SIGSTOP)
+        with pytest.raises(ArtifactRefusedError, match=r"no answer in 0\.2 s"):
+            model.predict(digits[0][:2])
+
+
+def test_a_child_that_wants_too_much_memory_is_refused(bundle, monkeypatch):
+    program = f"from {isolated.__name__} import _limit; _limit(); bytearray(2 << 30)"
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert "MemoryError" in done.stderr
+
+
+def test_no_child_is_left(bundle):
+    model = load(bundle, isolate=True)
+    process = model._session._process
+    model.close()
+    assert process.returncode is not None
+
+
+def test_a_bad_file_is_refused_by_its_parser(tmp_path):
+    (tmp_path / "x.onnx").write_bytes(b"\x08\x07nonsense")
+    with pytest.raises(InputError, match="cannot load"):
+        load(tmp_path / "x.onnx", isolate=True)
