@@ -55,7 +55,7 @@ async function loadRuntime(base) {
   runtime ??= (async () => {
     const ort = await import(new URL(`${base}ort.wasm.bundle.min.mjs`, document.baseURI));
     ort.env.wasm.numThreads = 1;
-    ort.env.wasm.wasmPaths = new URL(base, document.baseURI).href;
+    ort.env.wasm.wasmPaths = { wasm: new URL(`${base}ort-wasm-simd-threaded.wasm`, document.baseURI).href };
     return ort;
   })();
   return runtime;

@@ -1,0 +1,271 @@
+"""The drawing page in real headless Chromium, at phone size, by touch."""
+
+import base64
+import functools
+import http.server
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import load
+from edgepress.runtime.serve.assets import find_assets
+from edgepress.runtime.serve.browser import write_static_site
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+needs_runtime = pytest.mark.skipif(
+    find_assets() is None, reason="onnxruntime-web is absent: run scripts/browser-assets"
+)
+
+# How a hand writes the ten digits: strokes of points, 0 to 1 across and down.
+STROKES = json.loads((Path(__file__).parent / "strokes.json").read_text())
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Phone:
+    """A page on a phone; it notes what went wrong and whom it asked."""
+
+    def __init__(self, browser, url, **options):
+        self.url = url
+        self.context = browser.new_context(**{**PHONE, **options})
+        self.page = self.context.new_page()
+        self.problems, self.requests = [], []
+        self.page.on("console", lambda message: self.problems.append(message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.touch = self.context.new_cdp_session(self.page)
+        self.page.goto(url)
+        self.page.wait_for_selector(".panel")
+
+    def draw(self, digit, left=0.2, width=0.6, top=0.12, height=0.76):
+        """Touch the strokes of `digit` into that part of the pad."""
+        box = self.page.locator("#pad").bounding_box()
+        for stroke in STROKES[digit]:
+            points = [
+                {"x": box["x"] + box["width"] * (left + width * x), "y": box["y"] + box["height"] * (top + height * y)}
+                for x, y in stroke
+            ]
+            self.send("touchStart", [points[0]])
+            for point in points[1:]:
+                self.send("touchMove", [point])
+            self.send("touchEnd", [])
+
+    def send(self, kind, points):
+        self.touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def wait_for(self, text):
+        """Wait until the page has read `text`."""
+        self.page.wait_for_function("text => document.getElementById('result').textContent === text", arg=text)
+
+    def texts(self, part):
+        return self.page.locator(f"[data-part={part}]").all_inner_texts()
+
+    def seen(self):
+        """What the page gives the model, as it shows it: uint8 (n, 28, 28)."""
+        read = """() => [...document.querySelectorAll('#seen canvas')].map(canvas =>
+            [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0))"""
+        return np.array(self.page.evaluate(read), np.uint8).reshape(-1, 28, 28)
+
+    def close(self):
+        """No console line at all, and no request to another host."""
+        self.context.close()
+        assert self.problems == []
+        assert {url for url in self.requests if not url.startswith((self.url, "blob:"))} == set()
+        assert self.requests
+
+
+@pytest.fixture
+def open_phone(browser):
+    phones = []
+
+    def open_one(url, **options):
+        phones.append(Phone(browser, url, **options))
+        return phones[-1]
+
+    yield open_one
+    for phone in phones:
+        phone.close()
+
+
+@pytest.fixture
+def phone(open_phone, server):
+    return open_phone(server.url)
+
+
+def test_ten_digits_drawn_by_touch_are_read_by_both_artifacts(phone, served_bundle):
+    with load(served_bundle, variant="float32") as exact, load(served_bundle, variant="int8") as small:
+        for digit in "0123456789":
+            phone.page.click("#clear")
+            phone.draw(digit)
+            phone.wait_for(digit)
+            assert phone.texts("answer") == [digit, digit]
+            seen = phone.seen()
+            for model, shown in zip((exact, small), phone.texts("confidence"), strict=True):
+                assert shown == f"{model.predict(seen).probabilities.max() * 100:.1f} %"
+    assert all("model" in text and "network" in text for text in phone.texts("time"))
+
+
+def test_several_digits_in_a_row_undo_and_clear(phone):
+    for number, digit in enumerate("4271"):
+        phone.draw(digit, left=0.03 + 0.24 * number, width=0.18, top=0.35, height=0.3)
+    phone.wait_for("4 2 7 1")
+    assert len(phone.seen()) == 4
+    phone.page.locator("#seen button").first.click()
+    assert phone.texts("answer") == ["4", "4"]
+    phone.page.click("#undo")
+    phone.wait_for("4 2 7")
+    phone.page.click("#clear")
+    phone.wait_for("")
+    assert phone.texts("answer") == ["\N{EN DASH}"] * 2
+    assert "Nothing yet" in phone.page.locator("#status").inner_text()
+
+
+def test_a_digit_drawn_with_the_keyboard_and_what_a_screen_reader_hears(phone):
+    page = phone.page
+    page.locator("#pad").focus()
+    for key in ["ArrowUp"] * 8 + [" "] + ["ArrowDown"] * 16 + [" "]:
+        page.keyboard.press(key)
+    phone.wait_for("1")
+    assert page.locator("#status").inner_text() == "Read: 1"
+    assert page.get_by_role("button", name="Digit 1, read as 1").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("application", name="Drawing surface").count() == 1
+    assert page.get_by_role("combobox", name="Artifact").count() == 2
+    page.keyboard.press("Escape")
+    phone.wait_for("")
+
+
+def test_a_picture_is_read_on_the_device_as_the_runtime_reads_it(phone, served_bundle, test_digits, tmp_path):
+    from PIL import Image
+
+    page = np.full((300, 240), 240, np.uint8)
+    page[30:226, 20:216] = 240 - np.kron(test_digits[0][0], np.ones((7, 7), np.uint8)) // 255 * 200
+    Image.fromarray(page).save(tmp_path / "scan.png")
+    with load(served_bundle) as model:
+        expected = model.predict_files(tmp_path / "scan.png").labels[0]
+    before = len(phone.requests)
+    phone.page.locator("#upload").set_input_files(tmp_path / "scan.png")
+    phone.wait_for(expected)
+    assert {url.partition("?")[0] for url in phone.requests[before:]} <= {f"{phone.url}v1/predict"} | {
+        url for url in phone.requests[before:] if url.startswith("blob:")
+    }
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    phone.page.locator("#upload").set_input_files(tmp_path / "broken.png")
+    phone.page.wait_for_function("() => document.getElementById('status').textContent.includes('no picture')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(open_phone, server, scheme):
+    phone = open_phone(server.url, color_scheme=scheme)
+    read = "([element, property]) => getComputedStyle(document.querySelector(element))[property]"
+    colors = [phone.page.evaluate(read, each) for each in (["#pad", "color"], ["body", "backgroundColor"])]
+    light = [sum(map(int, color.strip("rgb()").split(","))) for color in colors]
+    assert (light[0] < light[1]) == (scheme == "light")
+
+
+def test_the_page_asks_for_the_key(open_phone, run_server, served_bundle):
+    server = run_server(served_bundle, environment={"EDGEPRESS_API_KEY": "s3cret"})
+    phone = open_phone(server.url)
+    phone.draw("7")
+    phone.page.wait_for_selector("#key-form:not([hidden])")
+    phone.page.fill("#key", "s3cret")
+    phone.page.click("#key-form button")
+    phone.wait_for("7")
+    # Chromium itself notes the refused requests.
+    phone.problems = [text for text in phone.problems if "401" not in text]
+
+
+class Site(threading.Thread):
+    """The static folder on a plain static host."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+        self.host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        self.url = f"http://127.0.0.1:{self.host.server_port}/"
+
+    def run(self):
+        self.host.serve_forever()
+
+    def stop(self):
+        self.host.shutdown()
+        self.host.server_close()
+
+
+@pytest.fixture
+def site(served_bundle, tmp_path):
+    site = Site(write_static_site(served_bundle, tmp_path / "site"))
+    site.start()
+    yield site
+    if site.is_alive():
+        site.stop()
+
+
+@needs_runtime
+def test_the_browser_infers_without_a_server_and_works_offline(open_phone, site):
+    phone = open_phone(site.url)
+    phone.draw("3")
+    phone.wait_for("3")
+    assert all("this browser" in text for text in phone.page.locator("select >> option:checked").all_inner_texts())
+    phone.page.evaluate("() => navigator.serviceWorker.ready.then(() => {})")
+    phone.page.wait_for_function("() => navigator.serviceWorker.controller !== null")
+    site.stop()
+    phone.page.reload()
+    phone.page.wait_for_selector(".panel")
+    phone.draw("5")
+    phone.wait_for("5")
+    # With the host gone the service worker's own tries to reach it fail; that is what it is for.
+    phone.problems = [text for text in phone.problems if "ERR_CONNECTION_REFUSED" not in text]
+
+
+@needs_runtime
+@pytest.mark.parametrize("variant", ["float32", "int8"])
+def test_outputs_in_the_browser_equal_the_native_ones(open_phone, site, served_bundle, test_digits, variant):
+    images = test_digits[0]
+    with load(served_bundle / f"digits-{variant}.onnx") as model:
+        native = model.raw_outputs(images)
+    phone = open_phone(site.url)
+    outputs = phone.page.evaluate(
+        """async ([pixels, variant]) => {
+            const { BrowserEngine } = await import("./engines.js");
+            const bundle = await (await fetch("bundle.json")).json();
+            const artifact = bundle.artifacts.find((a) => a.variant === variant && a.format === "onnx");
+            const bytes = Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0));
+            const { data } = await new BrowserEngine(artifact, bundle).run(bytes);
+            return Array.from(data);
+        }""",
+        [base64.b64encode(images.tobytes()).decode(), variant],
+    )
+    browser = np.array(outputs, native.dtype).reshape(native.shape)
+    if variant == "int8":
+        assert np.array_equal(browser, native)
+    else:
+        assert np.abs(browser - native).max() <= 1e-4
+        assert np.array_equal(browser.argmax(1), native.argmax(1))
+
+
+def test_a_bundle_without_onnx_or_files_makes_no_site(served_bundle, tmp_path, monkeypatch):
+    from edgepress.runtime import InputError
+
+    monkeypatch.setenv("EDGEPRESS_BROWSER_ASSETS", str(tmp_path))
+    with pytest.raises(InputError, match="scripts/browser-assets"):
+        write_static_site(served_bundle, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
