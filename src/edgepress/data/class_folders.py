@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
+from edgepress.runtime.images import read_picture
 
 from .dataset import Dataset
 
@@ -60,18 +60,11 @@ def _files_by_class(folder: Path) -> dict[str, list[Path]]:
 
 
 def _read_images(files: list[Path]) -> list[NDArray[np.uint8]]:
-    image_module = require("PIL.Image", extra="image")
     images: list[NDArray[np.uint8]] = []
     for file in files:
-        try:
-            with image_module.open(file, formats=["PNG", "JPEG"]) as image:
-                if image.width * image.height > _MAX_PIXELS:
-                    raise InputError(
-                        f"{file} is {image.width} x {image.height}: at most {_MAX_PIXELS:,} pixels are read"
-                    )
-                images.append(np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")))
-        except (OSError, SyntaxError) as error:
-            raise InputError(f"{file} is no whole PNG or JPEG image ({error}): repair or remove it") from None
+        pixels = read_picture(file, most_pixels=_MAX_PIXELS)
+        # Transparency has no place in a training picture: the colours under it count.
+        images.append(pixels[..., :3] if pixels.ndim == 3 else pixels)
         if images[-1].shape[:2] != images[0].shape[:2]:
             sizes = [" x ".join(map(str, image.shape[1::-1])) for image in (images[-1], images[0])]
             raise InputError(f"{file} is {sizes[0]}, {files[0]} is {sizes[1]}: bring all images to one size")

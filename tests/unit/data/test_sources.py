@@ -142,7 +142,7 @@ def test_class_folders_refuse_a_cut_image(tmp_path):
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20), np.uint8)).save(tmp_path / name / "1.png")
     cut = tmp_path / "a/1.png"
     cut.write_bytes(cut.read_bytes()[:100])
-    with pytest.raises(InputError, match="no whole PNG or JPEG"):
+    with pytest.raises(InputError, match="cannot be read as PNG or JPEG"):
         load_dataset(tmp_path)
 
 
