@@ -77,6 +77,7 @@ def export(
     *,
     variants: Sequence[str] = DEFAULT_VARIANTS,
     seed: int = 0,
+    name: str | None = None,
     overwrite: bool = False,
 ) -> ExportResult:
     """Write a bundle with every model in every variant.
@@ -90,6 +91,7 @@ def export(
         out: The bundle's folder.
         variants: Names such as `int8` (every format) or `tflite:int8`.
         seed: Draws calibration, held-back and self-test images.
+        name: What the bundle is called in reports and by the server; the folder's name when None.
         overwrite: Replace what is at `out`.
 
     Raises:
@@ -116,7 +118,7 @@ def export(
             artifacts += kept
             withheld += failed + refused
         manifest = Manifest(
-            name=Path(out).name,
+            name=name or Path(out).name,
             labels=dataset.labels,
             preprocessing=draw.preprocessing,
             output=embedded.output,

@@ -72,7 +72,7 @@ def press(
     logger.info("press: 2/4 prune, and train quantization-aware")
     press_model(dataset, models["float"], config, models["pressed"])
     logger.info("press: 3/4 export")
-    exported = export(models, dataset, bundle, seed=seed, overwrite=True)
+    exported = export(models, dataset, bundle, seed=seed, name=dataset.name, overwrite=True)
     logger.info("press: 4/4 benchmark")
     report = benchmark(bundle, dataset, float_model=models["float"], preset=preset, seed=seed)
     write_report(report, bundle / "report")
