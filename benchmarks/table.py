@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["COLUMNS", "cells", "to_csv", "to_markdown", "to_text"]
+__all__ = ["COLUMNS", "align", "cells", "to_csv", "to_markdown", "to_text"]
 
 
 def _difference(row: dict[str, Any]) -> str:
@@ -69,16 +69,20 @@ def cells(report: dict[str, Any]) -> list[list[str]]:
 
 def to_text(report: dict[str, Any]) -> str:
     """For a terminal: aligned columns under a line that says what was measured."""
-    lines = [list(COLUMNS), *cells(report)]
+    body = align([list(COLUMNS), *cells(report)], left=_TEXT_COLUMNS)
+    return "\n".join([headline(report), "", *body, *_remarks(report)])
+
+
+def align(lines: Sequence[Sequence[str]], *, left: int) -> list[str]:
+    """Columns of equal width; the first `left` are text and stand on the left, the others on the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    body = [
+    return [
         "  ".join(
-            cell.ljust(width) if i < _TEXT_COLUMNS else cell.rjust(width)
+            cell.ljust(width) if i < left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([headline(report), "", *body, *_remarks(report)])
 
 
 def to_markdown(report: dict[str, Any]) -> str:

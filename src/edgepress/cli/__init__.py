@@ -19,6 +19,7 @@ _COMMANDS: dict[str, str] = {
     "benchmark": "Measure accuracy, latency and footprint against the float model.",
     "serve": "HTTP API and drawing page.",
     "doctor": "Backends, versions, processor, what is missing and how to add it.",
+    "compare": "Merge the reports of several machines into one table.",
 }
 
 

@@ -1,5 +1,7 @@
 """`edgepress benchmark`."""
 
+import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +31,8 @@ __all__ = ["command"]
 @click.option("--preset", type=click.Choice(["quick", "default", "frontier"]), default="default", show_default=True)
 @seed_option
 @out_option("Folder for report.html, report.json, CSV, Markdown and pictures; needs the toolkit extra.")
+@click.option("--on", "host", metavar="USER@HOST", help="Copy bundle and package over SSH and measure there.")
+@click.option("--remote-python", default="python3", show_default=True, metavar="NAME", help="The interpreter there.")
 @click.option("--gate", type=click.Path(), metavar="FILE", help="TOML with limits; exit status 1 where one is broken.")
 @click.option("--baseline", type=click.Path(), metavar="FILE", help="An earlier report.json; exit status 1 if worse.")
 @click.option("--junit", type=click.Path(), metavar="FILE", help="Write the gate's checks as JUnit XML.")
@@ -44,13 +48,18 @@ def command(
     preset: str,
     seed: int,
     out: str | None,
+    host: str | None,
+    remote_python: str,
     gate: str | None,
     baseline: str | None,
     junit: str | None,
     as_json: bool,
 ) -> None:
-    """Measure accuracy, latency and footprint of every artifact in BUNDLE against the float model."""
-    from edgepress.benchmarks import benchmark, read_report, write_report
+    """Measure accuracy, latency and footprint of every artifact in BUNDLE against the float model.
+
+    With --on, EDGEPRESS_SSH may name another client or its options, such as "ssh -F config".
+    """
+    from edgepress.benchmarks import benchmark, benchmark_on, read_report, write_report
     from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
     from edgepress.benchmarks.table import to_text
     from edgepress.data import load_dataset
@@ -59,16 +68,28 @@ def command(
     earlier = None if baseline is None else read_report(baseline)
     if junit is not None and limits is None and earlier is None:
         raise InputError("--junit without --gate or --baseline: there are no checks to write")
-    report = benchmark(
-        bundle,
-        None if data is None else load_dataset(data),
-        float_model=float_model,
-        backends=backends,
-        threads=threads,
-        preset=preset,
-        seed=seed,
-        margin_points=margin_points,
-    )
+    dataset = None if data is None else load_dataset(data)
+    if host is None:
+        report = benchmark(
+            bundle,
+            dataset,
+            float_model=float_model,
+            backends=backends,
+            threads=threads,
+            preset=preset,
+            seed=seed,
+            margin_points=margin_points,
+        )
+    else:
+        if float_model is not None:
+            raise InputError(
+                "--float-model with --on: TensorFlow stays here; the float32 artifact is the baseline there"
+            )
+        options = {"preset": preset, "seed": seed, "threads": threads, "margin-points": margin_points}
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        arguments += [f"--backend={backend}" for backend in backends]
+        ssh = shlex.split(os.environ.get("EDGEPRESS_SSH", "ssh"))
+        report = benchmark_on(host, bundle, dataset, arguments=arguments, ssh=ssh, python=remote_python)
     text = to_text(report)
     if out is not None:
         write_report(report, out)

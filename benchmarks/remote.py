@@ -1,0 +1,139 @@
+"""Measure on another machine: bundle and package travel over SSH, the report comes back.
+
+The other machine needs Python, NumPy and one backend. edgepress and the pure-Python packages of its base install travel
+along; nothing is installed and nothing stays.
+"""
+
+import io
+import json
+import logging
+import os
+import shlex
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepress.data import Dataset
+from edgepress.runtime import CheckFailedError, InputError, Manifest
+
+__all__ = ["benchmark_on", "pack"]
+
+_LOG = logging.getLogger("edgepress")
+_STAGES = ("runtime", "data", "benchmarks", "cli")
+_PURE = ("click", "flatbuffers", "tflite")
+
+
+def benchmark_on(
+    host: str,
+    bundle: str | os.PathLike[str],
+    dataset: Dataset | None = None,
+    *,
+    arguments: Sequence[str] = (),
+    ssh: Sequence[str] = ("ssh",),
+    python: str = "python3",
+) -> dict[str, Any]:
+    """Copy bundle and package to `host`, run `edgepress benchmark` there, and bring the report back.
+
+    Args:
+        host: As ssh takes it: `user@host`, or a name of your SSH configuration.
+        bundle: A bundle's folder.
+        dataset: Its test images travel, too, where it is given.
+        arguments: Further ones of `edgepress benchmark`.
+        ssh: The client with its options; `-F config` for instance.
+        python: The interpreter there.
+
+    Returns:
+        The report, with the host's name under `machine`.
+
+    Raises:
+        InputError: A host that ssh would take for an option, or no bundle.
+        CheckFailedError: ssh, or the benchmark there, failed; its last line says why.
+    """
+    if not host or host.startswith("-"):
+        raise InputError(f"host {host!r}: name it as ssh does, user@host")
+    Manifest.read(bundle)
+    remote = _Remote(host, ssh)
+    folder = remote.run(["mktemp", "-d"]).decode().strip()
+    if not folder.startswith("/"):
+        raise CheckFailedError(f"{host}: mktemp -d answered {folder!r}")
+    try:
+        _LOG.info("benchmark: copying to %s", host)
+        remote.run(["tar", "-xzf", "-", "-C", folder], pack(Path(bundle), dataset))
+        data = [] if dataset is None else ["--data", f"{folder}/{dataset.name}.npz"]
+        command = ["env", f"PYTHONPATH={folder}/packages", python, "-m", "edgepress", "benchmark", f"{folder}/bundle"]
+        report: dict[str, Any] = json.loads(remote.run([*command, "--json", *data, *arguments]))
+    except json.JSONDecodeError as error:
+        raise CheckFailedError(f"{host}: no report came back ({error})") from None
+    finally:
+        remote.run(["rm", "-rf", folder])
+    report["machine"]["host"] = host
+    return report
+
+
+def pack(bundle: Path, dataset: Dataset | None) -> bytes:
+    """Bundle, package and data as one gzipped tar file: bundle/, packages/, <data set>.npz."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=3) as tar:
+        for artifact in sorted(bundle.iterdir()):
+            if artifact.is_file():
+                tar.add(artifact, f"bundle/{artifact.name}")
+        root = _folder_of("edgepress")
+        for file in sorted(root.glob("*.py")):
+            tar.add(file, f"packages/edgepress/{file.name}")
+        for stage in _STAGES:
+            tar.add(_folder_of(f"edgepress.{stage}").resolve(), f"packages/edgepress/{stage}", filter=_without_caches)
+        for name in _PURE:
+            tar.add(_folder_of(name), f"packages/{name}", filter=_without_caches)
+        if dataset is not None:
+            arrays = io.BytesIO()
+            parts = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+            np.savez_compressed(arrays, **parts)
+            member = tarfile.TarInfo(f"{dataset.name}.npz")
+            member.size = len(arrays.getvalue())
+            tar.addfile(member, io.BytesIO(arrays.getvalue()))
+    return out.getvalue()
+
+
+def _folder_of(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise InputError(f"{package} is not installed here as files: install edgepress with pip")
+    return Path(spec.origin).parent
+
+
+def _without_caches(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name else member
+
+
+class _Remote:
+    """Runs commands on the host through the system's own client, which has keys, ports and jump hosts configured."""
+
+    def __init__(self, host: str, ssh: Sequence[str]) -> None:
+        # BatchMode: a password prompt would hang an unattended run.
+        self._client = [*ssh, "-o", "BatchMode=yes", "--", host]
+        self._host = host
+
+    def run(self, command: Sequence[str], content: bytes = b"") -> bytes:
+        """Its standard output; its standard error passes through as progress."""
+        try:
+            with subprocess.Popen(
+                [*self._client, shlex.join(command)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process:
+                output, errors = process.communicate(content)
+        except FileNotFoundError:
+            raise InputError(f"{self._client[0]} is not installed: install the OpenSSH client") from None
+        lines = errors.decode(errors="replace").strip().splitlines()
+        for line in lines[:-1] if process.returncode else lines:
+            _LOG.info("%s: %s", self._host, line)
+        if process.returncode:
+            last = lines[-1] if lines else f"exit status {process.returncode}"
+            raise CheckFailedError(f"{self._host}: {last}")
+        return output
