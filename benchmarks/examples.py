@@ -27,7 +27,7 @@ def list_examples(row: Answers, base: Answers, truth: NDArray[np.int64]) -> dict
                 "image": int(i),
                 "said": int(row.labels[i]),
                 "float_said": int(base.labels[i]),
-                "probability": float(row.probabilities[i].max()),
+                "probability": float(row.probabilities[i].max()) if row.valid[i] else 0.0,
             }
             for i in indices[:_EXAMPLES]
         ]

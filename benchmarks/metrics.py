@@ -1,6 +1,7 @@
 """What a model's answers are worth: accuracy and its relatives, from labels and probabilities."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,22 @@ class Answers:
     """What one model said about a set of images."""
 
     probabilities: NDArray[np.float32]
-    """Shape (n, classes)."""
+    """Shape (n, classes); NaN or infinite where the model computed nonsense."""
 
-    @property
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether an image got an answer at all: NaN is none, and no luck makes it a right one. Shape (n,)."""
+        valid: NDArray[np.bool_] = np.all(np.isfinite(self.probabilities), axis=1)
+        return valid
+
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """Most probable class of each image, shape (n,)."""
-        return self.probabilities.argmax(axis=1)
+        """Most probable class of each image, -1 for no answer; shape (n,)."""
+        return np.where(self.valid, self.probabilities.argmax(axis=1), -1)
 
 
 def describe(answers: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
-    """Accuracy (with Wilson's 95 % interval), top-k, calibration, log-loss, F1 per class and the confusion matrix.
+    """Accuracy (with Wilson's 95 % interval), top-k, calibration, log-loss, F1 per class, confusion, invalid answers.
 
     Args:
         answers: Of n images.
@@ -38,16 +45,19 @@ def describe(answers: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
     """
     right = answers.labels == truth
     classes = answers.probabilities.shape[1]
-    confusion = np.zeros((classes, classes), np.int64)
+    # What is no answer counts in a column of its own, the last one, where -1 points.
+    confusion = np.zeros((classes, classes + 1), np.int64)
     np.add.at(confusion, (truth, answers.labels), 1)
+    probabilities = np.where(answers.valid[:, None], answers.probabilities, np.float32(0))
     return {
+        "invalid_answers": int((~answers.valid).sum()),
         "accuracy": float(right.mean()),
         "accuracy_interval": list(wilson(int(right.sum()), len(right))),
-        "top_k": {str(k): _top_k(answers.probabilities, truth, k) for k in _TOP_K if k < classes},
-        "expected_calibration_error": _calibration_error(answers.probabilities, right),
-        "log_loss": _log_loss(answers.probabilities, truth),
+        "top_k": {str(k): _top_k(probabilities, truth, k) for k in _TOP_K if k < classes},
+        "expected_calibration_error": _calibration_error(probabilities, right),
+        "log_loss": _log_loss(probabilities, truth),
         "f1": [float(x) for x in _f1(confusion)],
-        "confusion": confusion.tolist(),
+        "confusion": confusion[:, :classes].tolist(),
     }
 
 
@@ -111,7 +121,7 @@ def _top_k(probabilities: NDArray[np.float32], truth: NDArray[np.int64], k: int)
     own = probabilities[rows, truth][:, None]
     before = np.arange(probabilities.shape[1]) < truth[:, None]
     above = (probabilities > own) | ((probabilities == own) & before)
-    return float((above.sum(axis=1) < k).mean())
+    return float(((above.sum(axis=1) < k) & (probabilities.max(axis=1) > 0)).mean())
 
 
 def _calibration_error(probabilities: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
@@ -129,9 +139,9 @@ def _log_loss(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> f
 
 
 def _f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """F1 of each class from confusion matrices of shape (..., true, predicted); 0 for a class nobody named or is."""
+    """F1 of each class from confusion matrices (..., true, predicted or none); 0 for a class nobody named or is."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-    named_or_is = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    named_or_is = confusion.sum(axis=-1) + confusion.sum(axis=-2)[..., : hits.shape[-1]]
     return np.divide(2 * hits, named_or_is, out=np.zeros_like(hits), where=named_or_is > 0)
 
 
@@ -140,13 +150,15 @@ def _f1_difference(
 ) -> list[dict[str, Any]]:
     """F1 of the row minus F1 of the float model for each class, with paired bootstrap 95 % intervals."""
     classes = row.probabilities.shape[1]
-    cells, counts = np.unique((truth * classes + base.labels) * classes + row.labels, return_counts=True)
-    true, base_said, row_said = cells // classes**2, cells // classes % classes, cells % classes
+    answers = classes + 1  # the last one is no answer, -1
+    said_twice = (truth * answers + base.labels % answers) * answers + row.labels % answers
+    cells, counts = np.unique(said_twice, return_counts=True)
+    true, base_said, row_said = cells // answers**2, cells // answers % answers, cells % answers
 
     def matrices(said: NDArray[np.int64], weights: NDArray[np.int64]) -> NDArray[np.float64]:
-        place = np.zeros((len(cells), classes * classes))
-        place[np.arange(len(cells)), true * classes + said] = 1
-        return _f1((weights @ place).reshape(-1, classes, classes))
+        place = np.zeros((len(cells), classes * answers))
+        place[np.arange(len(cells)), true * answers + said] = 1
+        return _f1((weights @ place).reshape(-1, classes, answers))
 
     def difference(weights: NDArray[np.int64]) -> NDArray[np.float64]:
         return matrices(row_said, weights) - matrices(base_said, weights)

@@ -185,6 +185,8 @@ def _details(row: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("energy", f"{energy['per_image_uj']:,.0f} uJ an image, {above}; whole processor"))
     if row["accuracy"] is not None:
         low, high = row["accuracy_interval"]
+        if row["invalid_answers"]:
+            lines.append(("no valid answer (NaN)", f"{row['invalid_answers']:,} images"))
         lines.append(("accuracy, Wilson 95 %", f"{100 * low:.2f} to {100 * high:.2f} %"))
         low, high = row["difference_score_interval_points"]
         lines.append(("difference, Tango 95 %", f"{low:+.2f} to {high:+.2f} points"))

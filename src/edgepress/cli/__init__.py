@@ -17,9 +17,9 @@ _COMMANDS: dict[str, str] = {
     "predict": "Classify image files with a bundle or a model file.",
     "selftest": "On the device: golden vectors, every artifact, every backend.",
     "benchmark": "Measure accuracy, latency and footprint against the float model.",
+    "compare": "Merge the reports of several machines into one table.",
     "serve": "HTTP API and drawing page.",
     "doctor": "Backends, versions, processor, what is missing and how to add it.",
-    "compare": "Merge the reports of several machines into one table.",
 }
 
 

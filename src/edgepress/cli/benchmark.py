@@ -82,9 +82,7 @@ def command(
         )
     else:
         if float_model is not None:
-            raise InputError(
-                "--float-model with --on: TensorFlow stays here; the float32 artifact is the baseline there"
-            )
+            raise InputError("--float-model with --on: the float32 artifact is the baseline on a device")
         options = {"preset": preset, "seed": seed, "threads": threads, "margin-points": margin_points}
         arguments = [f"--{name}={value}" for name, value in options.items()]
         arguments += [f"--backend={backend}" for backend in backends]

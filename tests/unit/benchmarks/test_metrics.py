@@ -66,6 +66,23 @@ def test_a_broken_class_stands_out(truth):
     assert worst == 8
 
 
+def test_nonsense_is_no_answer(truth):
+    base = answers(np.random.default_rng(0), truth, 10, 2.0)
+    spoilt = base.probabilities.copy()
+    spoilt[:500, 3] = np.nan
+    spoilt[500:600] = np.inf
+    facts = describe(Answers(spoilt), truth)
+    assert facts["invalid_answers"] == 600
+    assert facts["accuracy"] == np.mean((base.labels == truth)[600:]) * 0.7
+    assert facts["top_k"]["5"] <= 0.7
+    assert sum(map(sum, facts["confusion"])) == 1_400
+    assert all(np.isfinite(facts[key]) for key in ("expected_calibration_error", "log_loss"))
+    compared = compare(Answers(spoilt), base, truth, seed=0)
+    assert compared["difference_points"] == pytest.approx(100 * (facts["accuracy"] - np.mean(base.labels == truth)))
+    assert compared["agreement"] == 0.7
+    assert all(entry["difference"] < 0 for entry in compared["f1_difference"])
+
+
 def test_f1_intervals_cover(truth):
     """The interval of 200 samples' F1 differences covers the difference on the whole population."""
     rng = np.random.default_rng(7)
