@@ -104,6 +104,8 @@ class Model:
             if type(x) is _Array:
                 try:
                     return self._call_raw(x)
+                except InputError:
+                    raise
                 except ValueError:
                     # Closed, another shape than the last one, or a wrong one: the longer way tells them apart.
                     pass
@@ -198,6 +200,8 @@ class Model:
             if type(images) is _Array and (one := self._encode_one(images)) is not None:
                 try:
                     return self._call(one)
+                except InputError:
+                    raise
                 except ValueError:
                     # Closed, or the last call was of another size: the longer way does that.
                     pass
@@ -273,7 +277,8 @@ def load(
         delegate: Whether a TFLite backend may use its default delegate (XNNPACK). Without it int8 results are equal bit
             for bit on every machine.
         isolate: Run the backend in a child process with limits on memory and time: half a second more to load, and a
-            file that kills its parser raises ArtifactRefusedError instead.
+            file that kills its parser raises ArtifactRefusedError instead. A lone file is isolated in any case where
+            the structural check does not know its operators, or cannot see them (.onnx without the onnx package).
 
     Raises:
         InputError: Nothing there, an unknown variant or backend, or a file that the backend cannot load.
@@ -287,8 +292,9 @@ def load(
     for candidate in choose_backends(backend, tuple(sources)):
         source = sources[candidate.format]
         content = read_source(source)
+        apart = isolate or not (source.artifact or candidate.name == "numpy" or _vouched(source, content))
         try:
-            session = open_session(candidate, content, threads=threads, delegate=delegate, isolate=isolate)
+            session = open_session(candidate, content, threads=threads, delegate=delegate, isolate=apart)
         except ArtifactRefusedError:
             raise
         except InputError as error:
@@ -297,6 +303,17 @@ def load(
         return _model(session, candidate.name, source, content, threads, delegate)
     assert refusal is not None
     raise refusal
+
+
+def _vouched(source: Source, content: bytes) -> bool:
+    """Whether the structural check of a lone file is enough to hand it to a native parser in this process."""
+    if source.format == "onnx":
+        from .check_onnx import check_onnx
+
+        return check_onnx(content)
+    from .check import check_tflite
+
+    return check_tflite(content)[1]
 
 
 def _model(session: Session, backend: str, source: Source, content: bytes, threads: int, delegate: bool) -> Model:

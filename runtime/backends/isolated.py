@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import IO, Any
@@ -41,6 +42,8 @@ class IsolatedSession:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        # A session that is forgotten, not closed, leaves no child either.
+        self._end = weakref.finalize(self, _end, self._process)
         try:
             settings = {"backend": backend, "threads": threads, "delegate": delegate}
             reply, _ = self._ask(settings, [np.frombuffer(content, np.uint8)])
@@ -62,12 +65,7 @@ class IsolatedSession:
 
     def close(self) -> None:
         """End the child."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._end()
 
     def _ask(
         self, message: dict[str, Any], arrays: Sequence[NDArray[Any]]
@@ -75,15 +73,19 @@ class IsolatedSession:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # Killing the child ends the reading below, on every system.
-        watch = threading.Timer(_SECONDS, self._process.kill)
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self._process.kill()
+
+        watch = threading.Timer(_SECONDS, kill)
         watch.start()
         try:
             _write(self._process.stdin, message, arrays)
             reply, results = _read(self._process.stdout)
         except (OSError, EOFError, ValueError, KeyError, TypeError):
-            late = not watch.is_alive()
-            self._process.kill()
-            raise ArtifactRefusedError(self._ending(late)) from None
+            raise ArtifactRefusedError(self._ending(late.is_set())) from None
         finally:
             watch.cancel()
         if "error" in reply:
@@ -92,6 +94,11 @@ class IsolatedSession:
         return reply, results
 
     def _ending(self, late: bool) -> str:
+        if self._process.poll() is None and not late:
+            # It closed the pipe or wrote nonsense; a moment later it is gone by itself, or it is ended here.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+            self._process.kill()
         status = self._process.wait()
         if late:
             how = f"gave no answer in {_SECONDS:g} s"
@@ -101,6 +108,15 @@ class IsolatedSession:
             how = f"ended with status {status}"
         limit = f"{_MEMORY // 10**6:,} MB"
         return f"the model's own process {how}: the file is unsafe or needs more than {limit}; do not use it"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
 
 def _write(pipe: IO[bytes], message: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> None:
