@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,8 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _show_progress() -> None:
     """Send edgepress' own log lines to standard error, as they are."""
+    # TensorFlow's C++ side writes a screenful per converted model; what fails there comes back as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logger = logging.getLogger("edgepress")
     if not logger.handlers:
         handler = logging.StreamHandler()
