@@ -42,7 +42,8 @@ def models(dataset, tmp_path_factory):
     weights = model.get_weights()
     for name in ("float", "again", "broken"):
         if name == "broken":
-            weights[-1][DAMAGED_CLASS] -= 1_000
+            weights[-2][:, DAMAGED_CLASS] = 0
+            weights[-1][DAMAGED_CLASS] = -10
             model.set_weights(weights)
         save_keras(model, folder / f"{name}.keras")
     return folder
@@ -55,7 +56,7 @@ def bundle(models, dataset, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("bundle") / "bundle"
     names = {name: models / f"{name}.keras" for name in ("broken", "again", "float")}
-    export(names, dataset, folder, variants=["tflite:float32", "int8"])
+    export(names, dataset, folder, variants=["tflite:float32", "tflite:int8", "onnx:float32"])
     return folder
 
 

@@ -1,0 +1,118 @@
+"""A real SSH server on loopback: bundle and package travel there, the report comes back, nothing stays."""
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edgepress.benchmarks import benchmark_on, merge_reports, write_report
+from edgepress.runtime import CheckFailedError, InputError
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Folder, and the ssh client's command for a server of our own with keys of our own."""
+    if not Path(SSHD).is_file() or not shutil.which("ssh"):
+        pytest.skip("needs sshd and ssh: apt-get install openssh-server")
+    folder = tmp_path_factory.mktemp("ssh")
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    (folder / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        "PasswordAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nPidFile none\n"
+    )
+    (folder / "config").write_text(
+        f"Host device\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n  IdentityFile {folder}/user\n"
+        f"  UserKnownHostsFile {folder}/known\n  StrictHostKeyChecking accept-new\n  IdentitiesOnly yes\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
+    log.close()
+    ssh = ["ssh", "-F", str(folder / "config")]
+    for _ in range(50):
+        if subprocess.run([*ssh, "device", "true"], capture_output=True, check=False).returncode == 0:
+            break
+        time.sleep(0.1)
+    else:
+        process.kill()
+        pytest.fail(f"sshd does not answer: {(folder / 'log').read_text()}")
+    yield ssh
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """An interpreter on the device that has NumPy and LiteRT, and no edgepress."""
+    folder = tmp_path_factory.mktemp("device")
+    here = Path(sys.executable)
+    wrapper = folder / "python3"
+    packages = folder / "site"
+    packages.mkdir()
+    import ai_edge_litert
+    import numpy
+
+    for package in (numpy, ai_edge_litert):
+        source = Path(package.__file__).parent
+        for path in source.parent.glob(f"{source.name}*"):
+            (packages / path.name).symlink_to(path)
+    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{packages}" exec {here} -S "$@"\n')
+    wrapper.chmod(0o755)
+    done = subprocess.run([wrapper, "-c", "import numpy, edgepress"], capture_output=True, text=True, check=False)
+    assert "No module named 'edgepress'" in done.stderr
+    return str(wrapper)
+
+
+def test_a_device_is_measured_over_ssh(server, python, bundle, dataset, tmp_path):
+    before = set(Path("/tmp").iterdir())
+    report = benchmark_on(
+        "device", bundle, dataset, arguments=["--preset=quick", "--seed=5"], ssh=server, python=python
+    )
+    left = [path for path in set(Path("/tmp").iterdir()) - before if path.name.startswith("tmp.")]
+    assert left == []
+    assert report["machine"]["host"] == "device"
+    assert report["seed"] == 5
+    assert report["dataset"] == {"name": dataset.name, "images": len(dataset.x_test), "sha256": dataset.sha256}
+    assert report["baseline"]["artifact"] == "float-float32.tflite"
+    assert {row["backend"] for row in report["rows"]} == {"litert"}
+    assert {failure["reason"] for failure in report["failed"]} == {"no backend for .onnx is installed here"}
+    write_report(report, tmp_path / "drawn-here")
+    assert (tmp_path / "drawn-here/report.html").stat().st_size > 20_000
+    merged = merge_reports([report, report])
+    assert len(merged["rows"]) == 2 * len(report["rows"])
+
+
+def test_the_command_brings_the_report_back(server, python, bundle):
+    command = [sys.executable, "-m", "edgepress", "benchmark", str(bundle), "--on", "device", "--preset", "quick"]
+    environment = os.environ | {"EDGEPRESS_SSH": " ".join(server)}
+    command += ["--remote-python", python, "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["dataset"] is None
+    assert all(row["agreement"] > 0.5 for row in report["rows"])
+    assert "device: benchmark: repetition 1 of 3" in done.stderr
+
+
+def test_failures_over_there_are_told_here(server, bundle):
+    with pytest.raises(CheckFailedError, match="device: .*python-of-nowhere"):
+        benchmark_on("device", bundle, ssh=server, python="python-of-nowhere")
+    with pytest.raises(CheckFailedError, match="nowhere"):
+        benchmark_on("nowhere.invalid", bundle, ssh=server)
+    with pytest.raises(InputError, match="user@host"):
+        benchmark_on("-oProxyCommand=false", bundle, ssh=server)
