@@ -19,12 +19,14 @@ from edgepress.runtime.manifest import MANIFEST_NAME
 
 from .convert import Converter
 from .describe import describe
-from .draw import GOLDEN_IMAGES, Draw
+from .draw import GOLDEN_IMAGES, Draw, PictureDraw, SampleDraw
 from .errors import ConversionError
 from .judge import judge
 from .measure import Outputs, run_artifacts
+from .packed import write_packed
 from .samples import Samples
 from .source import Source, open_source
+from .targets import RuntimeFloor
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants
 from .verify import verify
 
@@ -72,10 +74,13 @@ class ExportResult:
 
 def export(
     models: Mapping[str, str | os.PathLike[str]],
-    dataset: Dataset,
+    data: Dataset | Samples,
     out: str | os.PathLike[str],
     *,
     variants: Sequence[str] = DEFAULT_VARIANTS,
+    runtime: str | None = None,
+    calibration: Dataset | None = None,
+    packed: Sequence[str] = (),
     seed: int = 0,
     name: str | None = None,
     overwrite: bool = False,
@@ -87,9 +92,13 @@ def export(
 
     Args:
         models: Name to Keras file. The last one is the bundle's default.
-        dataset: What the models were trained on. Calibration and checks use training images only.
+        data: The images that the models were trained on (calibration and checks use the training part only), or samples
+            by input name, for models that take no pictures.
         out: The bundle's folder.
         variants: Names such as `int8` (every format) or `tflite:int8`.
+        runtime: The oldest runtime that must load every file, such as `tflite-2.14`.
+        calibration: Images of your own to measure activations on, instead of the training images.
+        packed: Variants of the default model to write as `.tflite.xz` too.
         seed: Draws calibration, held-back and self-test images.
         name: What the bundle is called in reports and by the server; the folder's name when None.
         overwrite: Replace what is at `out`.
@@ -99,27 +108,31 @@ def export(
         CheckFailedError: Not one artifact keeps its bound; nothing was written.
     """
     chosen = parse_variants(variants)
+    floor = RuntimeFloor.parse(runtime) if runtime else None
+    chosen = tuple(variant for variant in chosen if floor is None or floor.reads(variant))
     if not models or not chosen:
         raise InputError("nothing to export: name at least one model and one variant")
     with new_folder(Path(out), overwrite=overwrite) as folder:
-        sources = [open_source(name, Path(path), classes=len(dataset.labels)) for name, path in models.items()]
-        draw = Draw(dataset, seed)
+        draw: Draw = SampleDraw(data, seed) if isinstance(data, Samples) else PictureDraw(data, seed, calibration)
+        classes = len(draw.class_names)
+        sources = [open_source(name, Path(path), classes=classes) for name, path in models.items()]
         default = sources[-1]
         held_back = {source.name: draw.held_back(source) for source in sources}
         references = {source.name: _answers(source, held_back[source.name]) for source in sources}
         embedded = Embedded(
-            dataset.labels, _common_output(sources), draw.preprocessing, _unknown_threshold(default, references)
+            draw.class_names, _common_output(sources), draw.preprocessing, _unknown_threshold(default, references)
         )
         artifacts: list[Artifact] = []
         withheld: list[Withheld] = []
         for source in sources:
-            made, failed = _convert(source, chosen, Converter(source, draw.calibration(source), embedded), folder)
+            converter = Converter(source, draw.calibration(source), embedded)
+            made, failed = _convert(source, chosen, converter, floor, folder)
             kept, refused = _check(made, held_back[source.name], references[source.name], folder)
             artifacts += kept
             withheld += failed + refused
         manifest = Manifest(
             name=name or Path(out).name,
-            labels=dataset.labels,
+            labels=draw.class_names,
             preprocessing=draw.preprocessing,
             output=embedded.output,
             artifacts=tuple(artifacts),
@@ -131,12 +144,11 @@ def export(
             },
             tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
         )
-        matrix = None
-        if artifacts and embedded.output != "raw":
-            indices = draw.conformance_indices
-            images, labels = dataset.x_train[indices], dataset.y_train[indices]
-            manifest, matrix = verify(folder, manifest, images, labels, golden=GOLDEN_IMAGES)
+        matrix, golden = None, draw.golden()
+        if artifacts and golden is not None and embedded.output != "raw":
+            manifest, matrix = verify(folder, manifest, *golden, golden=GOLDEN_IMAGES)
             withheld += [Withheld(file, reason) for file, reason in matrix.refused.items()]
+        manifest = _pack(manifest, packed, folder)
         result = ExportResult(manifest, tuple(withheld), matrix)
         if not manifest.artifacts:
             result.raise_if_withheld()
@@ -173,8 +185,19 @@ def _unknown_threshold(source: Source, references: Mapping[str, Outputs]) -> flo
 _Made = tuple[Variant, Artifact]
 
 
+def _pack(manifest: Manifest, packed: Sequence[str], folder: Path) -> Manifest:
+    wanted = {variant.name for variant in parse_variants(packed) if variant.format == "tflite"}
+    artifacts = []
+    for artifact in manifest.artifacts:
+        if (artifact.model, artifact.format) == (manifest.default_model, "tflite") and artifact.variant in wanted:
+            size = write_packed(folder / artifact.file).stat().st_size
+            artifact = replace(artifact, metrics=artifact.metrics | {"packed_bytes": size})
+        artifacts.append(artifact)
+    return replace(manifest, artifacts=tuple(artifacts))
+
+
 def _convert(
-    source: Source, variants: Sequence[Variant], converter: Converter, folder: Path
+    source: Source, variants: Sequence[Variant], converter: Converter, floor: RuntimeFloor | None, folder: Path
 ) -> tuple[list[_Made], list[Withheld]]:
     made: list[_Made] = []
     failed: list[Withheld] = []
@@ -186,6 +209,11 @@ def _convert(
             failed.append(Withheld(variant.file(source.name), str(error)))
             continue
         found = describe(path)
+        objection = floor.objection(found.oldest_runtime) if floor else None
+        if objection:
+            failed.append(Withheld(path.name, objection))
+            path.unlink()
+            continue
         artifact = Artifact(
             file=path.name,
             model=source.name,

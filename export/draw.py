@@ -1,60 +1,126 @@
 """Which training images calibrate, and which check: drawn by seed, recorded, never from the test set."""
 
 import hashlib
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset
 from edgepress.data.convention import contract_of
+from edgepress.runtime import InputError, Preprocessing
 
 from .samples import Samples, pictures
 from .source import Source
 
-__all__ = ["GOLDEN_IMAGES", "Draw"]
+__all__ = ["GOLDEN_IMAGES", "Draw", "PictureDraw", "SampleDraw"]
 
 GOLDEN_IMAGES = 64
 _CONFORMANCE_IMAGES = 1000
-_CALIBRATION_IMAGES = 500
-_HELD_BACK_IMAGES = 5000
+_CALIBRATION_SAMPLES = 500
+_HELD_BACK_SAMPLES = 5000
+_FEWEST_SAMPLES = 20
 
 
-class Draw:
-    """Calibration and held-back images of one export."""
+class Draw(Protocol):
+    """Calibration and held-back data of one export."""
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
-        self.dataset = dataset
-        self.seed = seed
-        split = dataset.split(seed)
-        random = np.random.default_rng([seed, len(split.fit)])
-        self.calibration_indices = _some(random, split.fit, _CALIBRATION_IMAGES)
-        self.held_back_indices = _some(random, split.validation, _HELD_BACK_IMAGES)
-        self.conformance_indices = random.permutation(self.held_back_indices)[:_CONFORMANCE_IMAGES]
-        """Held-back images for every backend; the first `GOLDEN_IMAGES` become the bundle's self-test."""
-
-    @cached_property
-    def preprocessing(self) -> Any:
-        """The contract that the data set's images obey."""
-        return contract_of(self.dataset.x_train)
+    name: str
+    class_names: tuple[str, ...]
+    """Empty where nothing is classified."""
+    preprocessing: Preprocessing
 
     def calibration(self, source: Source) -> Samples:
         """What the ranges of activations are measured on."""
-        return pictures(self.dataset, self.calibration_indices, source, self.preprocessing)
 
     def held_back(self, source: Source) -> Samples:
         """What every artifact is checked on."""
-        return pictures(self.dataset, self.held_back_indices, source, self.preprocessing)
+
+    def golden(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """Held-back pictures and classes for every backend, of which the first `GOLDEN_IMAGES` become the bundle's
+        self-test; None where the model takes no pictures."""
 
     def record(self) -> dict[str, Any]:
-        """For the manifest: enough to draw the same images again."""
-        return {
-            "name": self.dataset.name,
-            "sha256": self.dataset.sha256,
-            "seed": self.seed,
+        """For the manifest: enough to draw the same again."""
+
+
+class PictureDraw:
+    """From the training images of a data set."""
+
+    def __init__(self, dataset: Dataset, seed: int, calibration: Dataset | None = None) -> None:
+        self.name, self.class_names = dataset.name, dataset.labels
+        self.preprocessing = contract_of(dataset.x_train)
+        self._dataset = dataset
+        self._seed = seed
+        self._own = calibration
+        split = dataset.split(seed)
+        random = np.random.default_rng([seed, len(split.fit)])
+        fit = split.fit if calibration is None else np.arange(len(calibration.x_train))
+        self.calibration_indices = _some(random, fit, _CALIBRATION_SAMPLES)
+        self.held_back_indices = _some(random, split.validation, _HELD_BACK_SAMPLES)
+        self._conformance_indices = random.permutation(self.held_back_indices)[:_CONFORMANCE_IMAGES]
+
+    def calibration(self, source: Source) -> Samples:
+        """See `Draw`."""
+        return pictures(self._own or self._dataset, self.calibration_indices, source, self.preprocessing)
+
+    def held_back(self, source: Source) -> Samples:
+        """See `Draw`."""
+        return pictures(self._dataset, self.held_back_indices, source, self.preprocessing)
+
+    def golden(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """See `Draw`."""
+        return self._dataset.x_train[self._conformance_indices], self._dataset.y_train[self._conformance_indices]
+
+    def record(self) -> dict[str, Any]:
+        """See `Draw`."""
+        own = {} if self._own is None else {"calibration_set": {"name": self._own.name, "sha256": self._own.sha256}}
+        return own | {
+            "name": self.name,
+            "sha256": self._dataset.sha256,
+            "seed": self._seed,
             "calibration_indices": self.calibration_indices.tolist(),
             "held_back": {"images": len(self.held_back_indices), "indices_sha256": _digest(self.held_back_indices)},
+        }
+
+
+class SampleDraw:
+    """From samples by input name: half of them calibrate, half check."""
+
+    name = "samples"
+    class_names: tuple[str, ...] = ()
+
+    def __init__(self, samples: Samples, seed: int) -> None:
+        if len(samples) < _FEWEST_SAMPLES:
+            raise InputError(f"{len(samples)} samples: at least {_FEWEST_SAMPLES} are needed to calibrate and to check")
+        order = np.random.default_rng(seed).permutation(len(samples))
+        self._samples = samples
+        self._seed = seed
+        self._calibration = np.sort(order[: len(order) // 2][:_CALIBRATION_SAMPLES])
+        self._held_back = np.sort(order[len(order) // 2 :][:_HELD_BACK_SAMPLES])
+        # Rows of numbers as they are; the manifest calls the output raw, so that nobody feeds it pictures.
+        size = int(np.prod(next(iter(samples.inputs.values())).shape[1:], dtype=np.int64))
+        self.preprocessing = Preprocessing(1, max(size, 1), fit="resize", polarity="as-is", scale=1.0)
+
+    def calibration(self, source: Source) -> Samples:
+        """See `Draw`."""
+        return self._samples[self._calibration].for_inputs(source)
+
+    def held_back(self, source: Source) -> Samples:
+        """See `Draw`."""
+        return self._samples[self._held_back].for_inputs(source)
+
+    def golden(self) -> None:
+        """See `Draw`."""
+
+    def record(self) -> dict[str, Any]:
+        """See `Draw`."""
+        return {
+            "name": self.name,
+            "sha256": self._samples.sha256,
+            "seed": self._seed,
+            "calibration_indices": self._calibration.tolist(),
+            "held_back": {"images": len(self._held_back), "indices_sha256": _digest(self._held_back)},
         }
 
 

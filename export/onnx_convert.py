@@ -35,7 +35,7 @@ def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
     graph = Graph(model)
     file = read_tflite(tflite.read_bytes())
     _use_unsigned_integers(graph)
-    _float_boundary(graph)
+    _float_boundary(graph, file)
     _clip_after_quantizing(graph)
     return graph.finish(_interface_names(file), metadata)
 
@@ -69,28 +69,23 @@ def _use_unsigned_integers(graph: Graph) -> None:
             tensor.elem_type = graph.onnx.TensorProto.UINT8
 
 
-def _float_boundary(graph: Graph) -> None:
-    """Quantize and dequantize inside the file: QDQ models take and give real numbers."""
-    onnx = graph.onnx
-    for value in graph.proto.graph.input:
-        tensor = value.type.tensor_type
-        if tensor.elem_type != onnx.TensorProto.UINT8:
+def _float_boundary(graph: Graph, file: TfliteFile) -> None:
+    """Quantize and dequantize inside the file, as the `.tflite` says: QDQ models take and give real numbers."""
+    tensors = {tensor.name: tensor for tensor in file.main.tensors}
+    for value in (*graph.proto.graph.input, *graph.proto.graph.output):
+        if value.type.tensor_type.elem_type != graph.onnx.TensorProto.UINT8:
             continue
-        inner = value.name + "_quantized"
-        readers = graph.readers(value.name)
-        dequantize = next(node for node in readers if node.op_type == "DequantizeLinear")
-        graph.replace_input(value.name, inner)
-        graph.add("QuantizeLinear", [value.name, *dequantize.input[1:]], [inner])
-        tensor.elem_type = onnx.TensorProto.FLOAT
-    for value in graph.proto.graph.output:
-        tensor = value.type.tensor_type
-        if tensor.elem_type != onnx.TensorProto.UINT8:
-            continue
-        inner = value.name + "_quantized"
-        quantize = graph.producer(value.name)
-        graph.replace_output(value.name, inner)
-        graph.add("DequantizeLinear", [inner, *quantize.input[1:]], [value.name])
-        tensor.elem_type = onnx.TensorProto.FLOAT
+        tensor, inner = tensors[value.name], value.name + "_quantized"
+        scale, zero_point = value.name + "_scale", value.name + "_zero_point"
+        graph.set_constant(scale, tensor.scales[0])
+        graph.set_constant(zero_point, np.uint8(tensor.zero_points[0] + 128))
+        if value.name in {each.name for each in graph.proto.graph.input}:
+            graph.replace_input(value.name, inner)
+            graph.add("QuantizeLinear", [value.name, scale, zero_point], [inner])
+        else:
+            graph.replace_output(value.name, inner)
+            graph.add("DequantizeLinear", [inner, scale, zero_point], [value.name])
+        value.type.tensor_type.elem_type = graph.onnx.TensorProto.FLOAT
 
 
 def _clip_after_quantizing(graph: Graph) -> None:

@@ -28,7 +28,7 @@ class Graph:
         """Name to values of every initializer."""
         return {i.name: self.onnx.numpy_helper.to_array(i) for i in self.proto.graph.initializer}
 
-    def set_constant(self, name: str, values: NDArray[Any]) -> None:
+    def set_constant(self, name: str, values: NDArray[Any] | np.generic) -> None:
         """Add an initializer, or give it other values."""
         fresh = self.onnx.numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name)
         for initializer in self.proto.graph.initializer:

@@ -1,6 +1,8 @@
 """Data for calibrating and for checking a model, by the names of its inputs."""
 
 import hashlib
+import os
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from edgepress.runtime import InputError, Preprocessing
 
 from .source import Source
 
-__all__ = ["Samples", "pictures"]
+__all__ = ["Samples", "pictures", "read_samples"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,44 @@ class Samples:
             digest.update(f"{name} {values.dtype} {values.shape}".encode())
             digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
+
+    def for_inputs(self, source: Source) -> "Samples":
+        """These samples for that model's inputs, by their names.
+
+        Raises:
+            InputError: A name or a shape that the model does not have.
+        """
+        wanted = dict(zip(source.model.input_names, source.model.inputs, strict=True))
+        if set(wanted) != set(self.inputs):
+            raise InputError(
+                f"samples are called {', '.join(sorted(self.inputs))}: model {source.name!r} takes "
+                f"{', '.join(sorted(wanted))}"
+            )
+        for name, tensor in wanted.items():
+            if self.inputs[name].shape[1:] != tuple(tensor.shape[1:]):
+                came, allowed = self.inputs[name].shape[1:], tuple(tensor.shape[1:])
+                raise InputError(f"each sample of {name} is {came}: the model takes {allowed}")
+        typed = {name: self.inputs[name].astype(wanted[name].dtype.as_numpy_dtype) for name in wanted}
+        return Samples(typed, self.labels)
+
+
+def read_samples(path: str | os.PathLike[str]) -> Samples:
+    """An `.npz` with one array per input, under its name, and the classes as `labels` where there are any.
+
+    Raises:
+        InputError: Not such a file, or arrays that do not agree.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} holds no samples ({error}): an .npz with one array per input is allowed") from None
+    labels = arrays.pop("labels", None)
+    lengths = {len(array) if array.ndim else 0 for array in (*arrays.values(), *([] if labels is None else [labels]))}
+    numeric = all(array.dtype.kind in "fiub" and np.isfinite(array).all() for array in arrays.values())
+    if not arrays or len(lengths) != 1 or not numeric:
+        raise InputError(f"{path}: one array of finite numbers per input is allowed, all of one length")
+    return Samples(arrays, None if labels is None else labels.astype(np.int64))
 
 
 def pictures(dataset: Dataset, indices: NDArray[np.int64], source: Source, preprocessing: Preprocessing) -> Samples:

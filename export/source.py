@@ -70,7 +70,7 @@ def _folder_sha256(folder: Path) -> str:
 def _output_kind(model: Any, classes: int) -> str:
     """What the one output of a classifier means, from the last layer's activation; `raw` for all else."""
     shapes = [tuple(output.shape) for output in model.outputs]
-    if len(shapes) != 1 or shapes[0][1:] != (classes,):
+    if len(model.inputs) != 1 or len(shapes) != 1 or shapes[0][1:] != (classes,):
         return "raw"
     last = model.get_layer(model.output_names[0])
     activation = last.get_config().get("activation", "linear")

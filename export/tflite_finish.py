@@ -1,6 +1,7 @@
 """The last step of every `.tflite` file: names that callers know, metadata, labels."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedd
         name,
         [(names[i], len(graph.tensors[i].shape)) for i in graph.inputs],
         [names[i] for i in graph.outputs],
-        embedded.preprocessing,
+        embedded.preprocessing if len(graph.inputs) == 1 else None,
         embedded.labels,
     )
     model.description = name.encode()
@@ -119,12 +120,13 @@ def _name_tensors(graph: Any, interface: Mapping[int, str]) -> None:
 
 
 def _layer(name: str) -> str:
-    """The one layer that a converter's name speaks of; empty where there are several or none."""
-    layers = set()
+    """The layer that most of a converter's name speaks of; empty where it speaks of none."""
+    layers: Counter[str] = Counter()
     for part in re.sub(r":\d+$", "", name).split(";"):
         path = [p for p in part.split("/") if not _WRAPPING.fullmatch(p)]
-        layers.add(path[0].removeprefix("quant_") if len(path) > 1 else "")
-    return layers.pop() if len(layers) == 1 else ""
+        if len(path) > 1:
+            layers[path[0].removeprefix("quant_")] += 1
+    return layers.most_common(1)[0][0] if layers else ""
 
 
 def _interface_names(model: Any) -> dict[int, str]:

@@ -23,6 +23,15 @@ __all__ = ["command"]
     metavar="[FORMAT:]NAME",
     help="Which files to make, such as int8 or tflite:float16. Repeat for several.",
 )
+@click.option(
+    "--target", metavar="NAME", help="Pick variants for raspberry-pi, android, ios, browser, ..."
+)
+@click.option("--runtime", metavar="NAME-X.Y", help="Only files that this old runtime loads, such as tflite-2.14.")
+@click.option("--calibration", metavar="PATH", help="Your own images to calibrate on, instead of training images.")
+@click.option("--samples", metavar="NPZ", type=click.Path(), help="Arrays by input name, for models without pictures.")
+@click.option(
+    "--pack", "packed", multiple=True, metavar="NAME", help="Variants to write as .tflite.xz too."
+)
 @seed_option
 @overwrite_option
 @json_option
@@ -32,6 +41,11 @@ def command(
     data: str,
     out: str,
     variants: tuple[str, ...],
+    target: str | None,
+    runtime: str | None,
+    calibration: str | None,
+    samples: str | None,
+    packed: tuple[str, ...],
     seed: int,
     overwrite: bool,
     as_json: bool,
@@ -42,10 +56,19 @@ def command(
     beyond its bound and was withheld; the rest is published.
     """
     from edgepress.data import load_dataset
-    from edgepress.export import DEFAULT_VARIANTS, export
+    from edgepress.export import DEFAULT_VARIANTS, export, find_target, read_samples
 
+    place = find_target(target) if target else None
     result = export(
-        _named(models), load_dataset(data), out, variants=variants or DEFAULT_VARIANTS, seed=seed, overwrite=overwrite
+        _named(models),
+        read_samples(samples) if samples else load_dataset(data),
+        out,
+        variants=variants or (place.variants if place else DEFAULT_VARIANTS),
+        runtime=runtime or (place.runtime if place else None),
+        calibration=load_dataset(calibration) if calibration else None,
+        packed=packed,
+        seed=seed,
+        overwrite=overwrite,
     )
     rows = [
         f"{a.file:32} {a.bytes:>10,} bytes  {_metric(a.metrics)}  sparsity {a.sparsity:.2f}"

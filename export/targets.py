@@ -1,0 +1,86 @@
+"""Where an artifact will run, instead of flags: which files load there, and which runtime must load them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgepress.runtime import InputError
+
+from .variants import Variant
+
+__all__ = ["TARGETS", "RuntimeFloor", "Target", "find_target"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of machine."""
+
+    name: str
+    variants: tuple[str, ...]
+    """What is worth having there, the usual choice first."""
+    runtime: str | None = None
+    """The oldest runtime that is found there, where an old one is."""
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        # 64-bit Raspberry Pi OS has Python 3.11: LiteRT, tflite-runtime and onnxruntime all install.
+        Target("raspberry-pi", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32", "onnx:int8", "onnx:float32")),
+        # 32-bit: the last wheels are tflite-runtime 2.14's.
+        Target("raspberry-pi-32", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32"), "tflite-2.14"),
+        # Apps that carry a runtime of their own often stay on 2.14. float16 is for GPUs.
+        Target("android", ("tflite:int8", "tflite:float16", "tflite:float32"), "tflite-2.14"),
+        Target("ios", ("tflite:int8", "tflite:float16", "tflite:float32"), "tflite-2.14"),
+        # onnxruntime-web computes QDQ in WebAssembly bit for bit as it does natively.
+        Target("browser", ("onnx:int8", "onnx:float32")),
+        # TensorFlow Lite Micro: integers from end to end.
+        Target("microcontroller", ("tflite:int8",)),
+    )
+}
+_FORMATS = {"tflite": ("tflite", "tensorflow-lite"), "onnxruntime": ("onnx", "onnxruntime")}
+
+
+def find_target(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name not in TARGETS:
+        raise InputError(f"target {name!r}: allowed are {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+@dataclass(frozen=True)
+class RuntimeFloor:
+    """The oldest runtime that every file must load in."""
+
+    name: str
+    release: tuple[int, int]
+
+    @classmethod
+    def parse(cls, text: str) -> "RuntimeFloor":
+        """From `tflite-2.14` or `onnxruntime-1.17`.
+
+        Raises:
+            InputError: Another form.
+        """
+        match = re.fullmatch(rf"({'|'.join(_FORMATS)})-(\d+)\.(\d+)", text)
+        if not match:
+            raise InputError(
+                f"runtime {text!r}: a name and a release are allowed, as in tflite-2.14 or onnxruntime-1.17"
+            )
+        return cls(match[1], (int(match[2]), int(match[3])))
+
+    def reads(self, variant: Variant) -> bool:
+        """Whether this runtime reads the variant's format at all."""
+        return variant.format == _FORMATS[self.name][0]
+
+    def objection(self, oldest_runtime: Mapping[str, str]) -> str | None:
+        """Why a file does not load in it; None where it does."""
+        needed = oldest_runtime[_FORMATS[self.name][1]]
+        major, minor = needed.split(".")
+        if (int(major), int(minor)) <= self.release:
+            return None
+        return f"needs {self.name} {needed}, and {self.name} {self.release[0]}.{self.release[1]} was asked for"
