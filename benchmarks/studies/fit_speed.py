@@ -1,0 +1,89 @@
+"""How much faster is an epoch of the baseline fit than the tutorials' `model.fit(batch_size=128)`?
+
+Both train 784-128-64-10 with Adam on the same images in one process, in alternating rounds; each round starts a new
+model, and its first epoch, which builds the graph, is reported apart. Ours shuffles, scores the validation images and
+keeps the best weights within the time that is counted; the tutorial's loop does not.
+
+    python benchmarks/studies/fit_speed.py --rounds 5 --epochs 6
+"""
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+
+from edgepress.data import Dataset, load_dataset
+from edgepress.runtime.extras import require
+from edgepress.train import build_mlp
+from edgepress.train.environment import make_deterministic
+from edgepress.train.epochs import LabelledEpochs, one_hot
+from edgepress.train.fit import FitPlan, Validation, fit, predictor
+
+RATE = 1e-3
+
+
+def tutorial(dataset: Dataset, epochs: int, seed: int) -> tuple[list[float], float]:
+    """Seconds of each epoch, and accuracy on the validation images, of Keras' own loop."""
+    tf_keras = require("tf_keras", extra="toolkit")
+    tf_keras.utils.set_random_seed(seed)
+    split = dataset.split(seed)
+    model = build_mlp(784, 10, (128, 64), 0.1)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf_keras.optimizers.Adam(RATE), loss, metrics=["accuracy"])
+    images = dataset.x_train[split.fit].reshape(-1, 784).astype(np.float32) / 255
+    seconds = []
+    for _ in range(epochs):
+        start = time.perf_counter()
+        model.fit(images, dataset.y_train[split.fit], batch_size=128, verbose=0)
+        seconds.append(time.perf_counter() - start)
+    outputs = predictor(model)(dataset.x_train[split.validation])
+    return seconds, float((outputs.argmax(axis=1) == dataset.y_train[split.validation]).mean())
+
+
+def ours(dataset: Dataset, epochs: int, seed: int) -> tuple[list[float], float]:
+    """The same of edgepress' loop."""
+    require("tf_keras", extra="toolkit").utils.set_random_seed(seed)
+    split = dataset.split(seed)
+    model = build_mlp(784, 10, (128, 64), 0.1)
+    images = dataset.x_train[split.fit]
+    source = LabelledEpochs(images, one_hot(dataset.y_train[split.fit], 10), seed=(seed,))
+    validation = Validation(dataset.x_train[split.validation], dataset.y_train[split.validation])
+    plan = FitPlan("fit", epochs, 128, lambda progress: RATE, epochs, (seed,))
+    state = fit(model, source, validation, plan, images=len(images))
+    return [e["seconds"] + e["wait_seconds"] for e in state.epochs], state.epochs[-1]["validation_accuracy"]
+
+
+def main() -> None:
+    """Alternate, and print medians and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=6)
+    options = parser.parse_args()
+    dataset = load_dataset("mnist")
+    make_deterministic(0)
+    contenders = {"model.fit": tutorial, "edgepress": ours}
+    first: dict[str, list[float]] = {name: [] for name in contenders}
+    later: dict[str, list[float]] = {name: [] for name in contenders}
+    accuracy: dict[str, list[float]] = {name: [] for name in contenders}
+    for seed in range(options.rounds):
+        for name, run in contenders.items():
+            seconds, score = run(dataset, options.epochs, seed)
+            first[name].append(seconds[0])
+            later[name].append(statistics.median(seconds[1:]))
+            accuracy[name].append(score)
+    for name in contenders:
+        print(
+            f"{name:10} {statistics.median(later[name]):.3f} s an epoch (rounds {min(later[name]):.3f} to "
+            f"{max(later[name]):.3f}), first {statistics.median(first[name]):.2f} s, "
+            f"validation accuracy {statistics.mean(accuracy[name]):.4f}"
+        )
+    ratios = [a / b for a, b in zip(later["model.fit"], later["edgepress"], strict=True)]
+    print(
+        f"{dataset.name}: {statistics.median(ratios):.2f} times as fast an epoch "
+        f"(rounds {min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+if __name__ == "__main__":
+    main()
