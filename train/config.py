@@ -2,12 +2,16 @@
 
 import dataclasses
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from edgepress.runtime import InputError
+
+from .models import MODELS
+from .prune import PRUNINGS
+from .rates import SCHEDULES
 
 __all__ = ["PRESETS", "TrainConfig"]
 
@@ -22,45 +26,70 @@ class TrainConfig:
         InputError: A value outside its range.
     """
 
+    model: str = "mlp"
+    """`mlp`, `lenet-300-100`, `lenet-5` or `cnn`."""
     widths: tuple[int, ...] = (128, 64)
-    """Units of each hidden layer."""
-    dropout: float = 0.1
+    """Units of each hidden layer of `mlp`."""
+    dropout: float = 0.05
     """Share of the hidden units that each training step leaves out."""
+    batch_norm: bool = False
+    """Normalise what each hidden layer of `mlp` gives (Ioffe and Szegedy 2015); folded away before quantization. `cnn`
+    always does."""
     epochs: int = 30
     """Longest fit of the float baseline, in passes over the training images."""
     prune_epochs: int = 20
+    cluster_epochs: int = 5
     quantize_epochs: int = 8
     patience: int = 10
     """Epochs without a better validation accuracy after which a fit stops; the best weights are kept."""
     batch_size: int = 128
     """Largest batch; few training images get smaller ones, so that an epoch still has steps enough."""
     learning_rate: float = 2e-3
-    """Highest rate of the baseline fit (Adam); it falls to zero along a half cosine."""
+    """Highest rate of the baseline fit (Adam)."""
     prune_learning_rate: float = 2e-3
+    cluster_learning_rate: float = 5e-4
     quantize_learning_rate: float = 5e-4
-    sparsity: float = 0.8
-    """Share of each layer's kernel that pruning sets to zero."""
+    schedule: str = "cosine"
+    """How the rate runs: `cosine`, `one-cycle` or `constant`."""
+    label_smoothing: float = 0.0
+    """Share of each target that is spread over all classes (Szegedy et al. 2016)."""
     shift: int = 1
     """Training images are moved by up to this many pixels each way, anew each epoch."""
     distill: float = 0.5
-    """Share of the float model's own answers in the targets of pruning and quantization-aware training; the rest is
-    the label (Hinton et al. 2015, temperature 1)."""
+    """Share of the float model's own answers in the targets of pressing; the rest is the label (Hinton et al. 2015,
+    temperature 1)."""
+    pruning: str = "polynomial"
+    """`polynomial`, `constant` or `2:4`."""
+    sparsity: float = 0.82
+    """Share of each layer's kernel that pruning sets to zero; 0 leaves pruning out."""
+    layer_sparsity: dict[str, float] = field(default_factory=dict)
+    """Shares of single layers by name, in place of `sparsity`; 0 leaves a layer alone."""
+    block: tuple[int, int] = (1, 1)
+    """Height and width of the blocks of a Dense kernel that are pruned together."""
+    clusters: int = 0
+    """Distinct values that each kernel keeps, from 3; 0 leaves clustering out."""
     validation_share: float = 1 / 12
     """Share of the training images held back for every choice."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         # TOML and JSON have lists only.
-        object.__setattr__(self, "widths", tuple(self.widths))
+        for name in ("widths", "block"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, choices in (("model", MODELS), ("schedule", SCHEDULES), ("pruning", PRUNINGS)):
+            self._require(name, getattr(self, name) in choices, "one of " + ", ".join(choices))
         self._require("widths", all(type(w) is int and w >= 1 for w in self.widths), "whole numbers from 1")
+        self._require("block", len(self.block) == 2 and all(type(b) is int and b >= 1 for b in self.block), "two sizes")
         for name in ("epochs", "patience", "batch_size"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 1, "a whole number from 1")
-        for name in ("prune_epochs", "quantize_epochs", "shift", "seed"):
+        for name in ("prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "seed", "clusters"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 0, "a whole number from 0")
-        for name in ("learning_rate", "prune_learning_rate", "quantize_learning_rate"):
+        for name in ("learning_rate", "prune_learning_rate", "cluster_learning_rate", "quantize_learning_rate"):
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")
-        for name in ("dropout", "sparsity"):
+        for name in ("dropout", "sparsity", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
+        self._require("clusters", self.clusters not in (1, 2), "0, or from 3")
         self._require("distill", 0 <= self.distill <= 1, "from 0 to 1")
         self._require("validation_share", 0 < self.validation_share < 1, "above 0 and below 1")
 
@@ -70,7 +99,7 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """As history files and presets hold it."""
-        return asdict(self) | {"widths": list(self.widths)}
+        return asdict(self) | {"widths": list(self.widths), "block": list(self.block)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "TrainConfig":
@@ -81,8 +110,8 @@ class TrainConfig:
             raise InputError(f"training config has unknown keys {unknown}: allowed are {', '.join(sorted(known))}")
         try:
             return cls(**data)
-        except TypeError as error:
-            raise InputError(f"training config: {error}: numbers are allowed") from None
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"training config: {error}: numbers where numbers belong are allowed") from None
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> "TrainConfig":

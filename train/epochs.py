@@ -24,9 +24,10 @@ Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 """Distorted copies of the images, same shape and order."""
 
 
-def one_hot(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Class indices (n,) as target probabilities (n, classes)."""
-    return np.eye(classes, dtype=np.float32)[labels]
+def one_hot(labels: NDArray[np.int64], classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
+    """Class indices (n,) as target probabilities (n, classes), a share `smoothing` of each spread over all classes."""
+    table = np.eye(classes) * (1 - smoothing) + smoothing / classes
+    return table.astype(np.float32)[labels]
 
 
 def shift_images(images: NDArray[np.uint8], rng: np.random.Generator, pixels: int) -> NDArray[np.uint8]:

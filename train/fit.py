@@ -5,7 +5,6 @@ go on in another process.
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,15 +18,10 @@ from edgepress.runtime.extras import require
 from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
 
-__all__ = ["FitPlan", "Validation", "cosine", "fit", "predictor"]
+__all__ = ["FitPlan", "Validation", "fit", "predictor"]
 
 _log = logging.getLogger("edgepress")
 _PREDICT_BATCH = 1000
-
-
-def cosine(highest: float) -> Callable[[float], float]:
-    """A rate that falls from `highest` to zero along a half cosine (Loshchilov and Hutter 2017), by progress 0 to 1."""
-    return lambda progress: highest * (1 + math.cos(math.pi * progress)) / 2
 
 
 @dataclass(frozen=True)

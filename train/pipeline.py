@@ -16,20 +16,23 @@ from edgepress.data import Dataset
 from edgepress.runtime import InputError
 
 from .checkpoint import Checkpoint
+from .cluster import add_clustering, strip_clustering
 from .config import TrainConfig
 from .environment import make_deterministic
 from .epochs import LabelledEpochs, one_hot, shift_images
-from .fit import FitPlan, Validation, cosine, fit, predictor
+from .fit import FitPlan, Validation, fit, predictor
+from .fold import fold_batch_norm
 from .history import History
 from .keras_file import open_keras, save_keras
-from .models import build_mlp, output_kind
+from .models import build_network, output_kind
 from .prune import add_pruning, sparsity, strip_pruning
-from .quantize import add_quantization
+from .quantize import add_quantization, release_clusters
+from .rates import rate_schedule
 
 __all__ = ["TrainResult", "press_model", "train", "train_baseline"]
 
 _log = logging.getLogger("edgepress")
-_FITS = ("float", "prune", "quantize")
+_FITS = ("float", "prune", "cluster", "quantize")
 _STEPS_WANTED = 200
 _SMALLEST_BATCH = 16
 _RAMP_SHARE = 0.6
@@ -95,13 +98,20 @@ def train_baseline(
 
     Args:
         dataset: Training images and labels.
-        config: `widths`, `dropout`, `epochs`, `learning_rate` and what all fits share.
+        config: The model, `epochs`, `learning_rate` and what all fits share.
         path: The `.keras` file to write.
         model: A Keras file whose weights are the start, in place of a new MLP.
     """
     make_deterministic(config.seed)
     if model is None:
-        network = build_mlp(math.prod(dataset.x_train.shape[1:]), len(dataset.labels), config.widths, config.dropout)
+        network = build_network(
+            config.model,
+            dataset.x_train.shape[1:],
+            len(dataset.labels),
+            widths=config.widths,
+            dropout=config.dropout,
+            batch_norm=config.batch_norm,
+        )
         start = None
     else:
         network = open_keras(model).model
@@ -110,14 +120,14 @@ def train_baseline(
     if finished := run.finished():
         return finished
     run.check(network)
-    run.fit(network, "float", epochs=config.epochs, rate=config.learning_rate)
+    run.fit(network, "float")
     return run.finish(network)
 
 
 def press_model(
     dataset: Dataset, float_path: str | os.PathLike[str], config: TrainConfig, path: str | os.PathLike[str]
 ) -> TrainResult:
-    """Prune a float model, train it quantization-aware with the zeros kept, and write that to `path`.
+    """Prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
 
     The file holds TFMOT's quantization-aware tf-keras model, so that export uses the ranges that training found;
     `strip_quantization` gives the plain float model with the same weights.
@@ -125,7 +135,8 @@ def press_model(
     Args:
         dataset: Training images and labels.
         float_path: A Keras file that `open_keras` reads; its answers also teach the pressed model.
-        config: `sparsity`, `prune_epochs`, `quantize_epochs`, their rates, `distill`, and what all fits share.
+        config: What pruning, clustering and quantization-aware training do, and what all fits share; a fit of 0
+            epochs is left out.
         path: The `.keras` file to write; where the same run has written it already, that file is kept.
     """
     make_deterministic(config.seed)
@@ -136,17 +147,33 @@ def press_model(
     run.check(network)
     kind = output_kind(network)
     teacher = _probabilities(predictor(network), kind)
-    if config.prune_epochs and config.sparsity:
-        ramp = max(1, round(config.prune_epochs * _RAMP_SHARE))
-        pruned = add_pruning(network, config.sparsity, steps_per_epoch=run.steps, ramp_epochs=ramp)
-        rate = config.prune_learning_rate
-        run.fit(pruned, "prune", epochs=config.prune_epochs, rate=rate, kind=kind, teacher=teacher, settle=ramp)
+    if config.prune_epochs and (config.sparsity or config.layer_sparsity or config.pruning == "2:4"):
+        ramp = max(1, round(config.prune_epochs * _RAMP_SHARE)) if config.pruning == "polynomial" else 1
+        pruned = add_pruning(
+            network,
+            config.sparsity,
+            steps_per_epoch=run.steps,
+            ramp_epochs=ramp,
+            pruning=config.pruning,
+            block=config.block,
+            layer_shares=config.layer_sparsity,
+        )
+        run.fit(pruned, "prune", kind=kind, teacher=teacher, settle=ramp)
         network = strip_pruning(pruned)
         _log.info("pruned: %.1f %% of the weights are zero", 100 * sparsity(network))
+    network = fold_batch_norm(network)
+    clustered = bool(config.clusters and config.cluster_epochs)
+    if clustered:
+        # Centroids begin at random ones, which must be the same ones in a run that goes on here.
+        make_deterministic(config.seed)
+        network = add_clustering(network, config.clusters)
+        run.fit(network, "cluster", kind=kind, teacher=teacher)
+        network = strip_clustering(network)
     if config.quantize_epochs:
-        network = add_quantization(network)
-        rate = config.quantize_learning_rate
-        run.fit(network, "quantize", epochs=config.quantize_epochs, rate=rate, kind=kind, teacher=teacher)
+        network = add_quantization(network, clustered=clustered)
+        run.fit(network, "quantize", kind=kind, teacher=teacher)
+        if clustered:
+            network = release_clusters(network)
     return run.finish(network)
 
 
@@ -157,7 +184,7 @@ class _Run:
         split = dataset.split(config.seed, config.validation_share)
         self._dataset, self._config, self._history, self._path = dataset, config, history, path
         self._images = dataset.x_train[split.fit]
-        self._targets = one_hot(dataset.y_train[split.fit], len(dataset.labels))
+        self._targets = one_hot(dataset.y_train[split.fit], len(dataset.labels), config.label_smoothing)
         self._validation = Validation(dataset.x_train[split.validation], dataset.y_train[split.validation])
         few = max(_SMALLEST_BATCH, len(self._images) // _STEPS_WANTED)
         self._batch = min(config.batch_size, few, len(self._images))
@@ -199,13 +226,11 @@ class _Run:
         model: Any,
         name: str,
         *,
-        epochs: int,
-        rate: float,
         kind: str | None = None,
         teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
         settle: int = 0,
     ) -> None:
-        """Run one fit, or what is left of it."""
+        """Run the fit with that name in the config, or what is left of it."""
         config = self._config
         seed = (config.seed, _FITS.index(name))
         source = LabelledEpochs(
@@ -216,7 +241,10 @@ class _Run:
             teacher=teacher,
             teacher_share=config.distill,
         )
-        plan = FitPlan(name, epochs, self._batch, cosine(rate), config.patience, seed, settle)
+        prefix = "" if name == "float" else f"{name}_"
+        epochs: int = getattr(config, f"{prefix}epochs")
+        rate = rate_schedule(config.schedule, getattr(config, f"{prefix}learning_rate"))
+        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle)
         logits = (kind or output_kind(model)) == "logits"
         state = fit(
             model, source, self._validation, plan,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
@@ -19,10 +20,10 @@ from edgepress.runtime.extras import require
 from ..quantize import add_quantization
 from .archive import read_model
 from .build import BuiltModel, build_model, set_weights
-from .graph import parse_graph
+from .graph import Graph, parse_graph
 from .stored import StoredModel
 
-__all__ = ["KerasFile", "open_keras", "save_keras", "strip_quantization"]
+__all__ = ["KerasFile", "graph_of", "model_of", "open_keras", "save_keras", "strip_quantization"]
 
 _PROBES = 8
 _LARGEST_DIFFERENCE = 1e-4
@@ -80,7 +81,7 @@ def strip_quantization(model: Any) -> Any:
 
     A model without quantization wrappers comes back as a copy.
     """
-    graph = parse_graph(type(model).__name__, model.get_config(), model.input_shape)
+    graph = graph_of(model)
     built = build_model(graph.without_quantization(), model.count_params())
     outer = {layer.name: layer for layer in model.layers}
     for node in graph.nodes:
@@ -97,6 +98,28 @@ def strip_quantization(model: Any) -> Any:
             source = outer[node.name]
             sources = [*source.trainable_weights, *source.non_trainable_weights]
         set_weights((node.name,), variables, [source.numpy() for source in sources])
+    return built.model
+
+
+def graph_of(model: Any) -> Graph:
+    """The structure of a tf-keras model in memory.
+
+    Raises:
+        InputError: A layer that cannot be rebuilt.
+    """
+    return parse_graph(type(model).__name__, model.get_config(), model.input_shape)
+
+
+def model_of(graph: Graph, weights: dict[str, list[NDArray[Any]]]) -> Any:
+    """A tf-keras model with that structure.
+
+    Args:
+        graph: Without quantization and inner models.
+        weights: Arrays by layer name, in the order of the layer's `weights`.
+    """
+    built = build_model(graph, sum(array.size for arrays in weights.values() for array in arrays))
+    for path, layer in built.layers.items():
+        set_weights(path, layer.weights, weights.get(path[0], []))
     return built.model
 
 

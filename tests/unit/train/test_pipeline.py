@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -25,10 +22,6 @@ def pressed(dataset, config, tmp_path_factory):
 
 def accuracy(model, dataset):
     return (predictor(model)(dataset.x_test).argmax(axis=1) == dataset.y_test).mean()
-
-
-def weights(path):
-    return [variable.numpy() for variable in open_keras(path).model.weights]
 
 
 def test_the_baseline_learns(pressed, dataset):
@@ -90,46 +83,3 @@ def test_a_data_set_that_does_not_fit_is_refused(pressed, config):
     other = blobs(shape=(6, 6))
     with pytest.raises(InputError, match="equal sizes"):
         press_model(other, pressed.path.with_name("model-float.keras"), config, pressed.path.with_name("other.keras"))
-
-
-_RUN = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from tests.unit.train.conftest import blobs
-from edgepress.train import TrainConfig, train
-from edgepress.train.checkpoint import Checkpoint
-config = TrainConfig(widths=(16, 8), epochs=6, prune_epochs=5, quantize_epochs=2, batch_size=32, patience=10)
-saves, die_after = 0, int(sys.argv[3])
-save = Checkpoint.save
-def counted(self, state):
-    global saves
-    save(self, state)
-    saves += 1
-    if saves == die_after:
-        import os, signal
-        os.kill(os.getpid(), signal.SIGKILL)
-Checkpoint.save = counted
-train(blobs(), config, Path(sys.argv[2]))
-"""
-
-
-def run(root, out, die_after=0):
-    return subprocess.run(
-        [sys.executable, "-c", _RUN, str(root), str(out), str(die_after)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-    ).returncode
-
-
-def test_a_killed_run_goes_on_and_ends_with_the_same_weights(pressed, pytestconfig, tmp_path):
-    """Also: the same seed gives the same weights in another process."""
-    out = tmp_path / "model.keras"
-    for die_after in (3, 5, 4):
-        # In the baseline; in pruning, past the baseline; in quantization-aware training.
-        assert run(pytestconfig.rootpath, out, die_after) == -9
-        assert not out.exists()
-    assert run(pytestconfig.rootpath, out) == 0
-    for name in ("model.keras", "model-float.keras"):
-        for ours, theirs in zip(weights(out.with_name(name)), weights(pressed.path.with_name(name)), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
