@@ -18,7 +18,8 @@ def add_clustering(model: Any, clusters: int) -> Any:
 
     Args:
         model: tf-keras; its weights are the start.
-        clusters: Distinct values in each kernel, at least 3.
+        clusters: Distinct values in each kernel, at least 3. A kernel with fewer weights of one sign is left alone:
+            TFMOT cannot place the clusters there.
     """
     clustering = require("tensorflow_model_optimization", extra="toolkit").clustering.keras
     # Sparsity is preserved by the experimental entry alone, which the public package does not show.
@@ -33,7 +34,7 @@ def add_clustering(model: Any, clusters: int) -> Any:
     }
 
     def wrap(layer: Any) -> Any:
-        if type(layer).__name__ not in _CLUSTERED:
+        if type(layer).__name__ not in _CLUSTERED or _signed_weights(layer) < clusters:
             return layer
         return experimental.cluster_weights(layer, **options)
 
@@ -52,3 +53,9 @@ def distinct_weights(model: Any) -> int:
 
 def _has_zeros(layer: Any) -> bool:
     return type(layer).__name__ in _CLUSTERED and bool((layer.kernel.numpy() == 0).any())
+
+
+def _signed_weights(layer: Any) -> int:
+    """Weights of the rarer sign."""
+    kernel = layer.kernel.numpy()
+    return int(min((kernel > 0).sum(), (kernel < 0).sum()))

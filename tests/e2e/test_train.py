@@ -1,0 +1,85 @@
+"""Training in processes of its own: killed, continued, and asked for by the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edgepress.train import open_keras
+
+_RUN = """
+import sys
+from pathlib import Path
+import numpy as np
+from edgepress.data import Dataset
+from edgepress.train import TrainConfig, train
+from edgepress.train.checkpoint import Checkpoint
+
+saves, die_after = 0, int(sys.argv[2])
+save = Checkpoint.save
+def save_and_die(self, state):
+    global saves
+    save(self, state)
+    saves += 1
+    if saves == die_after:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.save = save_and_die
+
+rng = np.random.default_rng(0)
+x, y = rng.integers(0, 255, (700, 8, 8)).astype(np.uint8), rng.integers(3, size=700)
+dataset = Dataset("noise", x[:600], y[:600], x[600:], y[600:], ("a", "b", "c"))
+config = TrainConfig(
+    widths=(16, 8), dropout=0.2, epochs=5, prune_epochs=4, cluster_epochs=2, quantize_epochs=2, clusters=6,
+    batch_size=32, patience=10,
+)
+train(dataset, config, Path(sys.argv[1]))
+"""
+
+
+def run(out, die_after=0):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run([sys.executable, "-c", _RUN, out, str(die_after)], env=environment).returncode
+
+
+def test_a_run_killed_in_every_fit_ends_with_the_same_weights(tmp_path):
+    """Also: one seed gives the same weights in two processes."""
+    quiet, disturbed = tmp_path / "quiet/model.keras", tmp_path / "disturbed/model.keras"
+    assert run(quiet) == 0
+    # In the baseline; in pruning; in clustering; in quantization-aware training.
+    for die_after in (3, 4, 3, 2):
+        assert run(disturbed, die_after) == -signal.SIGKILL
+        assert not disturbed.exists()
+    assert run(disturbed) == 0
+    assert sorted(p.name for p in disturbed.parent.iterdir()) == sorted(p.name for p in quiet.parent.iterdir())
+    for name in ("model.keras", "model-float.keras"):
+        ours, theirs = (open_keras(path.with_name(name)).model.weights for path in (disturbed, quiet))
+        for our, their in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(our.numpy(), their.numpy())
+
+
+def test_the_command_trains_and_says_so(tmp_path, edgepress, offline_env):
+    preset = tmp_path / "tiny.toml"
+    preset.write_text("epochs = 2\nprune_epochs = 2\nquantize_epochs = 1\n")
+    out = tmp_path / "model.keras"
+    done = edgepress("train", "--preset", preset, "--out", out, "--json", env=offline_env)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["dataset"]["name"] == "mnist-5k"
+    assert result["bytes"] == out.stat().st_size
+    assert "prune 2/2" in done.stderr
+    again = edgepress("train", "--preset", preset, "--out", out, env=offline_env)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--preset", "quik"), ("--model", "no.keras"), ("--data", "nowhere")])
+def test_a_wrong_argument_is_one_line_and_status_2(tmp_path, edgepress, offline_env, arguments):
+    done = edgepress("train", *arguments, "--out", tmp_path / "model.keras", env=offline_env)
+    assert done.returncode == 2
+    assert len([line for line in done.stderr.splitlines() if line.startswith("edgepress: ")]) == 1
+    assert not (tmp_path / "model.keras").exists()
