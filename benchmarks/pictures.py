@@ -48,9 +48,7 @@ def pareto_chart(rows: Sequence[dict[str, Any]]) -> str:
         span = float(np.ptp(intervals)) or 1.0
         for number, x, y in _spread(sizes, shares, span):
             axes.annotate(str(number), (x, y), (6, 5), textcoords="offset points")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
+        _log_axis(axes)
         axes.set_xlabel("download, KB gzipped (log scale)")
         axes.set_ylabel("accuracy, %")
         axes.margins(x=0.12, y=0.1)
@@ -102,11 +100,9 @@ def latency_chart(rows: Sequence[dict[str, Any]]) -> str:
                 ha="left",
                 fontsize=10,
             )
-        axes.set_xscale("log")
+        _log_axis(axes)
         axes.set_xlim(left=lowest * 0.6)
         axes.set_ylim(len(rows) - 0.4, -0.85)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("one image, microseconds (log scale)")
@@ -144,6 +140,15 @@ def confusion_chart(row: dict[str, Any], labels: Sequence[str]) -> str:
         axes.set_title(_name(row), fontsize=11)
 
     return _svg(draw, f"confusion-{row['artifact']}-{row['backend']}", height=4.6)
+
+
+def _log_axis(axes: Any) -> None:
+    """Logarithmic, with ticks at 1, 2 and 5 so that a short range has some, too; few where it is long."""
+    ticker = require("matplotlib.ticker", extra="toolkit")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
 
 
 def _square(x: int, y: int, alpha: float) -> Any:

@@ -143,12 +143,12 @@ def _summary(report: dict[str, Any]) -> list[str]:
     smaller = base["gzip_bytes"] / row["gzip_bytes"]
     ratio = row["latency_ratio"]["value"]
     speed = f"{1 / ratio:.1f} times as fast" if ratio < 1 else f"{ratio:.1f} times as slow"
+    fast = "" if report["conditions"]["not_comparable"] else f", and it is {speed} on one image here"
     return [
         f"{row['artifact']} answers {100 * row['accuracy']:.2f} % of the test images right; {base['artifact']} "
         f"{100 * base['accuracy']:.2f} %. The difference is {row['difference_points']:+.2f} points "
         f"(95 % interval {low:+.2f} to {high:+.2f}): {row['verdict']['text']}.",
-        f"Its download is {row['gzip_bytes'] / 1000:,.1f} KB, {smaller:.1f} times smaller, and it is {speed} "
-        f"on one image here.",
+        f"Its download is {row['gzip_bytes'] / 1000:,.1f} KB, {smaller:.1f} times smaller{fast}.",
     ]
 
 

@@ -24,10 +24,11 @@ from .explain import explain
 from .intervals import Pairs
 from .machine import changes, conditions, describe_machine
 from .metrics import Answers, compare, compare_accuracy, describe, verdict
+from .report import choose_row
 from .robustness import perturb
 from .rows import Row, list_rows
 from .sizes import file_sizes, runtime_size
-from .speed import PACES, Samples, measure_speed, summarize
+from .speed import PACES, Pace, Samples, measure_speed, summarize
 from .sweeps import sweep_threads
 from .workers import Worker
 
@@ -47,6 +48,7 @@ def benchmark(
     preset: str = "default",
     seed: int = 0,
     margin_points: float = 0.5,
+    mlperf: bool = False,
 ) -> dict[str, Any]:
     """Measure every artifact of a bundle against the float model.
 
@@ -61,6 +63,7 @@ def benchmark(
         preset: quick, default or frontier: how long speed is measured.
         seed: Of the bootstrap and of the order in which rows take turns.
         margin_points: Largest true drop in percentage points that counts as non-inferior.
+        mlperf: Let MLPerf's load generator drive the row that one would ship; needs the mlperf extra.
 
     Returns:
         The report, as `report.json` holds it (`report.schema.json`).
@@ -120,6 +123,7 @@ def benchmark(
     report["images"] = picture_examples(report["rows"], images, truth)
     report["conformance"] = _conformance(bundle, manifest) if pace.thorough else None
     report["explanations"] = explain(report["rows"], manifest, report["machine"])
+    report["mlperf"] = _mlperf(report, rows, images, truth, pace) if mlperf else None
     return report
 
 
@@ -158,6 +162,22 @@ def _accuracy_facts(
         {"name": name, **compare_accuracy(own[name], base[name], truth, seed=seed)} for name in own if name
     ]
     return facts | list_examples(own[""], base[""], truth)
+
+
+def _mlperf(
+    report: dict[str, Any], rows: Sequence[Row], images: NDArray[np.uint8], truth: NDArray[np.int64] | None, pace: Pace
+) -> dict[str, Any]:
+    """LoadGen's scenarios on the chosen row, or on the last one where accuracy could not choose."""
+    chosen = choose_row(report) or report["rows"][-1]
+    row = next(row for row in rows if row.key == {name: chosen[name] for name in row.key})
+    with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
+        sample, classes = Path(folder) / "images.npy", Path(folder) / "truth.npy"
+        np.save(sample, images)
+        if truth is not None:
+            np.save(classes, truth)
+        with Worker(row.subject, sample) as worker:
+            order = {"truth": None if truth is None else str(classes), "seconds": 2.0 if pace.thorough else 0.5}
+            return {**row.key, "scenarios": worker.ask("mlperf", **order)["scenarios"]}
 
 
 def _conformance(bundle: Path, manifest: Manifest) -> dict[str, Any] | None:

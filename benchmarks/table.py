@@ -38,9 +38,14 @@ def _time(value: float | None) -> str:
 def _ratio(row: dict[str, Any]) -> str:
     ratio = row["latency_ratio"]
     if ratio["interval"] is None:
-        return f"{ratio['value']:.3g}"
+        return _digits(ratio["value"])
     low, high = ratio["interval"]
-    return f"{ratio['value']:.3g} [{low:.3g}, {high:.3g}]"
+    return f"{_digits(ratio['value'])} [{_digits(low)}, {_digits(high)}]"
+
+
+def _digits(value: float) -> str:
+    """Two digits after the leading one, never a power of ten."""
+    return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 1 else f"{value:.2f}"
 
 
 # Header and how a row fills it. One row is one artifact in one backend.

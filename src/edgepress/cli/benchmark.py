@@ -31,6 +31,7 @@ __all__ = ["command"]
 @click.option("--preset", type=click.Choice(["quick", "default", "frontier"]), default="default", show_default=True)
 @seed_option
 @out_option("Folder for report.html, report.json, CSV, Markdown and pictures; needs the toolkit extra.")
+@click.option("--mlperf", is_flag=True, help="MLPerf's load generator drives the best row; needs the mlperf extra.")
 @click.option("--on", "host", metavar="USER@HOST", help="Copy bundle and package over SSH and measure there.")
 @click.option("--remote-python", default="python3", show_default=True, metavar="NAME", help="The interpreter there.")
 @click.option("--gate", type=click.Path(), metavar="FILE", help="TOML with limits; exit status 1 where one is broken.")
@@ -48,6 +49,7 @@ def command(
     preset: str,
     seed: int,
     out: str | None,
+    mlperf: bool,
     host: str | None,
     remote_python: str,
     gate: str | None,
@@ -79,10 +81,13 @@ def command(
             preset=preset,
             seed=seed,
             margin_points=margin_points,
+            mlperf=mlperf,
         )
     else:
         if float_model is not None:
             raise InputError("--float-model with --on: the float32 artifact is the baseline on a device")
+        if mlperf:
+            raise InputError("--mlperf with --on: the load generator has no ARM wheel; run it on a workstation")
         options = {"preset": preset, "seed": seed, "threads": threads, "margin-points": margin_points}
         arguments = [f"--{name}={value}" for name, value in options.items()]
         arguments += [f"--backend={backend}" for backend in backends]

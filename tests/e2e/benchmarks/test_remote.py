@@ -110,7 +110,7 @@ def test_the_command_brings_the_report_back(server, python, bundle):
 
 
 def test_failures_over_there_are_told_here(server, bundle):
-    with pytest.raises(CheckFailedError, match="device: .*python-of-nowhere"):
+    with pytest.raises(CheckFailedError, match=r"device: .*python-of-nowhere"):
         benchmark_on("device", bundle, ssh=server, python="python-of-nowhere")
     with pytest.raises(CheckFailedError, match="nowhere"):
         benchmark_on("nowhere.invalid", bundle, ssh=server)
