@@ -3,8 +3,10 @@
 from .bundle import ExportResult, Withheld, export
 from .describe import Description, describe
 from .drawing import draw
+from .layers import LayerError, compare_layers
 from .packed import pack
 from .samples import Samples, read_samples
+from .sign import new_key, sign
 from .targets import TARGETS, Target, find_target
 from .variants import DEFAULT_VARIANTS, VARIANTS, Variant
 
@@ -14,14 +16,18 @@ __all__ = [
     "VARIANTS",
     "Description",
     "ExportResult",
+    "LayerError",
     "Samples",
     "Target",
     "Variant",
     "Withheld",
+    "compare_layers",
     "describe",
     "draw",
     "export",
     "find_target",
+    "new_key",
     "pack",
     "read_samples",
+    "sign",
 ]

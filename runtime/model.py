@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +266,7 @@ def load(
     threads: int = 1,
     delegate: bool = True,
     isolate: bool = False,
+    trusted_key: str | os.PathLike[str] | None = None,
 ) -> Model:
     """Load a model.
 
@@ -279,15 +281,19 @@ def load(
         isolate: Run the backend in a child process with limits on memory and time: half a second more to load, and a
             file that kills its parser raises ArtifactRefusedError instead. A lone file is isolated in any case where
             the structural check does not know its operators, or cannot see them (.onnx without the onnx package).
+        trusted_key: A PEM file with the public key that must have signed the bundle. A file that is no part of a signed
+            bundle is refused.
 
     Raises:
         InputError: Nothing there, an unknown variant or backend, or a file that the backend cannot load.
-        ArtifactRefusedError: The file does not match its manifest's digest.
+        ArtifactRefusedError: The file does not match its manifest's digest, or nobody trusted signed that.
         MissingExtraError: The backend is not installed; the message holds the pip command.
     """
     if threads < 1:
         raise InputError(f"threads {threads}: at least 1 is allowed")
     sources = {source.format: source for source in find_sources(path, variant)}
+    if trusted_key is not None:
+        _check_signature(Path(path), sources.values(), trusted_key)
     refusal: InputError | None = None
     for candidate in choose_backends(backend, tuple(sources)):
         source = sources[candidate.format]
@@ -303,6 +309,14 @@ def load(
         return _model(session, candidate.name, source, content, threads, delegate)
     assert refusal is not None
     raise refusal
+
+
+def _check_signature(path: Path, sources: Iterable[Source], trusted_key: str | os.PathLike[str]) -> None:
+    from .signature import verify_manifest
+
+    if any(source.artifact is None for source in sources):
+        raise ArtifactRefusedError(f"{path} is no part of a bundle, and a signature was demanded: load its bundle")
+    verify_manifest(path if path.is_dir() else path.parent, trusted_key)
 
 
 def _vouched(source: Source, content: bytes) -> bool:

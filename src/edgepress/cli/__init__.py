@@ -19,6 +19,8 @@ _COMMANDS: dict[str, str] = {
     "benchmark": "Measure accuracy, latency and footprint against the float model.",
     "compare": "Merge the reports of several machines into one table.",
     "serve": "HTTP API and drawing page.",
+    "sign": "Sign a bundle's manifest with an Ed25519 key.",
+    "verify": "Check a bundle's signature and digests.",
     "doctor": "Backends, versions, processor, what is missing and how to add it.",
 }
 

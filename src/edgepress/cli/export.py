@@ -23,15 +23,11 @@ __all__ = ["command"]
     metavar="[FORMAT:]NAME",
     help="Which files to make, such as int8 or tflite:float16. Repeat for several.",
 )
-@click.option(
-    "--target", metavar="NAME", help="Pick variants for raspberry-pi, android, ios, browser, ..."
-)
+@click.option("--target", metavar="NAME", help="Pick variants for raspberry-pi, android, ios, browser, ...")
 @click.option("--runtime", metavar="NAME-X.Y", help="Only files that this old runtime loads, such as tflite-2.14.")
 @click.option("--calibration", metavar="PATH", help="Your own images to calibrate on, instead of training images.")
 @click.option("--samples", metavar="NPZ", type=click.Path(), help="Arrays by input name, for models without pictures.")
-@click.option(
-    "--pack", "packed", multiple=True, metavar="NAME", help="Variants to write as .tflite.xz too."
-)
+@click.option("--pack", "packed", multiple=True, metavar="NAME", help="Variants to write as .tflite.xz too.")
 @seed_option
 @overwrite_option
 @json_option

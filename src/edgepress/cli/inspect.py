@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgepress.runtime import CheckFailedError, Manifest
+from edgepress.runtime import CheckFailedError, InputError, Manifest
 from edgepress.runtime.files import file_sha256
 
 from .common import emit, json_option, reports_errors
@@ -16,9 +16,10 @@ __all__ = ["command"]
 
 @click.command("inspect", short_help="What is really inside: types, sparsity, operators, oldest runtime.")
 @click.argument("path", metavar="FILE|BUNDLE", type=click.Path())
+@click.option("--layers", is_flag=True, help="For a bundle: each layer's error against float32, on its self-test images.")
 @json_option
 @reports_errors
-def command(path: str, as_json: bool) -> None:
+def command(path: str, layers: bool, as_json: bool) -> None:
     """Read a .tflite or .onnx FILE, or every artifact of a BUNDLE, and say what it holds.
 
     Everything comes from the file itself, nothing from the manifest. For a bundle the digests are compared too; exit
@@ -28,6 +29,8 @@ def command(path: str, as_json: bool) -> None:
 
     place = Path(path)
     if not place.is_dir():
+        if layers:
+            raise InputError(f"--layers compares the artifacts of a bundle with each other; {path} is a file")
         found = describe(place)
         emit(_object(found), draw(found), as_json=as_json)
         return
@@ -36,6 +39,10 @@ def command(path: str, as_json: bool) -> None:
     changed = [a.file for a in manifest.artifacts if file_sha256(place / a.file) != a.sha256]
     summary = {"bundle": str(path), "changed": changed, "artifacts": [_object(found) for found in descriptions]}
     text = "\n\n".join(draw(found).split("\n\ntensors")[0] for found in descriptions)
+    if layers:
+        errors = _layer_errors(place, manifest)
+        summary["layers"] = {file: [asdict(error) for error in found] for file, found in errors.items()}
+        text = "\n\n".join([text, *(_table(file, found) for file, found in errors.items())])
     emit(summary, text, as_json=as_json)
     if changed:
         raise CheckFailedError(f"not the files that the manifest states: {', '.join(changed)}")
@@ -48,3 +55,32 @@ def _object(found: Any) -> dict[str, Any]:
         "weight_bytes": found.weight_bytes,
         "float_operators": sorted({step.operator for step in found.float_steps}),
     }
+
+
+def _layer_errors(folder: Path, manifest: Manifest) -> dict[str, list[Any]]:
+    """Every TFLite artifact whose model is there in float32, on the pictures of the self-test."""
+    from edgepress.export import compare_layers
+    from edgepress.runtime.selftest import Vectors
+
+    if manifest.selftest is None:
+        raise InputError(f"{folder} has no self-test pictures to compare layers on: export it with a data set of images")
+    real = manifest.preprocessing.normalize(Vectors.read(folder / manifest.selftest).images)
+    floats = {a.model: a for a in manifest.artifacts if (a.format, a.variant) == ("tflite", "float32")}
+    errors = {}
+    for artifact in manifest.artifacts:
+        if artifact.format == "tflite" and artifact.variant != "float32" and artifact.model in floats:
+            spec = artifact.inputs[0]
+            inputs = {spec.name: real.reshape(len(real), *spec.shape[1:])}
+            errors[artifact.file] = compare_layers(folder / artifact.file, folder / floats[artifact.model].file, inputs)
+    return errors
+
+
+def _table(file: str, errors: list[Any]) -> str:
+    width = max(len(error.layer) for error in errors)
+    lines = [f"{file}: each layer against float32"]
+    for error in errors:
+        lines.append(
+            f"  {error.layer:{width}}  SQNR {error.sqnr_db:6.1f} dB  cosine {error.cosine:.5f}  "
+            f"worst channel {error.worst_channel} at {error.worst_channel_sqnr_db:.1f} dB"
+        )
+    return "\n".join(lines)
