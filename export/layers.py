@@ -1,7 +1,7 @@
 """Where accuracy went: every layer of a quantized `.tflite` against the same layer of the float32 one.
 
-LiteRT keeps each layer's output (`experimental_preserve_all_tensors`); layers are matched by the names that export gives.
-Call it in a process without TensorFlow.
+LiteRT keeps each layer's output (`experimental_preserve_all_tensors`); layers are matched by the names that export
+gives. Call it in a process without TensorFlow.
 """
 
 from collections.abc import Mapping

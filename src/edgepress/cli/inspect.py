@@ -16,7 +16,9 @@ __all__ = ["command"]
 
 @click.command("inspect", short_help="What is really inside: types, sparsity, operators, oldest runtime.")
 @click.argument("path", metavar="FILE|BUNDLE", type=click.Path())
-@click.option("--layers", is_flag=True, help="For a bundle: each layer's error against float32, on its self-test images.")
+@click.option(
+    "--layers", is_flag=True, help="For a bundle: each layer's error against float32, on its self-test images."
+)
 @json_option
 @reports_errors
 def command(path: str, layers: bool, as_json: bool) -> None:
@@ -37,7 +39,11 @@ def command(path: str, layers: bool, as_json: bool) -> None:
     manifest = Manifest.read(place)
     descriptions = [describe(place / artifact.file) for artifact in manifest.artifacts]
     changed = [a.file for a in manifest.artifacts if file_sha256(place / a.file) != a.sha256]
-    summary = {"bundle": str(path), "changed": changed, "artifacts": [_object(found) for found in descriptions]}
+    summary: dict[str, Any] = {
+        "bundle": str(path),
+        "changed": changed,
+        "artifacts": [_object(found) for found in descriptions],
+    }
     text = "\n\n".join(draw(found).split("\n\ntensors")[0] for found in descriptions)
     if layers:
         errors = _layer_errors(place, manifest)
@@ -63,7 +69,9 @@ def _layer_errors(folder: Path, manifest: Manifest) -> dict[str, list[Any]]:
     from edgepress.runtime.selftest import Vectors
 
     if manifest.selftest is None:
-        raise InputError(f"{folder} has no self-test pictures to compare layers on: export it with a data set of images")
+        raise InputError(
+            f"{folder} has no self-test pictures to compare layers on: export it with a data set of images"
+        )
     real = manifest.preprocessing.normalize(Vectors.read(folder / manifest.selftest).images)
     floats = {a.model: a for a in manifest.artifacts if (a.format, a.variant) == ("tflite", "float32")}
     errors = {}
