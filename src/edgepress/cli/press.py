@@ -17,17 +17,37 @@ from .common import data_option, emit, json_option, out_option, overwrite_option
 @seed_option
 @out_option("Run folder: models, bundle/ and bundle/report/. A new one below runs/ when not given.")
 @overwrite_option
+@click.option("--max-drop", type=float, metavar="POINTS", help="Search: accuracy that may be lost, percentage points.")
+@click.option("--max-bytes", type=int, metavar="BYTES", help="Search: size of the model file.")
+@click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one image here.")
+@click.option("--trials", type=click.IntRange(1), default=12, show_default=True, help="Models that a search trains.")
 @json_option
 @reports_errors
-def command(data: str, preset: str, seed: int, out: str | None, overwrite: bool, as_json: bool) -> None:
+def command(
+    data: str,
+    preset: str,
+    seed: int,
+    out: str | None,
+    overwrite: bool,
+    max_drop: float | None,
+    max_bytes: int | None,
+    max_latency_us: float | None,
+    trials: int,
+    as_json: bool,
+) -> None:
     """Train, prune and quantize, export, benchmark; print the table, write the bundle and the report.
+
+    With --max-drop, --max-bytes or --max-latency-us, widths and sparsities are searched for the best model that keeps
+    these limits on held-back training images; search/ in the run folder shows the front.
 
     A press that was interrupted goes on where it was when the same command is given again.
     """
     from edgepress.benchmarks.table import to_text
-    from edgepress.press import press
+    from edgepress.press import Budget, press
 
-    result = press(data, out, preset=preset, seed=seed, overwrite=overwrite)
+    limits = (max_drop, max_bytes, max_latency_us)
+    budget = Budget(*limits) if any(limit is not None for limit in limits) else None
+    result = press(data, out, preset=preset, seed=seed, overwrite=overwrite, budget=budget, trials=trials)
     page = result.bundle / "report" / "report.html"
     emit(
         {"run": str(result.run), "bundle": str(result.bundle), "report": result.report},

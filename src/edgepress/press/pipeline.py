@@ -4,16 +4,19 @@ import json
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgepress.benchmarks import benchmark, write_report
 from edgepress.data import load_dataset
-from edgepress.export import ExportResult, export
+from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
 from edgepress.runtime.files import write_file
 from edgepress.train import TrainConfig, press_model, train_baseline
+
+from .budget import Budget
+from .search import search
 
 __all__ = ["PressResult", "next_run_folder", "press"]
 
@@ -42,6 +45,8 @@ def press(
     preset: str = "default",
     seed: int = 0,
     overwrite: bool = False,
+    budget: Budget | None = None,
+    trials: int = 12,
 ) -> PressResult:
     """Train the float model, press it, export both, and benchmark every artifact against the float model.
 
@@ -53,14 +58,19 @@ def press(
         preset: `quick` or `default`.
         seed: Makes the run reproducible.
         overwrite: Start again in a run folder that is finished or that another press began.
+        budget: Search widths and sparsities for the best pressed model within these limits.
+        trials: How many models such a search trains.
 
     Raises:
         InputError: Unusable data, an unknown preset, or a run folder that holds something else.
+        CheckFailedError: No model keeps the budget.
     """
     started = time.monotonic()
     config = TrainConfig.preset(preset, seed=seed)
     dataset = load_dataset(data)
     plan = {"dataset": dataset.name, "dataset_sha256": dataset.sha256, "preset": preset, "seed": seed}
+    if budget:
+        plan |= {"budget": asdict(budget), "trials": trials}
     run = Path(out) if out is not None else next_run_folder(Path("runs"), plan)
     bundle = run / "bundle"
     _enter(run, plan, overwrite=overwrite)
@@ -70,9 +80,18 @@ def press(
     logger.info("press: 1/4 train the float baseline")
     train_baseline(dataset, config, models["float"])
     logger.info("press: 2/4 prune, and train quantization-aware")
-    press_model(dataset, models["float"], config, models["pressed"])
+    variants, packed = list(DEFAULT_VARIANTS), []
+    if budget:
+        found = search(dataset, config, models["float"], run / "search", budget, trials=trials)
+        models["pressed"] = found.model
+        variants += [] if found.choice.variant in variants else [found.choice.variant]
+        packed = [found.choice.variant] if found.choice.packed else []
+    else:
+        press_model(dataset, models["float"], config, models["pressed"])
     logger.info("press: 3/4 export")
-    exported = export(models, dataset, bundle, seed=seed, name=dataset.name, overwrite=True)
+    exported = export(
+        models, dataset, bundle, variants=variants, packed=packed, seed=seed, name=dataset.name, overwrite=True
+    )
     logger.info("press: 4/4 benchmark")
     report = benchmark(bundle, dataset, float_model=models["float"], preset=preset, seed=seed)
     write_report(report, bundle / "report")

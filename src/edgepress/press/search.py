@@ -1,0 +1,244 @@
+"""Search widths and sparsities for the best model within a budget (Akiba et al. 2019, Optuna; multi-objective TPE).
+
+Every choice is made on training images that were held back; the test set is not looked at.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepress.benchmarks.speed import PACES, measure_speed
+from edgepress.data import Dataset
+from edgepress.export import export
+from edgepress.runtime import CheckFailedError, Manifest
+from edgepress.runtime.extras import require
+from edgepress.runtime.files import write_file
+from edgepress.train import TrainConfig, open_keras, press_model, train_baseline
+from edgepress.train.fit import predictor
+
+from .budget import Budget, Candidate, choose, pareto_front
+
+__all__ = ["SearchResult", "search"]
+
+logger = logging.getLogger(__name__)
+
+_VARIANTS = ("tflite:int8", "tflite:dynamic-int8", "tflite:dynamic-int4")
+_FIRST_WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192)
+_LATER_WIDTHS = (8, 16, 24, 32, 48, 64)
+_SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
+_LATENCY_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What was found."""
+
+    choice: Candidate
+    model: Path
+    """The pressed `.keras` file that the choice was exported from."""
+    front: list[Candidate]
+    candidates: list[Candidate]
+
+
+def search(
+    dataset: Dataset, config: TrainConfig, baseline: Path, folder: Path, budget: Budget, *, trials: int = 12
+) -> SearchResult:
+    """Train, press and export models of several widths and sparsities; name the best one within the budget.
+
+    A search that was killed goes on where it was: finished trials are kept, the one under way goes on in its own run.
+    `search.json` and `search.png` in the folder show all candidates, the front and the choice.
+
+    Args:
+        dataset: Training images and labels.
+        config: The preset; widths (of an `mlp`) and sparsity are searched, all else stays.
+        baseline: The float `.keras` file that drops are counted from.
+        folder: Where trials lie; made here.
+        budget: What to keep within.
+        trials: How many models to train.
+
+    Raises:
+        CheckFailedError: No candidate keeps the budget; the nearest is named.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    study = _open_study(folder / "journal.log", config)
+    reference = _validation_accuracy(baseline, dataset, config)
+    candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
+    done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
+    while done < trials:
+        trial = study.ask()
+        parameters = _suggest(trial, config)
+        made = _run_trial(trial.number, parameters, dataset, config, baseline, folder, budget, reference)
+        trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
+        if made:
+            best = min(made, key=lambda c: (budget.excess(c), c.bytes))
+            study.tell(trial, [best.drop_points, float(best.bytes)])
+        else:
+            # Nothing that export would publish: as bad as can be, so that the sampler turns away.
+            study.tell(trial, [100.0, 1e9])
+        candidates += made
+        done += 1
+        logger.info("search: trial %d of %d; the front so far:", done, trials)
+        for candidate in pareto_front(candidates):
+            logger.info("search:   %s %s", " " if budget.overdrawn(candidate) else "*", candidate.describe())
+    front = pareto_front(candidates)
+    try:
+        choice = choose(candidates, budget)
+    except CheckFailedError:
+        _write(folder, candidates, front, None, budget)
+        raise
+    _write(folder, candidates, front, choice, budget)
+    logger.info("search: chosen: %s", choice.describe())
+    return SearchResult(choice, _trial_folder(folder, choice.parameters) / "pressed.keras", front, candidates)
+
+
+def _open_study(journal: Path, config: TrainConfig) -> Any:
+    """The study in the journal, with what was under way when it was left put first."""
+    optuna = require("optuna", extra="toolkit")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    backend = optuna.storages.journal.JournalFileBackend(str(journal))
+    study = optuna.create_study(
+        study_name="press",
+        storage=optuna.storages.JournalStorage(backend),
+        directions=["minimize", "minimize"],
+        load_if_exists=True,
+    )
+    # The sampler's state is not in the journal; its seed moves on with the trials, or it would repeat itself.
+    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), n_startup_trials=5)
+    running = optuna.trial.TrialState.RUNNING
+    if not study.trials:
+        for start in _starts(config):
+            study.enqueue_trial(start)
+    for left in study.get_trials(states=(running,)):
+        study.tell(left.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(left.params)
+    return study
+
+
+def _starts(config: TrainConfig) -> list[dict[str, Any]]:
+    """The first trials: a large, a middling and a small model show where the budget lies."""
+    if config.model != "mlp":
+        return [{"sparsity": 0.8}, {"sparsity": 0.95}]
+    points = (((128, 64), 0.8), ((48, 24), 0.7), ((24, 16), 0.5))
+    return [{"width1": widths[0], "width2": widths[1], "sparsity": share} for widths, share in points]
+
+
+def _suggest(trial: Any, config: TrainConfig) -> dict[str, Any]:
+    """Values of the config for one trial."""
+    parameters: dict[str, Any] = {}
+    if config.model == "mlp":
+        first = trial.suggest_categorical("width1", _FIRST_WIDTHS)
+        parameters["widths"] = [first, trial.suggest_categorical("width2", _LATER_WIDTHS)]
+    parameters["sparsity"] = trial.suggest_categorical("sparsity", _SPARSITIES)
+    return parameters
+
+
+def _run_trial(
+    number: int,
+    parameters: dict[str, Any],
+    dataset: Dataset,
+    config: TrainConfig,
+    baseline: Path,
+    folder: Path,
+    budget: Budget,
+    reference: float,
+) -> list[Candidate]:
+    """Train, press, export and measure one model; none where export withholds every variant."""
+    run = _trial_folder(folder, parameters)
+    logger.info("search: %s", ", ".join(f"{name} {value}" for name, value in parameters.items()))
+    own = replace(config, **parameters)
+    start = baseline
+    if own.model == "mlp" and own.widths != config.widths:
+        start = train_baseline(dataset, own, run / "float.keras").path
+    pressed = press_model(dataset, start, own, run / "pressed.keras").path
+    try:
+        manifest = export(
+            {"pressed": pressed}, dataset, run / "bundle", variants=_VARIANTS, packed=_VARIANTS, seed=config.seed,
+            overwrite=True,
+        ).manifest  # fmt: skip
+    except CheckFailedError as error:
+        logger.info("search: %s", error)
+        return []
+    latencies = _latencies(manifest, run / "bundle", dataset) if budget.max_latency_us is not None else {}
+    found = []
+    for artifact in manifest.artifacts:
+        accuracy = artifact.metrics["accuracy"]
+        sizes = [(artifact.file, False, artifact.bytes)]
+        if "packed_bytes" in artifact.metrics:
+            sizes.append((f"{artifact.file}.xz", True, int(artifact.metrics["packed_bytes"])))
+        found += [
+            Candidate(
+                number, parameters, file, f"{artifact.format}:{artifact.variant}", packed, size, accuracy,
+                100 * (reference - accuracy), latencies.get(artifact.file),
+            )
+            for file, packed, size in sizes
+        ]  # fmt: skip
+    return found
+
+
+def _trial_folder(folder: Path, parameters: dict[str, Any]) -> Path:
+    """One folder for equal parameters: a trial that was killed, or is suggested twice, finds what it has."""
+    text = json.dumps(parameters, sort_keys=True)
+    return folder / f"trial-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _validation_accuracy(model: Path, dataset: Dataset, config: TrainConfig) -> float:
+    """Of a float model, on the images that export holds back too."""
+    held_back = dataset.split(config.seed).validation
+    outputs = predictor(open_keras(model).model)(dataset.x_train[held_back])
+    return float((outputs.argmax(axis=1) == dataset.y_train[held_back]).mean())
+
+
+def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, float]:
+    """Median time of one image in microseconds, by file; all of a bundle in turn."""
+    subjects = [
+        {"kind": "artifact", "bundle": str(bundle), "file": artifact.file, "backend": "litert", "threads": 1,
+         "delegate": True}
+        for artifact in manifest.artifacts
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / "images.npy"
+        np.save(images, dataset.x_train[:_LATENCY_IMAGES])
+        samples = measure_speed(subjects, images, PACES["quick"])
+    return {
+        artifact.file: float(np.median(np.concatenate([c for rounds in row.latency_ns for c in rounds]))) / 1000
+        for artifact, row in zip(manifest.artifacts, samples, strict=True)
+        if row.failure is None
+    }
+
+
+def _write(
+    folder: Path, candidates: Sequence[Candidate], front: Sequence[Candidate], choice: Candidate | None, budget: Budget
+) -> None:
+    """Everything that was found, for machines and for people."""
+    found = {
+        "schema": 1,
+        "budget": asdict(budget),
+        "choice": asdict(choice) if choice else None,
+        "front": [asdict(candidate) for candidate in front],
+        "candidates": [asdict(candidate) for candidate in candidates],
+    }
+    write_file(folder / "search.json", json.dumps(found, indent=2) + "\n")
+    figure = require("matplotlib.figure", extra="toolkit").Figure((7, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([c.bytes for c in candidates], [c.drop_points for c in candidates], "o", color="0.75", label="candidates")
+    # With three limits the front is a surface: its points are shown, and not joined.
+    style = "o" if budget.max_latency_us is not None else "o-"
+    axes.plot([c.bytes for c in front], [c.drop_points for c in front], style, color="tab:blue", label="Pareto front")
+    if choice:
+        axes.plot(choice.bytes, choice.drop_points, "*", color="tab:red", markersize=15, label=f"choice: {choice.file}")
+    if budget.max_bytes:
+        axes.axvline(budget.max_bytes, color="tab:red", linewidth=0.8, linestyle="--")
+    if budget.max_drop_points:
+        axes.axhline(budget.max_drop_points, color="tab:red", linewidth=0.8, linestyle="--")
+    axes.set(
+        xscale="log", xlabel="bytes", ylabel="accuracy lost on held-back images, points", title="Models within reach"
+    )
+    axes.legend()
+    figure.savefig(folder / "search.png", dpi=120)

@@ -1,0 +1,50 @@
+"""A budget search on small pictures: real trainings, real exports, left and taken up again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edgepress.data import Dataset
+from edgepress.press import Budget, search
+from edgepress.runtime import CheckFailedError, load
+from edgepress.train import TrainConfig, train_baseline
+
+CONFIG = TrainConfig(epochs=3, prune_epochs=2, quantize_epochs=1, batch_size=32)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=1400)
+    images = rng.integers(0, 90, (1400, 8, 8))
+    for image, label in zip(images, labels, strict=True):
+        rows, columns = divmod(int(label), 2)
+        image[rows * 4 : rows * 4 + 4, columns * 4 : columns * 4 + 4] += 100
+    images = images.astype(np.uint8)
+    return Dataset("blobs", images[:1200], labels[:1200], images[1200:], labels[1200:], ("a", "b", "c"))
+
+
+def test_a_search_finds_a_model_within_the_budget_and_goes_on_where_it_was(dataset, tmp_path):
+    baseline = train_baseline(dataset, CONFIG, tmp_path / "float.keras").path
+    budget = Budget(max_drop_points=5, max_bytes=12_000)
+    first = search(dataset, CONFIG, baseline, tmp_path / "search", budget, trials=1)
+    found = search(dataset, CONFIG, baseline, tmp_path / "search", budget, trials=3)
+    assert found.candidates[: len(first.candidates)] == first.candidates
+    assert {candidate.trial for candidate in found.candidates} == {0, 1, 2}
+    assert found.choice.bytes <= 12_000
+    file = found.model.parent / "bundle" / found.choice.file
+    assert file.stat().st_size == found.choice.bytes
+    with load(file) as model:
+        assert (model.predict(dataset.x_test).indices == dataset.y_test).mean() > 0.9
+    written = json.loads((tmp_path / "search/search.json").read_text())
+    assert written["choice"]["file"] == found.choice.file
+    assert len(written["candidates"]) == len(found.candidates)
+    assert (tmp_path / "search/search.png").stat().st_size > 1000
+
+
+def test_a_budget_that_cannot_be_kept_names_the_nearest(dataset, tmp_path):
+    baseline = train_baseline(dataset, CONFIG, tmp_path / "float.keras").path
+    with pytest.raises(CheckFailedError, match="nearest is"):
+        search(dataset, CONFIG, baseline, tmp_path / "search", Budget(max_bytes=100), trials=1)
+    assert json.loads((tmp_path / "search/search.json").read_text())["choice"] is None
