@@ -26,7 +26,7 @@ class Limits:
     linger_s: float = 0.0
     """How long a request may wait for company before inference. 0: only what waits already is put together."""
     answer_s: float = 2.0
-    """From the last byte of a request to its inference; one that waited longer is answered 503."""
+    """From the last byte of a request to its answer; one that has waited for three quarters of it is answered 503."""
     body_s: float = 30.0
     """From the headers to the last byte of a body; a slower one is answered 408."""
     idle_s: float = 15.0

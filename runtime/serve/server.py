@@ -10,7 +10,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
@@ -18,6 +17,7 @@ import uvicorn
 from ..errors import InputError
 from .app import App
 from .options import Options
+from .protocol import http_protocol
 
 __all__ = ["serve"]
 
@@ -57,8 +57,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                # The ones that `_close_idle` knows; httptools is the quicker one, h11 runs where it has no wheel.
-                http="httptools" if find_spec("httptools") else "h11",
+                http=http_protocol(),
                 ws="none",
                 lifespan="on",
                 log_config=None,

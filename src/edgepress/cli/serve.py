@@ -36,7 +36,13 @@ _KEY_VARIABLE = "EDGEPRESS_API_KEY"
     show_default=True,
     help="How long a request may wait for company. 0: only what waits already is put together.",
 )
-@click.option("--timeout", type=click.FloatRange(0.001), default=2.0, show_default=True, help="Seconds in the queue.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.001),
+    default=2.0,
+    show_default=True,
+    help="Seconds to an answer; later ones are 503.",
+)
 @json_option
 @reports_errors
 def command(

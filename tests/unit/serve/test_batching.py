@@ -181,3 +181,37 @@ def test_a_request_whose_client_left_does_not_disturb_the_others():
         return (await tasks[2]).value[0].tolist(), queue.waiting
 
     assert run(test) == (["2"], 0)
+
+
+def test_short_inference_runs_in_the_event_loop_once_it_is_known_to_be_short():
+    threads = []
+
+    def quick(images):
+        threads.append(threading.current_thread().name)
+        return Predictor()(images)
+
+    def slow(images):
+        time.sleep(0.002)
+        return quick(images)
+
+    async def test(queue):
+        for predict in (quick, quick, slow, slow):
+            assert (await queue.predict(predict, images(7))).value[0].tolist() == ["7"]
+
+    run(test)
+    assert threads == ["inference", "MainThread", "inference", "inference"]
+
+
+def test_short_inference_waits_its_turn_where_others_wait():
+    predict = Predictor()
+
+    async def test(queue):
+        await queue.predict(predict, images(0))
+        tasks = [asyncio.create_task(queue.run(lambda: time.sleep(0.05))) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        first = asyncio.create_task(queue.predict(predict, images(1)))
+        second = asyncio.create_task(queue.predict(predict, images(2)))
+        await asyncio.gather(*tasks, first, second)
+
+    run(test)
+    assert predict.batches == [1, 2]
