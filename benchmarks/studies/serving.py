@@ -16,14 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.runtime.serve import Limits
-
 __all__ = ["Client", "Load", "Server", "closed_loop", "open_loop", "post", "start_server"]
 
 _PROGRAM = """
 import json, sys
 from edgepress.runtime.serve import Limits, Options, serve
-options = Options(port=0, limits=Limits(**json.loads(sys.argv[2])))
+options = Options(port=0, backend=sys.argv[3], limits=Limits(**json.loads(sys.argv[2])))
 serve(sys.argv[1], options, lambda url: print(json.dumps(url), flush=True))
 """
 
@@ -42,10 +40,9 @@ class Server:
 
 
 @contextmanager
-def start_server(bundle: str | os.PathLike[str], **limits: float) -> Iterator[Server]:
+def start_server(bundle: str | os.PathLike[str], *, backend: str = "auto", **limits: float) -> Iterator[Server]:
     """Serve a bundle on a free loopback port; stopped by SIGTERM, whose exit status must be 0."""
-    limits = {name: value for name, value in vars(Limits(**limits)).items()}  # type: ignore[arg-type]
-    command = [sys.executable, "-c", _PROGRAM, str(bundle), json.dumps(limits)]
+    command = [sys.executable, "-c", _PROGRAM, str(bundle), json.dumps(limits), backend]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline() or '""')
@@ -119,7 +116,9 @@ class Load:
     wrong: int = 0
     """Answers of status 200 that the check refused."""
     latencies_s: list[float] = field(default_factory=list)
-    """Of answers of status 200, from the moment the request was due."""
+    """Of answers of status 200, from the moment the request was due: a client that is behind adds to it."""
+    answered_s: list[float] = field(default_factory=list)
+    """The same from the moment the request was sent."""
 
     def quantile_ms(self, share: float) -> float:
         """A quantile of the latencies, milliseconds."""
@@ -167,17 +166,19 @@ def _run(port: int, requests: Sequence[bytes], clients: int, due: Callable[[int]
                 client.close()
                 return
             time.sleep(max(0.0, at - time.perf_counter()))
+            sent = time.perf_counter()
             try:
                 status, body = client.ask(requests[number % len(requests)])
             except OSError:
                 status, body = 0, b""
-            latency = time.perf_counter() - at
+            now = time.perf_counter()
             right = status != 200 or check(number % len(requests), body)
             with lock:
                 load.statuses[status] += 1
                 load.wrong += not right
                 if status == 200:
-                    load.latencies_s.append(latency)
+                    load.latencies_s.append(now - at)
+                    load.answered_s.append(now - sent)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(clients)]
     start = time.perf_counter()

@@ -25,8 +25,8 @@ from .problems import overloaded
 
 __all__ = ["Answer", "InferenceQueue"]
 
-# Inference that is expected to take less runs in the event loop.
-_SHORT_S = 0.0005
+# Inference that is expected to take less than half the hand-over runs in the event loop.
+_SHORT_S = 0.0001
 # Of the time that an answer may take; the rest is left for inference and for the way back.
 _WAITING_SHARE = 0.75
 T = TypeVar("T")

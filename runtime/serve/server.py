@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from .protocol import http_protocol
 __all__ = ["serve"]
 
 logger = logging.getLogger("edgepress.serve")
+_SWITCH_S = 0.0005
 _SWEEP_S = 0.5
 # Each step of a stop waits this long for what is on the wire already.
 _STEP_S = 0.25
@@ -46,6 +48,8 @@ def serve(folder: str | os.PathLike[str], options: Options, started: Callable[[s
     inherited = _inherited_socket()
     listener = inherited or _bind(options.host, options.port)
     server = _Server(app, options, lambda: started(_address(listener)), inherited=inherited is not None)
+    # By default a thread that computes in Python keeps the other one, inference or event loop, waiting for 5 ms.
+    sys.setswitchinterval(_SWITCH_S)
     asyncio.run(server.serve(sockets=[listener]))
 
 

@@ -79,11 +79,15 @@ class Server:
     port: int = 0
     url: str = ""
     connection: http.client.HTTPConnection | None = field(default=None, repr=False)
+    used: float = 0.0
 
     def request(self, method, path, body=None, headers=()):
-        """One request on the kept connection."""
-        if self.connection is None:
+        """One request on the kept connection, or on a new one where that was idle for long."""
+        if self.connection is None or time.monotonic() - self.used > 5:
+            if self.connection is not None:
+                self.connection.close()
             self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self.used = time.monotonic()
         try:
             self.connection.request(method, path, body, dict(headers))
             response = self.connection.getresponse()

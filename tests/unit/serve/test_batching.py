@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from edgepress.runtime.serve import batching
 from edgepress.runtime.serve.batching import InferenceQueue
 from edgepress.runtime.serve.options import Limits
 from edgepress.runtime.serve.problems import Problem
@@ -183,26 +184,25 @@ def test_a_request_whose_client_left_does_not_disturb_the_others():
     assert run(test) == (["2"], 0)
 
 
-def test_short_inference_runs_in_the_event_loop_once_it_is_known_to_be_short():
-    threads = []
+@pytest.mark.parametrize(("limit_s", "threads"), [(60, ["inference", "MainThread"]), (0, ["inference"] * 2)])
+def test_short_inference_runs_in_the_event_loop_once_it_is_known_to_be_short(monkeypatch, limit_s, threads):
+    monkeypatch.setattr(batching, "_SHORT_S", limit_s)
+    ran = []
 
-    def quick(images):
-        threads.append(threading.current_thread().name)
+    def predict(images):
+        ran.append(threading.current_thread().name)
         return Predictor()(images)
 
-    def slow(images):
-        time.sleep(0.002)
-        return quick(images)
-
     async def test(queue):
-        for predict in (quick, quick, slow, slow):
+        for _ in range(2):
             assert (await queue.predict(predict, images(7))).value[0].tolist() == ["7"]
 
     run(test)
-    assert threads == ["inference", "MainThread", "inference", "inference"]
+    assert ran == threads
 
 
-def test_short_inference_waits_its_turn_where_others_wait():
+def test_short_inference_waits_its_turn_where_others_wait(monkeypatch):
+    monkeypatch.setattr(batching, "_SHORT_S", 60)
     predict = Predictor()
 
     async def test(queue):

@@ -1,0 +1,31 @@
+"""The studies behind docs/serve.md, shortened: load, endurance, malformed requests."""
+
+from edgepress.benchmarks.studies import serve_load, serve_malformed, serve_soak
+
+
+def test_half_a_minute_at_80_percent_has_no_error_and_no_growth(served_bundle):
+    result = serve_soak.soak(served_bundle, seconds=30, share=0.8, clients=4)
+    assert serve_soak.failures(result) == []
+    assert result["requests"] > 100
+
+
+def test_the_soak_finds_what_it_must_not_show():
+    good = {"statuses": {"200": 9}, "wrong_answers": 0, "rss_growth_bytes": 0}
+    assert serve_soak.failures(good) == []
+    for bad in ({"statuses": {"200": 9, "503": 1}}, {"wrong_answers": 1}, {"rss_growth_bytes": 5_000_001}):
+        assert len(serve_soak.failures(good | bad)) == 1
+
+
+def test_malformed_requests_are_refused_with_what_to_mend_and_break_nothing(served_bundle):
+    result = serve_malformed.malformed(served_bundle, requests=500, seed=1)
+    assert result["failures"] == []
+    assert len(result["kinds"]) == 17
+    assert {"400", "404", "405", "408", "413", "415", "422"} <= set(result["statuses"])
+
+
+def test_at_three_times_capacity_what_is_not_answered_is_503(served_bundle):
+    result = serve_load.measure(served_bundle, rounds=1, seconds=2.0, clients=2, timeout_s=2.0)
+    overload = result["overload"]
+    assert set(overload["statuses"]) <= {"200", "503"}
+    assert overload["statuses"]["200"] > 0
+    assert overload["statuses"]["503"] > 0
