@@ -1,18 +1,22 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
 from .config import PRESETS, TrainConfig
+from .curves import draw_curves
 from .history import History
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
-from .models import build_mlp, output_kind
+from .models import MODELS, build_mlp, build_network, output_kind
 from .pipeline import TrainResult, press_model, train, train_baseline
 
 __all__ = [
+    "MODELS",
     "PRESETS",
     "History",
     "KerasFile",
     "TrainConfig",
     "TrainResult",
     "build_mlp",
+    "build_network",
+    "draw_curves",
     "open_keras",
     "output_kind",
     "press_model",

@@ -80,6 +80,7 @@ def fit(
     images: int,
     from_logits: bool = True,
     checkpoint: Checkpoint | None = None,
+    observe: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> FitState:
     """Train `model` (tf-keras, one input and one output) in place; it ends with the weights of the best epoch.
 
@@ -91,6 +92,7 @@ def fit(
         images: Images of one epoch; what does not fill a batch is left out, other images each epoch.
         from_logits: Whether the model gives logits; else probabilities.
         checkpoint: Where to go on, and where to keep the state after each epoch.
+        observe: Called with the number and the record of each epoch that is trained.
 
     Returns:
         The state after the last epoch: one record an epoch, and which was the best.
@@ -133,6 +135,8 @@ def fit(
             state.best, state.best_epoch = state.weights, epoch
         if checkpoint:
             checkpoint.save(state)
+        if observe:
+            observe(epoch, record)
         _log.info(
             "%s %d/%d: loss %.4f, accuracy %.4f, validation %.4f, %.1f s",
             plan.name, epoch + 1, plan.epochs, loss, accuracy, record["validation_accuracy"], record["seconds"],

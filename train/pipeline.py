@@ -28,6 +28,7 @@ from .models import build_network, output_kind
 from .prune import add_pruning, sparsity, strip_pruning
 from .quantize import add_quantization, release_clusters
 from .rates import rate_schedule
+from .tensorboard import scalar_log
 
 __all__ = ["TrainResult", "press_model", "train", "train_baseline"]
 
@@ -61,6 +62,7 @@ def train(
     model: str | os.PathLike[str] | None = None,
     baseline_only: bool = False,
     overwrite: bool = False,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Fit a float baseline, prune it and train it quantization-aware; `out` is the pressed `.keras` file.
 
@@ -74,6 +76,7 @@ def train(
         model: A user's own Keras file to start from, in place of the MLP that the config describes.
         baseline_only: Stop after the baseline, and write that to `out`. A model that was given is fitted further.
         overwrite: Replace `out`.
+        tensorboard: A folder for logs that TensorBoard shows, one folder a fit.
 
     Raises:
         InputError: `out` exists, or a model and a data set that do not fit together.
@@ -84,15 +87,20 @@ def train(
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already: name another file with --out, or pass --overwrite")
     if baseline_only:
-        return train_baseline(dataset, config, path, model=model)
+        return train_baseline(dataset, config, path, model=model, tensorboard=tensorboard)
     if model is None:
         model = path.with_name(f"{path.stem}-float.keras")
-        train_baseline(dataset, config, model)
-    return press_model(dataset, model, config, path)
+        train_baseline(dataset, config, model, tensorboard=tensorboard)
+    return press_model(dataset, model, config, path, tensorboard=tensorboard)
 
 
 def train_baseline(
-    dataset: Dataset, config: TrainConfig, path: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None
+    dataset: Dataset,
+    config: TrainConfig,
+    path: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Fit the float model and write it to `path`; where the same run has written it already, that file is kept.
 
@@ -100,7 +108,8 @@ def train_baseline(
         dataset: Training images and labels.
         config: The model, `epochs`, `learning_rate` and what all fits share.
         path: The `.keras` file to write.
-        model: A Keras file whose weights are the start, in place of a new MLP.
+        model: A Keras file whose weights are the start, in place of a new model.
+        tensorboard: A folder for logs that TensorBoard shows.
     """
     make_deterministic(config.seed)
     if model is None:
@@ -116,7 +125,7 @@ def train_baseline(
     else:
         network = open_keras(model).model
         start = _digest(network)
-    run = _Run(dataset, config, History.begin("float", dataset, config, start), Path(path))
+    run = _Run(dataset, config, History.begin("float", dataset, config, start), Path(path), tensorboard)
     if finished := run.finished():
         return finished
     run.check(network)
@@ -125,7 +134,12 @@ def train_baseline(
 
 
 def press_model(
-    dataset: Dataset, float_path: str | os.PathLike[str], config: TrainConfig, path: str | os.PathLike[str]
+    dataset: Dataset,
+    float_path: str | os.PathLike[str],
+    config: TrainConfig,
+    path: str | os.PathLike[str],
+    *,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
 
@@ -138,10 +152,11 @@ def press_model(
         config: What pruning, clustering and quantization-aware training do, and what all fits share; a fit of 0
             epochs is left out.
         path: The `.keras` file to write; where the same run has written it already, that file is kept.
+        tensorboard: A folder for logs that TensorBoard shows, one folder a fit.
     """
     make_deterministic(config.seed)
     network = open_keras(float_path).model
-    run = _Run(dataset, config, History.begin("pressed", dataset, config, _digest(network)), Path(path))
+    run = _Run(dataset, config, History.begin("pressed", dataset, config, _digest(network)), Path(path), tensorboard)
     if finished := run.finished():
         return finished
     run.check(network)
@@ -180,9 +195,17 @@ def press_model(
 class _Run:
     """The fits that lead to one file: the data they share, their checkpoints, and the history they write."""
 
-    def __init__(self, dataset: Dataset, config: TrainConfig, history: History, path: Path) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: TrainConfig,
+        history: History,
+        path: Path,
+        tensorboard: str | os.PathLike[str] | None,
+    ) -> None:
         split = dataset.split(config.seed, config.validation_share)
         self._dataset, self._config, self._history, self._path = dataset, config, history, path
+        self._logs = None if tensorboard is None else Path(tensorboard)
         self._images = dataset.x_train[split.fit]
         self._targets = one_hot(dataset.y_train[split.fit], len(dataset.labels), config.label_smoothing)
         self._validation = Validation(dataset.x_train[split.validation], dataset.y_train[split.validation])
@@ -249,6 +272,7 @@ class _Run:
         state = fit(
             model, source, self._validation, plan,
             images=len(self._images), from_logits=logits, checkpoint=self._checkpoint(name),
+            observe=scalar_log(self._logs / name) if self._logs else None,
         )  # fmt: skip
         self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch}
 

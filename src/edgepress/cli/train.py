@@ -16,9 +16,7 @@ __all__ = ["command"]
 @click.option(
     "--model",
     metavar="NAME|FILE",
-    default="mlp",
-    show_default=True,
-    help="mlp, or a Keras file of your own to start from.",
+    help="mlp, lenet-300-100, lenet-5, cnn (the preset's when not given), or a Keras file of your own to start from.",
 )
 @click.option(
     "--preset",
@@ -31,17 +29,19 @@ __all__ = ["command"]
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of the baseline, in place of the preset's.")
 @click.option("--baseline", is_flag=True, help="Fit the float model only.")
 @out_option("The .keras file to write.", default="model.keras", show_default=True)
+@click.option("--tensorboard", type=click.Path(), metavar="PATH", help="Folder for TensorBoard logs.")
 @overwrite_option
 @json_option
 @reports_errors
 def command(
     data: str,
-    model: str,
+    model: str | None,
     preset: str,
     seed: int,
     epochs: int | None,
     baseline: bool,
     out: str,
+    tensorboard: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -51,13 +51,25 @@ def command(
     was stopped goes on where it was when the same command is given again.
     """
     from edgepress.data import load_dataset
-    from edgepress.train import TrainConfig, train
+    from edgepress.train import MODELS, TrainConfig, train
 
     config = TrainConfig.preset(preset, seed=seed)
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs)
-    start = None if model == "mlp" else model
-    result = train(load_dataset(data), config, out, model=start, baseline_only=baseline, overwrite=overwrite)
+    start = None
+    if model in MODELS:
+        config = dataclasses.replace(config, model=model)
+    elif model is not None:
+        start = model
+    result = train(
+        load_dataset(data),
+        config,
+        out,
+        model=start,
+        baseline_only=baseline,
+        overwrite=overwrite,
+        tensorboard=tensorboard,
+    )
     summary: dict[str, Any] = {
         "model": str(result.path),
         "bytes": Path(result.path).stat().st_size,

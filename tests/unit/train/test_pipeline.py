@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import InputError
-from edgepress.train import open_keras, press_model, strip_quantization, train, train_baseline
+from edgepress.train import draw_curves, open_keras, press_model, strip_quantization, train, train_baseline
 from edgepress.train.fit import predictor
 from edgepress.train.prune import sparsity
 
@@ -83,3 +83,26 @@ def test_a_data_set_that_does_not_fit_is_refused(pressed, config):
     other = blobs(shape=(6, 6))
     with pytest.raises(InputError, match="equal sizes"):
         press_model(other, pressed.path.with_name("model-float.keras"), config, pressed.path.with_name("other.keras"))
+
+
+def test_a_model_of_ones_own_is_the_start(pressed, dataset, config, tmp_path):
+    start = pressed.path.with_name("model-float.keras")
+    tuned = train(dataset, dataclasses.replace(config, epochs=1), tmp_path / "m.keras", model=start, baseline_only=True)
+    before, after = (open_keras(path).model for path in (start, tuned.path))
+    assert [layer.name for layer in before.layers] == [layer.name for layer in after.layers]
+    assert accuracy(after, dataset) > 0.95
+    again = train(dataset, config, tmp_path / "pressed.keras", model=start)
+    assert again.history.fingerprint == pressed.history.fingerprint
+
+
+def test_logs_for_tensorboard_hold_every_epoch(dataset, config, tmp_path):
+    short = dataclasses.replace(config, epochs=2)
+    train_baseline(dataset, short, tmp_path / "m.keras", tensorboard=tmp_path / "logs")
+    (events,) = (tmp_path / "logs/float").iterdir()
+    assert events.read_bytes().count(b"validation_accuracy") == 2
+
+
+def test_curves_show_every_fit(pressed):
+    figure = draw_curves(pressed.history)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["prune", "quantize"]
+    assert all(len(axes.lines) == 8 for axes in figure.axes)
