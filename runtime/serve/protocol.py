@@ -44,7 +44,7 @@ def http_protocol() -> type[asyncio.Protocol]:
     module = importlib.import_module(f"uvicorn.protocols.http.{name}_impl")
     base: Any = module.HttpToolsProtocol if name == "httptools" else module.H11Protocol
 
-    class Protocol(base):
+    class Protocol(base):  # type: ignore[misc]  # which of the two it is shows when it runs
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(_JoiningTransport(transport))
 
