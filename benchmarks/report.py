@@ -9,6 +9,7 @@ from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
 from edgepress.runtime.files import write_file
 
+from .card import to_card
 from .table import COLUMNS, cells, headline, to_csv, to_markdown
 
 __all__ = ["choose_row", "read_report", "write_report"]
@@ -45,7 +46,7 @@ def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def write_report(report: dict[str, Any], folder: str | os.PathLike[str]) -> None:
-    """Write report.json, report.html, report.csv, report.md and the pictures (SVG) into `folder`.
+    """Write report.json, report.html, report.csv, report.md, model-card.md and the pictures (SVG) into `folder`.
 
     Args:
         report: What `benchmark` returned, or `read_report`: a file from a device is drawn on the workstation.
@@ -62,6 +63,7 @@ def write_report(report: dict[str, Any], folder: str | os.PathLike[str]) -> None
             write_file(folder / f"{picture['name']}.svg", _alone(picture["svg"]))
     write_file(folder / "report.csv", to_csv(report))
     write_file(folder / "report.md", to_markdown(report))
+    write_file(folder / "model-card.md", to_card(report, choose_row(report)))
     write_file(folder / "report.html", page)
     write_file(folder / "report.json", json.dumps(report, allow_nan=False) + "\n")
 

@@ -1,5 +1,6 @@
 """A real SSH server on loopback: bundle and package travel there, the report comes back, nothing stays."""
 
+import dataclasses
 import getpass
 import json
 import os
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from edgepress.benchmarks import benchmark_on, merge_reports, write_report
-from edgepress.runtime import CheckFailedError, InputError
+from edgepress.benchmarks import benchmark, benchmark_on, merge_reports, write_report
+from edgepress.runtime import CheckFailedError, InputError, Manifest
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
@@ -116,3 +117,43 @@ def test_failures_over_there_are_told_here(server, bundle):
         benchmark_on("nowhere.invalid", bundle, ssh=server)
     with pytest.raises(InputError, match="user@host"):
         benchmark_on("-oProxyCommand=false", bundle, ssh=server)
+
+
+@pytest.fixture(scope="module")
+def arm_python(tmp_path_factory):
+    """The Python of an emulated Raspberry Pi 4 with NumPy and LiteRT; the children that it starts are emulated, too."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "runtime"))
+    import test_arm as arm
+
+    for needed in ("qemu-aarch64-static", "mmdebstrap"):
+        if not shutil.which(needed):
+            pytest.skip("needs Debian's packages: apt-get install qemu-user-static mmdebstrap")
+    root, site = arm.system("arm64"), arm.wheels("arm64", "litert")
+    qemu, cpu = arm.SYSTEMS["arm64"]["qemu"]
+    wrapper = tmp_path_factory.mktemp("arm") / "python3"
+    # -0 lets Python take this script for itself.
+    wrapper.write_text(
+        f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{site}" PYTHONDONTWRITEBYTECODE=1 exec {qemu} -0 {wrapper} -cpu {cpu} '
+        f'-L {root} {root}/usr/bin/python3.11 -S "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+@pytest.mark.timeout(580)
+def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, tmp_path):
+    bundle = shutil.copytree(bundle, tmp_path / "bundle")
+    manifest = Manifest.read(bundle)
+    two = [manifest.artifact(f"float-{variant}.tflite") for variant in ("float32", "int8")]
+    (bundle / "manifest.json").write_text(dataclasses.replace(manifest, artifacts=tuple(two)).to_json())
+    few = dataclasses.replace(dataset, x_test=dataset.x_test[:500], y_test=dataset.y_test[:500])
+    report = benchmark_on("device", bundle, few, arguments=["--preset=quick"], ssh=server, python=arm_python)
+    assert report["machine"]["architecture"] == "aarch64"
+    here = benchmark(bundle, few, backends=("litert",), preset="quick")
+    there = {row["artifact"]: row for row in report["rows"]}
+    for row in here["rows"]:
+        # Emulated times say nothing; answers do.
+        assert abs(there[row["artifact"]]["accuracy"] - row["accuracy"]) <= 0.002
+        assert there[row["artifact"]]["latency_us"]["p50"] > 0
+    merged = merge_reports([here, report])
+    assert [device["machine"]["architecture"] for device in merged["devices"]] == ["x86_64", "aarch64"]

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from edgepress.benchmarks import read_report, write_report
+from edgepress.benchmarks.card import to_card
 from edgepress.benchmarks.report import choose_row
 from edgepress.benchmarks.table import COLUMNS, cells, to_csv, to_markdown, to_text
 from edgepress.runtime import InputError
@@ -46,7 +47,7 @@ def folder(report, tmp_path):
 def test_every_file_is_there_and_whole(folder):
     names = {path.name for path in folder.iterdir()}
     pictures = {"pareto.svg", "latency.svg", "confusion-float.svg", "confusion-chosen.svg"}
-    assert names == {"report.json", "report.html", "report.csv", "report.md"} | pictures
+    assert names == {"report.json", "report.html", "report.csv", "report.md", "model-card.md"} | pictures
     for name in pictures:
         ElementTree.parse(folder / name)
 
@@ -119,6 +120,18 @@ def test_markdown_has_one_line_a_row(report):
     body = [line for line in to_markdown(report).splitlines() if line.startswith("| ")]
     assert len(body) == 2 + len(report["rows"])
     assert all(line.count("|") == len(COLUMNS) + 1 for line in body)
+
+
+def test_the_model_card_says_what_was_and_was_not_measured(report, blind_report):
+    report["conditions"]["not_comparable"] = ["the processor was throttled"]
+    card = to_card(report, choose_row(report))
+    assert card.startswith("---\nlibrary_name: edgepress\n")
+    assert f"value: {choose_row(report)['accuracy']:.4f}" in card
+    assert "- Comparable latencies: the processor was throttled." in card
+    assert "sha256" in card
+    blind = to_card(blind_report, None)
+    assert "model-index" not in blind
+    assert "- Accuracy: no labelled images were given." in blind
 
 
 def test_csv_is_unrounded(report):
