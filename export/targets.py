@@ -20,6 +20,8 @@ class Target:
     """What is worth having there, the usual choice first."""
     runtime: str | None = None
     """The oldest runtime that is found there, where an old one is."""
+    with_page: bool = False
+    """Whether the bundle gets the drawing page, for any static host."""
 
 
 TARGETS: dict[str, Target] = {
@@ -33,7 +35,7 @@ TARGETS: dict[str, Target] = {
         Target("android", ("tflite:int8", "tflite:float16", "tflite:float32"), "tflite-2.14"),
         Target("ios", ("tflite:int8", "tflite:float16", "tflite:float32"), "tflite-2.14"),
         # onnxruntime-web computes QDQ in WebAssembly bit for bit as it does natively.
-        Target("browser", ("onnx:int8", "onnx:float32")),
+        Target("browser", ("onnx:int8", "onnx:float32"), with_page=True),
         # TensorFlow Lite Micro: integers from end to end.
         Target("microcontroller", ("tflite:int8",)),
     )

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-__all__ = ["ASSETS_PATH", "ASSETS_VARIABLE", "ASSET_FILES", "find_assets"]
+from ..errors import InputError
+
+__all__ = ["ASSETS_PATH", "ASSETS_VARIABLE", "ASSET_FILES", "find_assets", "require_assets"]
 
 ASSETS_VARIABLE = "EDGEPRESS_BROWSER_ASSETS"
 ASSETS_PATH = "ort/"
@@ -17,3 +19,10 @@ def find_assets() -> Path | None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(named) if named else cache / "edgepress" / "onnxruntime-web"
     return folder if all((folder / name).is_file() for name in ASSET_FILES) else None
+
+
+def require_assets() -> Path:
+    """The same, or an InputError that says how to get them."""
+    if (folder := find_assets()) is None:
+        raise InputError("onnxruntime-web is not at hand: run  scripts/browser-assets  once, where npm is installed")
+    return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import new_folder
 from ..manifest import Manifest
-from .assets import ASSET_FILES, ASSETS_PATH, find_assets
+from .assets import ASSET_FILES, ASSETS_PATH, require_assets
 from .description import STATIC, describe_bundle
 
 __all__ = ["write_static_site"]
@@ -33,9 +33,7 @@ def write_static_site(bundle: str | os.PathLike[str], out: str | os.PathLike[str
     files = [artifact.file for artifact in manifest.artifacts if artifact.format == "onnx"]
     if not files:
         raise InputError(f"{bundle} has no .onnx artifact, and a browser runs no other: export with --target browser")
-    assets = find_assets()
-    if assets is None:
-        raise InputError("onnxruntime-web is not at hand: run  scripts/browser-assets  once, where npm is installed")
+    assets = require_assets()
     description = describe_bundle(manifest, default=None, browser_runtime=ASSETS_PATH)
     with new_folder(out, overwrite=overwrite) as work:
         shutil.copytree(STATIC, work, dirs_exist_ok=True)

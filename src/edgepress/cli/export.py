@@ -49,12 +49,17 @@ def command(
     """Convert Keras MODELs (.keras, .h5 or SavedModel) to every variant, check each on held-back data, write a bundle.
 
     A model is called after its file, or NAME. The last one is the bundle's default. Exit status 1: an artifact strayed
-    beyond its bound and was withheld; the rest is published.
+    beyond its bound and was withheld; the rest is published. `--target browser` also writes the drawing page, which
+    infers in the browser, into the bundle's folder `site`.
     """
     from edgepress.data import load_dataset
     from edgepress.export import DEFAULT_VARIANTS, export, find_target, read_samples
+    from edgepress.runtime.serve.assets import require_assets
+    from edgepress.runtime.serve.browser import write_static_site
 
     place = find_target(target) if target else None
+    if place is not None and place.with_page:
+        require_assets()
     result = export(
         _named(models),
         read_samples(samples) if samples else load_dataset(data),
@@ -66,19 +71,26 @@ def command(
         seed=seed,
         overwrite=overwrite,
     )
+    site = None
+    if place is not None and place.with_page and result.manifest.artifacts:
+        site = str(write_static_site(out, Path(out) / "site"))
     rows = [
         f"{a.file:32} {a.bytes:>10,} bytes  {_metric(a.metrics)}  sparsity {a.sparsity:.2f}"
         for a in result.manifest.artifacts
     ]
     summary = {
         "out": str(out),
+        "site": site,
         "artifacts": [asdict(artifact) for artifact in result.manifest.artifacts],
         "withheld": [asdict(each) for each in result.withheld],
         "conformance": result.matrix.to_dict() if result.matrix else None,
     }
     if result.withheld and result.matrix:
         rows.append(result.matrix.to_text())
-    emit(summary, "\n".join([*rows, f"bundle: {out}"]), as_json=as_json)
+    rows.append(f"bundle: {out}")
+    if site:
+        rows.append(f"page for any static host: {site}")
+    emit(summary, "\n".join(rows), as_json=as_json)
     result.raise_if_withheld()
 
 
