@@ -9,6 +9,7 @@ the server process, from the end of the first tenth (caches are warm by then) to
 import argparse
 import io
 import json
+import statistics
 import sys
 import threading
 import time
@@ -57,7 +58,11 @@ def soak(bundle: str, *, seconds: float, share: float, clients: int) -> dict[str
         "requests": answers.statuses.total(),
         "statuses": {str(status): count for status, count in sorted(answers.statuses.items())},
         "wrong_answers": answers.wrong,
-        "latency_ms": {"p50": round(answers.quantile_ms(0.5), 3), "p99": round(answers.quantile_ms(0.99), 3)},
+        "sent_per_s": round(answers.statuses.total() / answers.seconds, 1),
+        "answered_ms": {
+            "p50": round(statistics.median(answers.answered_s) * 1e3, 3),
+            "p99": round(statistics.quantiles(answers.answered_s, n=100)[98] * 1e3, 3),
+        },
         "rss_start_bytes": warm[0],
         "rss_end_bytes": warm[-1],
         "rss_growth_bytes": max(warm) - warm[0],

@@ -143,12 +143,16 @@ def closed_loop(port: int, requests: Sequence[bytes], clients: int, seconds: flo
 def open_loop(
     port: int, requests: Sequence[bytes], clients: int, seconds: float, rate: float, check: Check = lambda *_: True
 ) -> Load:
-    """`rate` requests a second, whatever the server does; latency counts from the moment each was due."""
+    """`rate` requests a second, whatever the server does; latency counts from the moment each was due.
+
+    Clients that fall behind, all of them waiting for answers, leave what they have not sent by the end unsent.
+    """
     start = time.perf_counter()
+    end = start + seconds
 
     def due(number: int) -> float | None:
         at = start + number / rate
-        return at if at < start + seconds else None
+        return at if max(at, time.perf_counter()) < end else None
 
     return _run(port, requests, clients, due, check)
 
