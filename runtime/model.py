@@ -191,6 +191,28 @@ class Model:
         pictures = [fit_picture(read_picture(file), self.preprocessing) for file in picture_files(files)]
         return self.predict(np.stack(pictures) if pictures else self._no_pictures(), unknown=unknown)
 
+    def predict_page(self, file: "PictureFile", *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:
+        """Classify every object on a photograph or a scanned page, in reading order.
+
+        Args:
+            file: A PNG or JPEG: path, stream or bytes.
+            unknown: As for `predict`.
+
+        Returns:
+            The prediction for the n objects found, and their boxes (n, 4): left, top, right, bottom in pixels.
+
+        Raises:
+            InputError: A file that cannot be read, or a model without a contract that locates objects.
+            MissingExtraError: Pillow or OpenCV is not installed.
+        """
+        if self.preprocessing is None:
+            raise InputError(f"{self.artifact.file} does not say how pictures become its input: load it from a bundle")
+        from .images import read_picture
+        from .scan import find_objects
+
+        page = find_objects(read_picture(file), self.preprocessing)
+        return self.predict(page.images, unknown=unknown), page.boxes
+
     def _no_pictures(self) -> NDArray[np.uint8]:
         assert self.preprocessing is not None
         return np.empty((0, *self.preprocessing.shape), np.uint8)

@@ -43,12 +43,10 @@ def many_digits(digits):
 
 
 def make_bundle(folder, names=None):
-    """A bundle folder of golden models, all of them by default."""
+    """A bundle folder of golden models by file name, the digits' by default."""
     folder.mkdir()
     artifacts = []
-    for source in sorted(GOLDEN.glob("digits-*")):
-        if names is not None and source.name not in names:
-            continue
+    for source in sorted(GOLDEN / name for name in names) if names else sorted(GOLDEN.glob("digits-*")):
         content = source.read_bytes()
         shutil.copy(source, folder)
         with load(source) as model:
@@ -75,6 +73,12 @@ def make_bundle(folder, names=None):
     )
     write_file(folder / "manifest.json", manifest.to_json())
     return folder
+
+
+@pytest.fixture
+def bundle_of(tmp_path):
+    """Makes a bundle of the golden models that are named."""
+    return lambda *names: make_bundle(tmp_path / "bundle", names)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,35 @@ def write_classifier() -> None:
     )
 
 
+def write_sparse() -> None:
+    """block-sparse.tflite: 1 x 16 blocks pruned, sparse-encoded, int8 weights for each channel.
+
+    LiteRT 2.3 and TensorFlow 2.21 compute it rightly with their built-in kernels and wrongly with the default delegate.
+    """
+    import tensorflow as tf
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(0)
+    pixels, labels = digits()
+    images = pixels.reshape(-1, 784).astype(np.float32) / 255
+    layers = tf_keras.layers
+    hidden = layers.Dense(16, activation="relu")
+    model = tf_keras.Sequential([layers.Input((784,), name="image"), hidden, layers.Dense(10)])
+    model.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, labels, batch_size=128, epochs=1, verbose=2)
+    blocks = np.abs(hidden.kernel.numpy().T).reshape(16, -1, 16).sum(axis=2)
+    mask = np.repeat(blocks > np.quantile(blocks, 0.7), 16, axis=1).T.astype(np.float32)
+
+    class KeepPruned(tf_keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            hidden.kernel.assign(hidden.kernel * mask)
+
+    model.fit(images, labels, batch_size=128, epochs=1, verbose=2, callbacks=[KeepPruned()])
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT, tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
+    (HERE / "block-sparse.tflite").write_bytes(converter.convert())
+
+
 def write_foreign() -> None:
     """conv.tflite, depthwise.tflite, lstm.tflite, two-inputs.tflite."""
     import tensorflow as tf
@@ -192,5 +221,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
         write_classifier()
+        write_sparse()
         write_foreign()
         write_preprocess()

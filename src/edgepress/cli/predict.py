@@ -1,10 +1,11 @@
 """`edgepress predict`: what a model says about pictures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from edgepress.runtime import load
+from edgepress.runtime import Model, Prediction, load
 
 from .common import emit, json_option, reports_errors
 
@@ -19,6 +20,8 @@ __all__ = ["command"]
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads of one call.")
 @click.option("--no-delegate", is_flag=True, help="Without XNNPACK: int8 is equal bit for bit on every machine.")
 @click.option("--unknown", is_flag=True, help="Say `unknown` below the bundle's threshold.")
+@click.option("--page", is_flag=True, help="Each image is a page: find every object, in reading order, with its box.")
+@click.option("--isolate", is_flag=True, help="Run the model in a child process with limits.")
 @json_option
 @reports_errors
 def command(
@@ -29,25 +32,41 @@ def command(
     threads: int,
     no_delegate: bool,
     unknown: bool,
+    page: bool,
+    isolate: bool,
     as_json: bool,
 ) -> None:
     """Classify PNG and JPEG files of one object each with MODEL, a bundle or a model file."""
-    with load(model, variant=variant, backend=backend, threads=threads, delegate=not no_delegate) as loaded:
-        prediction = loaded.predict_files(images, unknown=unknown)
-        names = loaded.labels or tuple(map(str, range(prediction.probabilities.shape[1])))
-        result: dict[str, Any] = {
-            "artifact": loaded.artifact.file,
-            "backend": loaded.backend,
-            "predictions": [
-                {
-                    "file": file,
-                    "label": str(label),
-                    "probability": float(row.max()),
-                    "probabilities": dict(zip(names, map(float, row), strict=True)),
-                }
-                for file, label, row in zip(images, prediction.labels, prediction.probabilities, strict=True)
-            ],
-        }
+    settings: dict[str, Any] = {"backend": backend, "threads": threads, "isolate": isolate}
+    with load(model, variant=variant, delegate=not no_delegate, **settings) as loaded:
+        if page:
+            found = [entry for file in images for entry in _page_entries(loaded, file, unknown)]
+        else:
+            found = _entries(loaded, images, loaded.predict_files(images, unknown=unknown))
+        result = {"artifact": loaded.artifact.file, "backend": loaded.backend, "predictions": found}
     width = max(map(len, images))
-    lines = [f"{p['file']:<{width}}  {p['label']}  {p['probability']:.4f}" for p in result["predictions"]]
+    lines = [f"{p['file']:<{width}}  {p['label']}  {p['probability']:.4f}{_where(p)}" for p in found]
     emit(result, "\n".join(lines), as_json=as_json)
+
+
+def _entries(model: Model, files: Sequence[str], prediction: Prediction) -> list[dict[str, Any]]:
+    names = model.labels or tuple(map(str, range(prediction.probabilities.shape[1])))
+    return [
+        {
+            "file": file,
+            "label": str(label),
+            "probability": float(row.max()),
+            "probabilities": dict(zip(names, map(float, row), strict=True)),
+        }
+        for file, label, row in zip(files, prediction.labels, prediction.probabilities, strict=True)
+    ]
+
+
+def _page_entries(model: Model, file: str, unknown: bool) -> list[dict[str, Any]]:
+    prediction, boxes = model.predict_page(file, unknown=unknown)
+    entries = _entries(model, [file] * len(prediction), prediction)
+    return [entry | {"box": box} for entry, box in zip(entries, boxes.tolist(), strict=True)]
+
+
+def _where(entry: dict[str, Any]) -> str:
+    return f"  box {' '.join(map(str, entry['box']))}" if "box" in entry else ""

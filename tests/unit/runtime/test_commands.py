@@ -36,6 +36,15 @@ def test_predict(bundle, digits, picture):
     assert sum(result["predictions"][0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
+def test_predict_finds_what_is_on_a_page(bundle, digits, tmp_path):
+    row = np.concatenate([np.pad(255 - image, 9, constant_values=255) for image in digits[0][:3]], axis=1)
+    Image.fromarray(row.repeat(3, 0).repeat(3, 1)).save(tmp_path / "page.png")
+    found = json.loads(run("predict", bundle, tmp_path / "page.png", "--page", "--json").stdout)["predictions"]
+    assert len(found) == 3
+    assert found[0]["box"][0] < found[1]["box"][0] < found[2]["box"][0]
+    assert "  box " in run("predict", bundle, tmp_path / "page.png", "--page", "--isolate").stdout
+
+
 def test_predict_says_unknown_where_asked_to(bundle, tmp_path):
     Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "blank.png")
     assert "  unknown  " in run("predict", bundle, tmp_path / "blank.png", "--unknown").stdout

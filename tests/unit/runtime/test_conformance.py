@@ -98,3 +98,34 @@ def test_without_vectors_it_says_so(bundle, tmp_path):
     (tmp_path / "selftest.npz").write_bytes(b"PK\x03\x04 nonsense")
     with pytest.raises(InputError, match="no golden vectors"):
         Vectors.read(tmp_path / "selftest.npz")
+
+
+def test_a_delegate_that_corrupts_is_caught_by_name(bundle_of, digits):
+    """Sparse blocks: right with the built-in kernels, near chance with LiteRT's default delegate, and the fastest."""
+    folder = bundle_of("block-sparse.tflite", "digits-float32.tflite")
+    vectors = write_selftest(folder, digits[0][:64], digits[1][:64])
+    matrix = conformance(folder, vectors=vectors, backends=["litert"])
+    assert list(matrix.refused) == ["block-sparse.tflite"]
+    assert "labels are the expected ones" in matrix.refused["block-sparse.tflite"]
+    cells = {(c.artifact, c.delegate): c for c in matrix.cells}
+    assert cells["block-sparse.tflite", False].accuracy > 0.75
+    assert cells["block-sparse.tflite", True].accuracy < 0.4
+
+
+def test_a_runtime_that_computes_wrongly_is_caught_by_name(tested, monkeypatch):
+    """One backend's answer for one artifact is another one: that artifact is refused, the others are not."""
+    from edgepress.runtime import conformance as module
+
+    real = module.run_trial
+
+    def planted(folder, files, images, *, backend, delegate):
+        answers = real(folder, files, images, backend=backend, delegate=delegate)
+        if backend == "numpy" and "digits-int8.tflite" in answers:
+            wrong = np.roll(answers["digits-int8.tflite"].output, 1, axis=1)
+            answers["digits-int8.tflite"] = dataclasses.replace(answers["digits-int8.tflite"], output=wrong)
+        return answers
+
+    monkeypatch.setattr(module, "run_trial", planted)
+    matrix = conformance(tested, files=["digits-int8.tflite", "digits-float32.tflite"])
+    assert list(matrix.refused) == ["digits-int8.tflite"]
+    assert matrix.refused["digits-int8.tflite"].startswith("numpy: ")
