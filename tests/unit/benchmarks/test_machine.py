@@ -1,0 +1,77 @@
+"""What a machine tells about itself, and when its latencies compare with nothing."""
+
+import json
+
+import pytest
+
+from edgepress.benchmarks import machine
+from edgepress.benchmarks.machine import changes, conditions, describe_machine
+
+QUIET = {
+    "governor": "performance", "frequency_khz": 1_500_000, "temperature_c": 50.0, "throttled": "throttled=0x0",
+    "load": 0.1, "cpu_ticks": {"total": 1_000, "stolen": 0},
+}  # fmt: skip
+LATER = QUIET | {"cpu_ticks": {"total": 2_000, "stolen": 0}, "load": 1.2}
+
+
+@pytest.fixture
+def raspberry(tmp_path, monkeypatch):
+    """/proc and /sys of a Raspberry Pi 4."""
+    files = {
+        "proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU part\t: 0xd08\n",
+        "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\x00",
+        "proc/meminfo": "MemTotal:        3884304 kB\n",
+        "proc/stat": "cpu  10 0 10 70 5 0 0 5 0 0\n",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000\n",
+        "sys/class/thermal/thermal_zone0/temp": "48312\n",
+        "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(machine, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(machine, "_SYS", tmp_path / "sys")
+
+
+@pytest.mark.usefixtures("raspberry")
+def test_a_raspberry_pi():
+    facts = describe_machine()
+    assert facts["model"] == "Raspberry Pi 4 Model B Rev 1.4"
+    assert facts["features"] == ["asimd"]
+    assert facts["memory_bytes"] == 3_884_304 * 1024
+    found = conditions()
+    assert found["governor"] == "ondemand"
+    assert found["frequency_khz"] == 1_500_000
+    assert found["temperature_c"] == 48.312
+    assert found["throttled"] == "50005"
+    assert found["cpu_ticks"] == {"total": 100, "stolen": 5}
+
+
+def test_a_machine_that_tells_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "_PROC", tmp_path)
+    monkeypatch.setattr(machine, "_SYS", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = conditions()
+    assert [key for key, value in found.items() if value is not None] == ["load"]
+    assert changes(found | {"load": 0.0}, found) == []
+    json.dumps(describe_machine(), allow_nan=False)
+
+
+def test_a_quiet_machine_is_comparable():
+    assert changes(QUIET, LATER) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({}, {"governor": "powersave"}, "governor changed from performance to powersave"),
+        ({}, {"throttled": "throttled=0x50005"}, "throttled"),
+        ({}, {"temperature_c": 85.0}, "reached 85 C"),
+        ({"load": 9.0}, {}, "busy"),
+        ({}, {"cpu_ticks": {"total": 2_000, "stolen": 100}}, "took 10 %"),
+    ],
+)
+def test_what_makes_latencies_compare_with_nothing(before, after, words):
+    (reason,) = changes(QUIET | before, LATER | after)
+    assert words in reason
