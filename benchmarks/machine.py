@@ -14,7 +14,8 @@ _FEATURES = (
 )  # fmt: skip
 _PROC, _SYS = Path("/proc"), Path("/sys")
 _HOT_C = 80.0
-_BUSY = 0.5
+_OTHERS = 0.25
+"""Cores that other programs may keep busy."""
 _STOLEN = 0.02
 
 
@@ -48,7 +49,8 @@ def conditions() -> dict[str, Any]:
         "temperature_c": max(temperatures, default=None),
         "throttled": _throttled(cores),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "cpu_ticks": _cpu_ticks(),
+        "cpu_s": _cpu_seconds(),
+        "own_s": sum(os.times()[:4]),
     }
 
 
@@ -61,13 +63,12 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         found.append("the processor was throttled")
     if (after["temperature_c"] or 0) >= _HOT_C:
         found.append(f"the processor reached {after['temperature_c']:.0f} C")
-    cores = os.cpu_count() or 1
-    # The run itself keeps one core busy and so adds up to one to the later load: the earlier one is the strangers'.
-    if before["load"] is not None and before["load"] > max(_BUSY, _BUSY * cores):
-        found.append(f"other programs kept the machine busy (load {before['load']:.1f} on {cores} cores at the start)")
-    if before["cpu_ticks"] and after["cpu_ticks"]:
-        total = after["cpu_ticks"]["total"] - before["cpu_ticks"]["total"]
-        stolen = after["cpu_ticks"]["stolen"] - before["cpu_ticks"]["stolen"]
+    if before["cpu_s"] and after["cpu_s"]:
+        total, busy, stolen = (after["cpu_s"][key] - before["cpu_s"][key] for key in ("total", "busy", "stolen"))
+        own = after["own_s"] - before["own_s"]
+        others = (busy - own) / total * (os.cpu_count() or 1) if total > 0 else 0.0
+        if others > _OTHERS:
+            found.append(f"other programs kept {others:.1f} of {os.cpu_count()} cores busy")
         if total > 0 and stolen / total > _STOLEN:
             found.append(f"the host took {100 * stolen / total:.0f} % of this virtual machine's time")
     return found
@@ -97,12 +98,14 @@ def _total_memory() -> int | None:
     return None
 
 
-def _cpu_ticks() -> dict[str, int] | None:
+def _cpu_seconds() -> dict[str, float] | None:
+    """Since boot, over all cores: in all, at work, and taken by the host of a virtual machine."""
     first = _read(_PROC / "stat").partition("\n")[0].split()
     if len(first) < 9:
         return None
-    ticks = [int(x) for x in first[1:9]]
-    return {"total": sum(ticks), "stolen": ticks[7]}
+    user, nice, system, idle, waiting, irq, soft_irq, stolen = (int(x) / os.sysconf("SC_CLK_TCK") for x in first[1:9])
+    busy = user + nice + system + irq + soft_irq
+    return {"total": busy + idle + waiting + stolen, "busy": busy, "stolen": stolen}
 
 
 def _throttled(cores: list[Path]) -> str | None:

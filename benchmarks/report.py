@@ -231,6 +231,6 @@ def _machine(report: dict[str, Any]) -> list[tuple[str, str]]:
     if report["energy"] is not None:
         lines.append(("energy", f"not measured: {report['energy']}"))
     for when in ("before", "after"):
-        known = {k: v for k, v in conditions[when].items() if v is not None and k != "cpu_ticks"}
+        known = {k: v for k, v in conditions[when].items() if v is not None and k not in ("cpu_s", "own_s")}
         lines.append((when, ", ".join(f"{k} {v}" for k, v in known.items())))
     return lines

@@ -78,6 +78,8 @@ def benchmark(
     pace = PACES[preset]
     bundle = Path(bundle)
     manifest = Manifest.read(bundle)
+    if manifest.output == "raw":
+        raise InputError(f"{bundle}: its models are no classifiers, and accuracy is what is compared here")
     rows, unrunnable = list_rows(bundle, manifest, float_model, backends, threads)
     images, truth = _test_images(bundle, manifest, dataset)
     subjects = [row.subject for row in rows]

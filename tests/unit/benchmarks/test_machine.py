@@ -1,6 +1,7 @@
 """What a machine tells about itself, and when its latencies compare with nothing."""
 
 import json
+import os
 
 import pytest
 
@@ -9,9 +10,9 @@ from edgepress.benchmarks.machine import changes, conditions, describe_machine
 
 QUIET = {
     "governor": "performance", "frequency_khz": 1_500_000, "temperature_c": 50.0, "throttled": "throttled=0x0",
-    "load": 0.1, "cpu_ticks": {"total": 1_000, "stolen": 0},
+    "load": 2.1, "cpu_s": {"total": 1_000, "busy": 500, "stolen": 0}, "own_s": 10,
 }  # fmt: skip
-LATER = QUIET | {"cpu_ticks": {"total": 2_000, "stolen": 0}, "load": 1.2}
+LATER = QUIET | {"cpu_s": {"total": 1_100, "busy": 560, "stolen": 0}, "own_s": 70, "load": 1.2}
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def test_a_raspberry_pi():
     assert found["frequency_khz"] == 1_500_000
     assert found["temperature_c"] == 48.312
     assert found["throttled"] == "50005"
-    assert found["cpu_ticks"] == {"total": 100, "stolen": 5}
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert found["cpu_s"] == pytest.approx({"total": 100 / ticks, "busy": 20 / ticks, "stolen": 5 / ticks})
 
 
 def test_a_machine_that_tells_nothing(tmp_path, monkeypatch):
@@ -53,8 +55,8 @@ def test_a_machine_that_tells_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "_SYS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     found = conditions()
-    assert [key for key, value in found.items() if value is not None] == ["load"]
-    assert changes(found | {"load": 0.0}, found) == []
+    assert [key for key, value in found.items() if value is not None] == ["load", "own_s"]
+    assert changes(found, found) == []
     json.dumps(describe_machine(), allow_nan=False)
 
 
@@ -68,8 +70,8 @@ def test_a_quiet_machine_is_comparable():
         ({}, {"governor": "powersave"}, "governor changed from performance to powersave"),
         ({}, {"throttled": "throttled=0x50005"}, "throttled"),
         ({}, {"temperature_c": 85.0}, "reached 85 C"),
-        ({"load": 9.0}, {}, "busy"),
-        ({}, {"cpu_ticks": {"total": 2_000, "stolen": 100}}, "took 10 %"),
+        ({}, {"cpu_s": {"total": 1_100, "busy": 595, "stolen": 0}}, "other programs kept"),
+        ({}, {"cpu_s": {"total": 1_100, "busy": 555, "stolen": 10}}, "took 10 %"),
     ],
 )
 def test_what_makes_latencies_compare_with_nothing(before, after, words):
