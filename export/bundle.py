@@ -17,13 +17,13 @@ from edgepress.runtime.embedded import Embedded
 from edgepress.runtime.files import file_sha256, new_folder, write_file
 from edgepress.runtime.manifest import MANIFEST_NAME
 
+from .companions import Companions
 from .convert import Converter
 from .describe import describe
 from .draw import GOLDEN_IMAGES, Draw, PictureDraw, SampleDraw
 from .errors import ConversionError
 from .judge import judge
 from .measure import Outputs, run_artifacts
-from .packed import write_packed
 from .samples import Samples
 from .source import Source, open_source
 from .targets import RuntimeFloor
@@ -81,6 +81,7 @@ def export(
     runtime: str | None = None,
     calibration: Dataset | None = None,
     packed: Sequence[str] = (),
+    also: Sequence[str] = (),
     seed: int = 0,
     name: str | None = None,
     overwrite: bool = False,
@@ -99,6 +100,7 @@ def export(
         runtime: The oldest runtime that must load every file, such as `tflite-2.14`.
         calibration: Images of your own to measure activations on, instead of the training images.
         packed: Variants of the default model to write as `.tflite.xz` too.
+        also: More of the default model: `c-header` for microcontrollers, `ort` for ONNX Runtime Mobile.
         seed: Draws calibration, held-back and self-test images.
         name: What the bundle is called in reports and by the server; the folder's name when None.
         overwrite: Replace what is at `out`.
@@ -108,6 +110,7 @@ def export(
         CheckFailedError: Not one artifact keeps its bound; nothing was written.
     """
     chosen = parse_variants(variants)
+    companions = Companions(tuple(packed), tuple(also))
     floor = RuntimeFloor.parse(runtime) if runtime else None
     chosen = tuple(variant for variant in chosen if floor is None or floor.reads(variant))
     if not models or not chosen:
@@ -148,7 +151,9 @@ def export(
         if artifacts and golden is not None and embedded.output != "raw":
             manifest, matrix = verify(folder, manifest, *golden, golden=GOLDEN_IMAGES)
             withheld += [Withheld(file, reason) for file, reason in matrix.refused.items()]
-        manifest = _pack(manifest, packed, folder)
+        images = golden[0][:GOLDEN_IMAGES] if golden is not None else None
+        manifest, failed_companions = companions.write(folder, manifest, images)
+        withheld += [Withheld(file, reason) for file, reason in failed_companions.items()]
         result = ExportResult(manifest, tuple(withheld), matrix)
         if not manifest.artifacts:
             result.raise_if_withheld()
@@ -183,17 +188,6 @@ def _unknown_threshold(source: Source, references: Mapping[str, Outputs]) -> flo
 
 
 _Made = tuple[Variant, Artifact]
-
-
-def _pack(manifest: Manifest, packed: Sequence[str], folder: Path) -> Manifest:
-    wanted = {variant.name for variant in parse_variants(packed) if variant.format == "tflite"}
-    artifacts = []
-    for artifact in manifest.artifacts:
-        if (artifact.model, artifact.format) == (manifest.default_model, "tflite") and artifact.variant in wanted:
-            size = write_packed(folder / artifact.file).stat().st_size
-            artifact = replace(artifact, metrics=artifact.metrics | {"packed_bytes": size})
-        artifacts.append(artifact)
-    return replace(manifest, artifacts=tuple(artifacts))
 
 
 def _convert(

@@ -18,6 +18,8 @@ class Target:
     name: str
     variants: tuple[str, ...]
     """What is worth having there, the usual choice first."""
+    also: tuple[str, ...] = ()
+    """Companion files, as in `companions.ALSO`."""
     runtime: str | None = None
     """The oldest runtime that is found there, where an old one is."""
     with_page: bool = False
@@ -30,14 +32,14 @@ TARGETS: dict[str, Target] = {
         # 64-bit Raspberry Pi OS has Python 3.11: LiteRT, tflite-runtime and onnxruntime all install.
         Target("raspberry-pi", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32", "onnx:int8", "onnx:float32")),
         # 32-bit: the last wheels are tflite-runtime 2.14's.
-        Target("raspberry-pi-32", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32"), "tflite-2.14"),
+        Target("raspberry-pi-32", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32"), runtime="tflite-2.14"),
         # Apps that carry a runtime of their own often stay on 2.14. float16 is for GPUs.
-        Target("android", ("tflite:int8", "tflite:float16", "tflite:float32"), "tflite-2.14"),
-        Target("ios", ("tflite:int8", "tflite:float16", "tflite:float32"), "tflite-2.14"),
+        Target("android", ("tflite:int8", "tflite:float16", "tflite:float32"), runtime="tflite-2.14"),
+        Target("ios", ("tflite:int8", "tflite:float16", "tflite:float32"), runtime="tflite-2.14"),
         # onnxruntime-web computes QDQ in WebAssembly bit for bit as it does natively.
         Target("browser", ("onnx:int8", "onnx:float32"), with_page=True),
         # TensorFlow Lite Micro: integers from end to end.
-        Target("microcontroller", ("tflite:int8",)),
+        Target("microcontroller", ("tflite:int8",), also=("c-header",)),
     )
 }
 _FORMATS = {"tflite": ("tflite", "tensorflow-lite"), "onnxruntime": ("onnx", "onnxruntime")}

@@ -28,6 +28,7 @@ __all__ = ["command"]
 @click.option("--calibration", metavar="PATH", help="Your own images to calibrate on, instead of training images.")
 @click.option("--samples", metavar="NPZ", type=click.Path(), help="Arrays by input name, for models without pictures.")
 @click.option("--pack", "packed", multiple=True, metavar="NAME", help="Variants to write as .tflite.xz too.")
+@click.option("--also", multiple=True, metavar="NAME", help="More files: c-header (microcontrollers), ort (mobile).")
 @seed_option
 @overwrite_option
 @json_option
@@ -42,6 +43,7 @@ def command(
     calibration: str | None,
     samples: str | None,
     packed: tuple[str, ...],
+    also: tuple[str, ...],
     seed: int,
     overwrite: bool,
     as_json: bool,
@@ -68,6 +70,7 @@ def command(
         runtime=runtime or (place.runtime if place else None),
         calibration=load_dataset(calibration) if calibration else None,
         packed=packed,
+        also=also or (place.also if place else ()),
         seed=seed,
         overwrite=overwrite,
     )

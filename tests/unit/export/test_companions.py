@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from edgepress.export.companions import Companions
+from edgepress.export.describe import describe
+from edgepress.export.micro import write_c_header
+from edgepress.export.ort_format import write_ort
+from edgepress.runtime import CheckFailedError, InputError, load
+
+
+@pytest.fixture
+def int8(files, samples, tmp_path):
+    """A copy of the int8 file, inputs, and the reference's outputs."""
+    path = tmp_path / "tiny-int8.tflite"
+    path.write_bytes(files["tflite:int8"].read_bytes())
+    inputs = describe(path).inputs[0].quantization.quantize(samples.inputs["pixels"][:16])
+    with load(path, backend="numpy") as model:
+        return path, inputs, model.run(inputs)
+
+
+def test_a_c_header_holds_the_model_and_its_arena(int8):
+    path, inputs, outputs = int8
+    text = write_c_header(path, inputs, outputs).read_text()
+    array = text.split("{\n", 2)[-1].split("#endif\n", 1)[1].split("};")[0]
+    assert bytes(int(byte, 16) for byte in array.replace("\n", "").split(",") if byte.strip()) == path.read_bytes()
+    arena = int(text.split("TINY_INT8_ARENA_BYTES ")[1].split()[0])
+    assert 500 < arena < 20_000
+
+
+def test_no_header_where_micro_answers_otherwise(int8):
+    path, inputs, outputs = int8
+    with pytest.raises(CheckFailedError, match="off by"):
+        write_c_header(path, inputs, np.roll(outputs, 1, axis=0))
+    assert not path.with_suffix(".h").exists()
+
+
+def test_an_ort_file_answers_as_its_onnx(files, samples, tmp_path):
+    import onnxruntime
+
+    path = tmp_path / "tiny-int8.onnx"
+    path.write_bytes(files["onnx:int8"].read_bytes())
+    ort, config = write_ort(path)
+    feeds = {"pixels": samples.inputs["pixels"]}
+    answers = [onnxruntime.InferenceSession(str(file)).run(None, feeds)[0] for file in (path, ort)]
+    np.testing.assert_array_equal(*answers)
+    assert "QGemm" in config.read_text()
+    assert str(tmp_path) not in config.read_text()
+
+
+def test_unknown_companions_are_refused():
+    with pytest.raises(InputError, match="c-header, ort"):
+        Companions(also=("rust-header",))
