@@ -9,7 +9,7 @@ from typing import Any
 
 from edgepress.runtime import Artifact, Manifest
 
-__all__ = ["Case", "explain", "reasons"]
+__all__ = ["Case", "explain", "float_sibling", "reasons"]
 
 # Processor features that multiply int8 in groups, by architecture.
 _DOT_PRODUCTS = {
@@ -54,7 +54,7 @@ def explain(rows: Sequence[dict[str, Any]], manifest: Manifest, machine: dict[st
     """
     found = []
     for row in rows:
-        sibling = _float_sibling(row, rows)
+        sibling = float_sibling(row, rows)
         if sibling is None or row["latency_us"]["p50"] < _NO_FASTER * sibling["latency_us"]["p50"]:
             continue
         case = Case(
@@ -69,7 +69,8 @@ def explain(rows: Sequence[dict[str, Any]], manifest: Manifest, machine: dict[st
     return found
 
 
-def _float_sibling(row: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+def float_sibling(row: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The float32 row of the same model in the same format and backend; None for a float row."""
     if row["variant"].startswith("float"):
         return None
     same = ("model", "format", "backend", "threads")

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgepress.runtime.extras import require
 
-__all__ = ["confusion_chart", "latency_chart", "pareto_chart"]
+__all__ = ["confusion_chart", "latency_chart", "layer_chart", "pareto_chart"]
 
 # Stands for the page's text colour until the SVG is written; no chart uses it for anything else.
 _INK = "#010203"
@@ -140,6 +140,25 @@ def confusion_chart(row: dict[str, Any], labels: Sequence[str]) -> str:
         axes.set_title(_name(row), fontsize=11)
 
     return _svg(draw, f"confusion-{row['artifact']}-{row['backend']}", height=4.6)
+
+
+def layer_chart(layers: dict[str, Any]) -> str:
+    """Signal-to-quantization-noise ratio of each layer, and a tick where its worst channel is."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        for place, error in enumerate(layers["errors"]):
+            axes.barh(place, error["sqnr_db"], height=0.34, color=_ACCENT, alpha=0.6)
+            worst = error["worst_channel_sqnr_db"]
+            axes.vlines(worst, place - 0.2, place + 0.2, color=_INK, linewidth=1.5)
+            name = textwrap.shorten(error["layer"], 40, placeholder="…")
+            axes.text(0, place - 0.3, f" {name}: {error['sqnr_db']:.1f} dB", va="bottom", ha="left", fontsize=10)
+        axes.set_ylim(len(layers["errors"]) - 0.4, -0.85)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("signal to quantization noise, dB (more is better)")
+
+    return _svg(draw, "layers", height=0.9 + 0.42 * len(layers["errors"]))
 
 
 def _log_axis(axes: Any) -> None:

@@ -79,7 +79,7 @@ def choose_row(report: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _pictures(report: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    from .pictures import confusion_chart, latency_chart, pareto_chart
+    from .pictures import confusion_chart, latency_chart, layer_chart, pareto_chart
 
     rows = report["rows"]
     charts, confusions = [], []
@@ -101,6 +101,12 @@ def _pictures(report: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
             )
     caption = "One image: bar to the median, box from quartile to quartile, line from p1 to p99, tick at p90."
     charts.append({"name": "latency", "svg": latency_chart(rows), "caption": caption})
+    if report["layers"]:
+        caption = (
+            f"Each layer of {report['layers']['artifact']} against {report['layers']['float32']}; "
+            "the tick is its worst channel."
+        )
+        charts.append({"name": "layers", "svg": layer_chart(report["layers"]), "caption": caption})
     return {"charts": charts, "confusions": confusions}
 
 

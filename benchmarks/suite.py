@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from edgepress.runtime.selftest import Vectors
 
 from .energy import NO_ENERGY, measure_energies
 from .examples import list_examples, picture_examples
-from .explain import explain
+from .explain import explain, float_sibling
 from .intervals import Pairs
 from .machine import changes, conditions, describe_machine
 from .metrics import Answers, compare, compare_accuracy, describe, verdict
@@ -30,12 +31,13 @@ from .rows import Row, list_rows
 from .sizes import file_sizes, runtime_size
 from .speed import PACES, Pace, Samples, measure_speed, summarize
 from .sweeps import sweep_threads
-from .workers import Worker
+from .workers import Worker, WorkerError
 
 __all__ = ["SCHEMA", "benchmark"]
 
 SCHEMA = 1
 _LOG = logging.getLogger("edgepress")
+_LAYER_IMAGES = 64
 
 
 def benchmark(
@@ -125,6 +127,7 @@ def benchmark(
     report["images"] = picture_examples(report["rows"], images, truth)
     report["conformance"] = _conformance(bundle, manifest) if pace.thorough else None
     report["explanations"] = explain(report["rows"], manifest, report["machine"])
+    report["layers"] = _layers(report, rows, images) if pace.thorough else None
     report["mlperf"] = _mlperf(report, rows, images, truth, pace) if mlperf else None
     return report
 
@@ -180,6 +183,28 @@ def _mlperf(
         with Worker(row.subject, sample) as worker:
             order = {"truth": None if truth is None else str(classes), "seconds": 2.0 if pace.thorough else 0.5}
             return {**row.key, "scenarios": worker.ask("mlperf", **order)["scenarios"]}
+
+
+def _layers(report: dict[str, Any], rows: Sequence[Row], images: NDArray[np.uint8]) -> dict[str, Any] | None:
+    """Where the chosen quantized row loses accuracy, layer by layer; None where that cannot be looked at."""
+    chosen = choose_row(report)
+    sibling = None if chosen is None else float_sibling(chosen, report["rows"])
+    # A device has no export stage, and only LiteRT shows a layer's output.
+    if chosen is None or sibling is None or chosen["backend"] != "litert" or find_spec("edgepress.export") is None:
+        return None
+    row = next(row for row in rows if row.key == {name: chosen[name] for name in row.key})
+    subject = row.subject
+    with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
+        sample = Path(folder) / "images.npy"
+        np.save(sample, images[:_LAYER_IMAGES])
+        try:
+            with Worker(subject, sample) as worker:
+                order = {"bundle": subject["bundle"], "file": subject["file"], "float32": sibling["artifact"]}
+                errors = worker.ask("layers", count=_LAYER_IMAGES, **order)["layers"]
+        except WorkerError as error:
+            _LOG.warning("benchmark: no error by layer: %s", error)
+            return None
+    return {"artifact": chosen["artifact"], "float32": sibling["artifact"], "errors": errors}
 
 
 def _conformance(bundle: Path, manifest: Manifest) -> dict[str, Any] | None:

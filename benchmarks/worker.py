@@ -185,6 +185,23 @@ class _Server:
         answers = drive(lambda x: self._subject.predict(x).argmax(axis=1), images, truth, seconds=order["seconds"])
         return {"scenarios": answers}
 
+    def layers(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Each layer's error against the float32 file of the same model, on the first images."""
+        from dataclasses import asdict
+        from pathlib import Path
+
+        import numpy
+
+        from edgepress.export import compare_layers
+        from edgepress.runtime import Manifest
+
+        manifest = Manifest.read(order["bundle"])
+        spec = manifest.artifact(order["float32"]).inputs[0]
+        images = numpy.array(self._images[: order["count"]])
+        real = manifest.preprocessing.normalize(images).reshape(-1, *spec.shape[1:])
+        quantized, floating = (Path(order["bundle"]) / order[key] for key in ("file", "float32"))
+        return {"layers": [asdict(error) for error in compare_layers(quantized, floating, {spec.name: real})]}
+
     def cost(self, order: dict[str, Any]) -> dict[str, Any]:
         """What the timing loop itself costs around a function that does nothing; nanoseconds each."""
         return {"ns": _time(lambda _: None, self._one, order["count"])}

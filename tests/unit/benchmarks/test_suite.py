@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import jsonschema
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 import edgepress.benchmarks
-from edgepress.benchmarks import benchmark
+from edgepress.benchmarks import benchmark, write_report
+from edgepress.benchmarks.speed import PACES, Pace
+from edgepress.benchmarks.sweeps import thread_counts
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
 
 FILES = ("digits-float32.tflite", "digits-int8.tflite", "digits-int8.onnx")
@@ -118,3 +121,32 @@ def test_bad_input_is_refused_before_anything_runs(bundle, dataset, tmp_path):
     (bundle / "manifest.json").write_text(manifest.to_json())
     with pytest.raises(InputError, match="no self-test"):
         benchmark(bundle)
+
+
+def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
+    """Everything that the quick preset leaves out, in a short run."""
+    short = Pace(repetitions=2, rounds=2, turn_us=1_000, batches=(8, 256), thorough=True)
+    monkeypatch.setitem(PACES, "default", short)
+    few = dataclasses.replace(dataset, x_test=dataset.x_test[:300], y_test=dataset.y_test[:300])
+    report = benchmark(bundle, few, margin_points=20)
+    jsonschema.validate(report, SCHEMA)
+    assert report["conformance"]["ok"]
+    artifact, settings = "digits-int8.tflite", set()
+    for cell in report["conformance"]["cells"]:
+        if cell["artifact"] == artifact:
+            settings.add((cell["backend"], cell["delegate"]))
+    assert {("litert", False), ("litert", True), ("numpy", False)} <= settings
+    for row in report["rows"]:
+        assert len(row["robustness"]) == 9
+        shifted = {entry["name"]: entry["accuracy"] for entry in row["robustness"]}
+        assert shifted["inverted"] < row["accuracy"]
+        cores = len(os.sched_getaffinity(0))
+        wanted = thread_counts(cores) if cores > 1 else ()
+        assert [entry["threads"] for entry in row["threads_sweep"]] == list(wanted)
+        assert (row["energy_uj"] is None) == (report["energy"] is not None)
+    if report["layers"] is not None:
+        assert all(error["sqnr_db"] > 0 for error in report["layers"]["errors"])
+    write_report(report, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Harder pictures" in page
+    assert "Conformance" in page
