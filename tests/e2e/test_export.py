@@ -118,12 +118,14 @@ def test_a_kill_leaves_the_old_bundle_or_the_new_one(model, data):
     assert study.kill_exports(model, str(data), moments=5, seed=0) == []
 
 
-def test_inspect_reads_a_file_and_a_bundle(model, data, tmp_path):
+def test_inspect_and_the_documented_snippet_read_a_bundle(model, data, tmp_path):
     assert edgepress("export", model, "--data", data, "--out", tmp_path / "out", "--variant", "int8").returncode == 0
     done = edgepress("inspect", tmp_path / "out/small-int8.tflite")
     assert done.returncode == 0
     assert "FULLY_CONNECTED" in done.stdout
     assert "weights   int8 100.0%" in done.stdout
+    snippet = [sys.executable, str(ROOT / "docs/snippets/predict.py"), str(tmp_path / "out")]
+    assert subprocess.run(snippet, capture_output=True, text=True, check=True).stdout.startswith("litert [")
     found = json.loads(edgepress("inspect", tmp_path / "out", "--json").stdout)
     assert [a["file"] for a in found["artifacts"]] == ["small-int8.tflite", "small-int8.onnx"]
     assert found["changed"] == []

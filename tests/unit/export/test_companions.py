@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -18,11 +21,32 @@ def int8(files, samples, tmp_path):
         return path, inputs, model.run(inputs)
 
 
+def compile_header(header):
+    """As C and as C++, without a warning."""
+    program = f'#include "{header}"\nint main(void) {{ return TINY_INT8_BYTES != sizeof tiny_int8; }}\n'
+    for language, standard, compiler in (("c", "c11", "cc"), ("c++", "c++17", "c++")):
+        if shutil.which(compiler):
+            command = [
+                compiler,
+                f"-std={standard}",
+                "-Wall",
+                "-Werror",
+                "-x",
+                language,
+                "-",
+                "-o",
+                header.parent / "out",
+            ]
+            subprocess.run(command, input=program, text=True, check=True)
+            subprocess.run([header.parent / "out"], check=True)
+
+
 def test_a_c_header_holds_the_model_and_its_arena(int8):
     path, inputs, outputs = int8
     text = write_c_header(path, inputs, outputs).read_text()
     array = text.split("{\n", 2)[-1].split("#endif\n", 1)[1].split("};")[0]
     assert bytes(int(byte, 16) for byte in array.replace("\n", "").split(",") if byte.strip()) == path.read_bytes()
+    compile_header(path.with_suffix(".h"))
     arena = int(text.split("TINY_INT8_ARENA_BYTES ")[1].split()[0])
     assert 500 < arena < 20_000
 
