@@ -40,6 +40,8 @@ class FitPlan:
     """Decides, with the epoch's number, what dropout leaves out."""
     settle: int = 0
     """First epochs that cannot be the best one: while pruning still removes weights."""
+    weight_decay: float = 0.0
+    """Share of each kernel, times the rate, that a step takes away (Loshchilov and Hutter 2019, AdamW)."""
 
     def rates(self, epoch: int, steps: int) -> NDArray[np.float32]:
         """The rate of each step of an epoch."""
@@ -105,7 +107,7 @@ def fit(
     variables = [*model.weights, *optimizer.weights]
     split = len(model.weights)
     generators = _random_generators(model)
-    run_epoch = _epoch_function(model, optimizer, batch, from_logits)
+    run_epoch = _epoch_function(model, optimizer, batch, from_logits, plan.weight_decay)
     predict = predictor(model)
 
     state = (checkpoint and checkpoint.load()) or FitState([], [], [], [])
@@ -146,10 +148,11 @@ def fit(
     return state
 
 
-def _epoch_function(model: Any, optimizer: Any, batch: int, from_logits: bool) -> Any:
+def _epoch_function(model: Any, optimizer: Any, batch: int, from_logits: bool, weight_decay: float) -> Any:
     """A function of pixels, targets and rates that runs all steps of an epoch and gives mean loss and accuracy."""
     tf = require("tensorflow", extra="toolkit")
     shape = (batch, *model.input_shape[1:])
+    decaying = [variable for variable in model.trainable_variables if "kernel" in variable.name] if weight_decay else []
 
     def step(pixels: Any, targets: Any) -> tuple[Any, Any]:
         inputs = tf.reshape(tf.cast(pixels, tf.float32) * np.float32(1 / 255), shape)
@@ -161,6 +164,8 @@ def _epoch_function(model: Any, optimizer: Any, batch: int, from_logits: bool) -
                 losses = -tf.reduce_sum(targets * tf.math.log(tf.maximum(outputs, 1e-7)), axis=-1)
             loss = tf.reduce_mean(losses) + tf.add_n(model.losses or [tf.zeros(())])
         gradients = tape.gradient(loss, model.trainable_variables)
+        for kernel in decaying:
+            kernel.assign_sub(optimizer.learning_rate * weight_decay * kernel)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         hits = tf.argmax(outputs, axis=-1) == tf.argmax(targets, axis=-1)
         return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
