@@ -1,13 +1,13 @@
 """`/v1`: pictures in, labels and probabilities out."""
 
-import numpy as np
-from numpy.typing import NDArray
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from .answers import json_response, server_timing
 from .bundle import ServedBundle
-from .pictures import read_form, read_pictures
+from .pictures import Pictures, read_form, read_pictures
 from .problems import Problem
 from .requests import images_from_json, images_from_raw
 from .service import Service
@@ -17,6 +17,7 @@ __all__ = ["predict"]
 _RAW = "application/octet-stream"
 _PICTURES = ("image/png", "image/jpeg")
 _FORM = "multipart/form-data"
+_LAYOUTS = ("one", "page")
 # Longer JSON is read beside the event loop: 100 kB take about a millisecond.
 _LONG_JSON = 100_000
 
@@ -29,29 +30,33 @@ async def predict(service: Service, request: Request) -> Response:
         service.queue.refuse_when_full()
         served = await service.artifact(bundle, request.query_params.get("artifact"))
         async with service.bodies.body(request) as body:
-            images = await _images(service, bundle, request, body)
-            answer = await service.queue.predict(served.predict, images)
+            pictures = await _pictures(service, bundle, request, body)
+            answer = await service.queue.predict(served.predict, pictures.images)
     labels, probabilities = answer.value
     timing = server_timing(answer)
     if request.headers.get("accept") == _RAW:
         return Response(probabilities.astype("<f4").tobytes(), headers=timing, media_type=_RAW)
     result = {"artifact": served.artifact.file, "labels": labels.tolist(), "probabilities": probabilities}
+    if pictures.boxes is not None:
+        result["boxes"] = pictures.boxes
     return json_response(result, headers=timing)
 
 
-async def _images(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> NDArray[np.uint8]:
+async def _pictures(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> Pictures:
     contract, limits = bundle.manifest.preprocessing, service.options.limits
     header = request.headers.get("content-type", "")
     kind = header.partition(";")[0].strip().lower()
     if kind == _RAW:
-        return images_from_raw(body, contract)
+        return Pictures(images_from_raw(body, contract))
     if kind == "application/json":
         if len(body) < _LONG_JSON:
-            return images_from_json(body, contract)
-        return await service.aside(images_from_json, body, contract)
-    if kind in _PICTURES:
-        return await service.aside(read_pictures, [body], contract, limits)
-    if kind == _FORM:
-        return await service.aside(read_pictures, await read_form(header, body), contract, limits)
+            return Pictures(images_from_json(body, contract))
+        return Pictures(await service.aside(images_from_json, body, contract))
+    if kind in _PICTURES or kind == _FORM:
+        layout = request.query_params.get("layout", "one")
+        if layout not in _LAYOUTS:
+            raise Problem(422, f"layout {layout[:80]!r}: allowed are {', '.join(_LAYOUTS)}")
+        files = await read_form(header, body) if kind == _FORM else [body]
+        return await service.aside(partial(read_pictures, pages=layout == "page"), files, contract, limits)
     allowed = ", ".join(("application/json", _RAW, *_PICTURES, _FORM))
     raise Problem(415, f"content-type {kind!r}: allowed are {allowed}", {"accept": allowed})

@@ -25,7 +25,7 @@ def describe_bundle(manifest: Manifest, *, default: str | None, browser_runtime:
         "labels": manifest.labels,
         "output": manifest.output,
         "preprocessing": manifest.preprocessing.to_dict(),
-        "unknown_threshold": manifest.unknown_threshold,
+        "default_model": manifest.default_model,
         "artifacts": [_describe(artifact) for artifact in manifest.artifacts],
         "default": default,
         "browser_runtime": browser_runtime,

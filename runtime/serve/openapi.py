@@ -151,6 +151,9 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
                 "artifact": text,
                 "labels": _array({"enum": list(manifest.labels)} if manifest.labels else text),
                 "probabilities": _array(probabilities),
+                "boxes": _array(
+                    _object({"picture": integer, "left": integer, "top": integer, "right": integer, "bottom": integer})
+                ),
             },
         },
         "Probabilities": {

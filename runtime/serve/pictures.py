@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +10,17 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from ..contract import Preprocessing
-from ..errors import InputError
+from ..errors import InputError, MissingExtraError
 from ..images import read_picture
 from ..preprocess import fit_picture
+from ..scan import find_objects
 from .options import Limits
 from .problems import Problem
 
-__all__ = ["read_form", "read_pictures"]
+__all__ = ["Pictures", "read_form", "read_pictures"]
 
 _MOST_FILES = 64
+_BOX = ("picture", "left", "top", "right", "bottom")
 
 
 async def read_form(content_type: str, body: bytes) -> list[bytes]:
@@ -42,19 +45,39 @@ async def read_form(content_type: str, body: bytes) -> list[bytes]:
     return files
 
 
-def read_pictures(files: list[bytes], contract: Preprocessing, limits: Limits) -> NDArray[np.uint8]:
-    """One image of the contract, (n, ...) uint8, for each PNG or JPEG file.
+@dataclass(frozen=True)
+class Pictures:
+    """What was found on picture files."""
+
+    images: NDArray[np.uint8]
+    """Shape (n, ...) of the contract."""
+    boxes: list[dict[str, int]] | None = None
+    """For pages, where each image was: `picture` (from 0), `left`, `top`, `right`, `bottom` in its pixels."""
+
+
+def read_pictures(files: list[bytes], contract: Preprocessing, limits: Limits, *, pages: bool) -> Pictures:
+    """PNG and JPEG files as images of the contract: one each, or for `pages` every object, in reading order.
 
     Raises:
-        Problem: 422 for a file that is no picture, claims too many pixels, or when all together take too long.
+        Problem: 422 for a file that is no picture, claims too many pixels, or when all together take too long; 409
+            where OpenCV, which reads pages, is not installed.
     """
-    images = np.empty((len(files), *contract.shape), np.uint8)
+    images = [np.empty((0, *contract.shape), np.uint8)]
+    boxes: list[dict[str, int]] = []
     start = time.perf_counter()
     for number, file in enumerate(files):
         if time.perf_counter() - start > limits.answer_s:
             raise Problem(422, f"{number} of {len(files)} pictures took {limits.answer_s:g} s to read: send fewer")
         try:
-            images[number] = fit_picture(read_picture(file, most_pixels=limits.pixels), contract)
+            picture = read_picture(file, most_pixels=limits.pixels)
+            if pages:
+                page = find_objects(picture, contract)
+                images.append(page.images)
+                boxes += [dict(zip(_BOX, (number, *box), strict=True)) for box in page.boxes.tolist()]
+            else:
+                images.append(fit_picture(picture, contract)[np.newaxis])
+        except MissingExtraError as error:
+            raise Problem(409, f"this server reads no pages: {error}") from None
         except InputError as error:
             raise Problem(422, f"picture {number + 1} of {len(files)}: {error}") from None
-    return images
+    return Pictures(np.concatenate(images), boxes if pages else None)

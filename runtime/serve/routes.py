@@ -48,7 +48,10 @@ OPERATIONS = (
         "classify",
         {_JSON: "Prediction", _RAW: "Probabilities"},
         {_JSON: "Images", _RAW: "Binary", "image/png": "Binary", "image/jpeg": "Binary", "multipart/form-data": "Form"},
-        {"artifact": "File name of the artifact that answers; the default one otherwise."},
+        {
+            "artifact": "File name of the artifact that answers; the default one otherwise.",
+            "layout": "For picture files: one (the default) object each, or page: every object on them, with boxes.",
+        },
         (400, 404, 409, *_READ),
     ),
     Operation("GET", "/bundle.json", page.bundle_json, "page", {_JSON: "Bundle"}, open=True),

@@ -26,7 +26,7 @@ class Page {
       byId("key-form").hidden = true;
       this.classify();
     });
-    const options = choices(bundle), chosen = firstChoices(options);
+    const options = choices(bundle), chosen = firstChoices(options, bundle.default_model);
     this.panels = chosen.map((index) => {
       const root = byId("panel").content.cloneNode(true).firstElementChild;
       byId("panels").append(root);
@@ -131,10 +131,15 @@ class Page {
   }
 }
 
-/** Float beside int8 where the bundle has both, on the server where there is one. */
-function firstChoices(options) {
-  const find = (variant) => options.findIndex(({ artifact }) => artifact.variant === variant);
-  const found = [find("float32"), find("int8")].filter((index) => index >= 0);
+/** The float model beside the default model's int8 where the bundle has both, on the server where there is one. */
+function firstChoices(options, defaultModel) {
+  const find = (variant, own) =>
+    options.findIndex(({ artifact }) => artifact.variant === variant && (artifact.model === defaultModel) === own);
+  const first = (...indices) => indices.find((index) => index >= 0);
+  const found = [
+    first(find("float32", false), find("float32", true)),
+    first(find("int8", true), find("int8", false)),
+  ].filter((index) => index !== undefined);
   const rest = options.map((_, index) => index).filter((index) => !found.includes(index));
   return [...found, ...rest].slice(0, 2);
 }

@@ -64,6 +64,26 @@ def test_a_photograph_is_located_scaled_and_inverted_by_the_contract(server, ser
     assert np.array_equal(np.array(answer.json["probabilities"], np.float32), expected.probabilities)
 
 
+def test_a_page_with_several_digits_is_read_in_order_with_boxes(server, served_bundle, test_digits):
+    page = np.full((200, 620), 245, np.uint8)
+    for number, digit in enumerate(test_digits[0][:3]):
+        page[30:170, 20 + 200 * number : 160 + 200 * number] -= np.kron(digit // 2, np.ones((5, 5), np.uint8))
+    with load(served_bundle) as model:
+        expected, boxes = model.predict_page(png(page))
+    body, kind = form(png(page), png(page))
+    answer = server.request("POST", "/v1/predict?layout=page", body, {"content-type": kind})
+    assert answer.status == 200, answer.body
+    assert answer.json["labels"] == expected.labels.tolist() * 2
+    assert len(boxes) == 3
+    given = [(box["picture"], box["left"], box["top"], box["right"], box["bottom"]) for box in answer.json["boxes"]]
+    assert given == [(picture, *box) for picture in (0, 1) for box in boxes.tolist()]
+    blank = png(np.full((100, 100), 255, np.uint8))
+    empty = server.request("POST", "/v1/predict?layout=page", blank, {"content-type": "image/png"})
+    assert (empty.status, empty.json["labels"], empty.json["boxes"]) == (200, [], [])
+    wrong = server.request("POST", "/v1/predict?layout=x", blank, {"content-type": "image/png"})
+    assert (wrong.status, "one, page" in wrong.json["error"]) == (422, True)
+
+
 def test_raw_answers_and_named_artifacts(server, served_bundle, test_digits):
     images = test_digits[0][:300]
     for file in ("digits-float32.tflite", "digits-int8.onnx"):
