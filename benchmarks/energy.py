@@ -1,5 +1,6 @@
 """Energy from the machine's own counters; where it has none that may be read, there is no figure."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .workers import Worker
+from .workers import Worker, WorkerError
 
 __all__ = ["NO_ENERGY", "Counter", "Energies", "measure_energies", "measure_energy"]
 
+_LOG = logging.getLogger("edgepress")
 _SECONDS = 1.5
 
 _POWERCAP = Path("/sys/class/powercap")
@@ -74,8 +76,12 @@ def measure_energies(subjects: Sequence[dict[str, Any]], images: Path, counter: 
         return Energies([], counter.reason)
     rows: list[dict[str, float] | None] = []
     for subject in subjects:
-        with Worker(subject, images) as worker:
-            rows.append(measure_energy(counter, partial(_work, worker)))
+        try:
+            with Worker(subject, images) as worker:
+                rows.append(measure_energy(counter, partial(_work, worker)))
+        except WorkerError as error:
+            _LOG.warning("benchmark: %s", error)
+            rows.append(None)
     return Energies(rows, None)
 
 

@@ -7,8 +7,8 @@ new memory layout changes. A ratio to the baseline is formed inside each round, 
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from .intervals import repeat_interval
 from .workers import Worker, WorkerError
 
-__all__ = ["PACES", "Pace", "Samples", "find_warmup", "measure_speed", "summarize"]
+__all__ = ["BATCH", "PACES", "Pace", "Samples", "find_warmup", "measure_speed", "summarize"]
 
 _LOG = logging.getLogger("edgepress")
+BATCH = 256
 _QUANTILES = (0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 _COST_CALLS = 2_000
 # Fewer samples than this leave less than ten beyond the quantile.
@@ -39,20 +40,15 @@ class Pace:
     turn_us: float
     """Time of one turn."""
     batches: tuple[int, ...]
-    """Images a batch; the last but one is what `throughput_per_s` states."""
+    """Images a batch; `BATCH`, whose throughput the table shows, is one of them."""
     thorough: bool
     """Measure the rest, too: more threads, energy, perturbed images, conformance."""
 
-    @property
-    def batch(self) -> int:
-        """The batch whose throughput the table shows."""
-        return 256
-
 
 PACES = {
-    "quick": Pace(repetitions=3, rounds=5, turn_us=8_000, batches=(32, 256), thorough=False),
-    "default": Pace(repetitions=6, rounds=15, turn_us=16_000, batches=(8, 32, 128, 256, 1024), thorough=True),
-    "frontier": Pace(repetitions=12, rounds=30, turn_us=20_000, batches=(8, 32, 128, 256, 1024, 4096), thorough=True),
+    "quick": Pace(repetitions=3, rounds=5, turn_us=8_000, batches=(32, BATCH), thorough=False),
+    "default": Pace(repetitions=6, rounds=15, turn_us=16_000, batches=(8, 32, 128, BATCH, 1024), thorough=True),
+    "frontier": Pace(repetitions=12, rounds=30, turn_us=20_000, batches=(8, 32, 128, BATCH, 1024, 4096), thorough=True),
 }
 
 
@@ -116,21 +112,14 @@ def measure_speed(
     return samples
 
 
-class _noting_failure:
+@contextmanager
+def _noting_failure(samples: Samples) -> Iterator[None]:
     """Turn a `WorkerError` into the row's failure and go on."""
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if isinstance(error, WorkerError):
-            self._samples.failure = str(error)
-            _LOG.warning("benchmark: %s", error)
-            return True
-        return False
+    try:
+        yield
+    except WorkerError as error:
+        samples.failure = str(error)
+        _LOG.warning("benchmark: %s", error)
 
 
 def _repetition(workers: dict[int, Worker], samples: list[Samples], pace: Pace, rng: np.random.Generator) -> None:
@@ -215,7 +204,7 @@ def summarize(row: Samples, base: Samples) -> dict[str, Any]:
         "warmup_calls": int(np.median(row.warmup_calls)),
         "harness_cost_us": cost,
         "harness_share": cost / float(np.median(pooled)),
-        "throughput_per_s": max((b["images_per_s"] for b in batches if b["size"] == 256), default=None),
+        "throughput_per_s": max((b["images_per_s"] for b in batches if b["size"] == BATCH), default=None),
         "batches": batches,
         "cold_start_us": {
             part: float(np.median([start[part] for start in row.cold_start_us])) for part in row.cold_start_us[0]

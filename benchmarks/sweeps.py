@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .speed import Pace
+from .speed import BATCH, Pace
 from .workers import Worker, WorkerError
 
 __all__ = ["sweep_threads", "thread_counts"]
@@ -55,12 +55,12 @@ def _sweep(subject: dict[str, Any], images: Path, pace: Pace, counts: Sequence[i
                 one = np.median(worker.ask("latency", what="run", warmup=0, count=10)["ns"])
                 calls = int(np.clip(1000 * pace.turn_us / one, 10, 1_000))
                 latencies[count] += worker.ask("latency", what="run", warmup=0, count=calls)["ns"]
-                batches[count] += worker.ask("batch", size=pace.batch, count=3)["ns"]
+                batches[count] += worker.ask("batch", size=BATCH, count=3)["ns"]
     return [
         {
             "threads": count,
             "p50_us": float(np.median(latencies[count])) / 1000,
-            "images_per_s": 1e9 * pace.batch / float(np.median(batches[count])),
+            "images_per_s": 1e9 * BATCH / float(np.median(batches[count])),
         }
         for count in counts
     ]
