@@ -4,9 +4,7 @@ A `.tflite` file holds them as a metadata buffer, an `.onnx` file as a metadata 
 both the same JSON.
 """
 
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 
 from .contract import Preprocessing
@@ -61,6 +59,9 @@ class Embedded:
 
 def packed_labels(content: bytes) -> tuple[str, ...] | None:
     """Class names from the text file that TFLite's metadata tools append to a `.tflite` as a zip; None without one."""
+    import io
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(".txt") and m.file_size < 1 << 20]

@@ -1,7 +1,6 @@
 """From a path to a model file's bytes, and to what is known about them."""
 
 import hashlib
-import lzma
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +91,8 @@ def read_source(source: Source) -> bytes:
 
 
 def _unpack(path: Path, content: bytes) -> bytes:
+    import lzma
+
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_UNPACKED_LIMIT)
     try:
         data = decompressor.decompress(content, max_length=_UNPACKED_LIMIT)

@@ -1,7 +1,6 @@
 """LiteRT and tflite-runtime: one Python interface, two builds."""
 
 import importlib
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ _MODULES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 class InterpreterSession:
     """A `.tflite` file in LiteRT's or tflite-runtime's interpreter."""
 
-    chunk = 64
+    chunk = 256
 
     def __init__(self, name: str, content: bytes, threads: int, delegate: bool) -> None:
         module = _MODULES[name]
@@ -66,7 +65,11 @@ class InterpreterSession:
         """
         exact = name == "tflite-runtime" or not delegate
         integers = np.dtype(self.inputs[0].dtype).kind in "iu" and len(self.inputs) == 1
-        return exact and integers and platform.machine().lower() not in ("x86_64", "amd64", "i686")
+        if not (exact and integers):
+            return False
+        import platform
+
+        return platform.machine().lower() not in ("x86_64", "amd64", "i686")
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """One array per input, of its exact type; one new array per output."""

@@ -1,0 +1,62 @@
+"""What an installation takes on a Raspberry Pi: base and one backend, from the wheels that pip would choose there.
+
+    python -m edgepress.benchmarks.studies.installed_size
+
+Needs the network. Wheels are unpacked for aarch64 and Python 3.11; bytes of all files, without compiled bytecode.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import edgepress.cli
+import edgepress.runtime
+
+__all__ = ["measure_installed_size"]
+
+_BASE = ("click>=8.1", "flatbuffers>=24.3", "tflite>=2.18")
+_INSTALLS = {
+    "base": ("numpy", *_BASE),
+    "base + tflite-runtime": ("numpy<2", "tflite-runtime>=2.14", *_BASE),
+    "base + LiteRT": ("numpy", "ai-edge-litert>=2.3,<2.4", *_BASE),
+    "base + onnxruntime": ("numpy", "onnxruntime>=1.31,<1.32", *_BASE),
+}
+_PLATFORMS = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
+
+
+def measure_installed_size() -> dict[str, int]:
+    """Installed bytes by install, edgepress' own runtime and command line included.
+
+    Backends are taken without their dependencies beside numpy, with which alone they run.
+    """
+    parts = [Path(str(package.__file__)).parent for package in (edgepress.runtime, edgepress.cli)]
+    own = sum(file.stat().st_size for part in parts for file in part.rglob("*.py"))
+    return {name: own + _installed(requirements) for name, requirements in _INSTALLS.items()}
+
+
+def _installed(requirements: tuple[str, ...]) -> int:
+    only = ("--no-deps", "--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--no-compile")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, *only, *_PLATFORMS]
+        subprocess.run([*command, *requirements], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="bytes instead of a Markdown table")
+    options = parser.parse_args()
+    sizes = measure_installed_size()
+    if options.json:
+        print(json.dumps(sizes))
+        return
+    print("| installation on aarch64 | MB |\n| --- | ---: |")
+    for name, size in sizes.items():
+        print(f"| {name} | {size / 1e6:.1f} |")
+
+
+if __name__ == "__main__":
+    _main()
