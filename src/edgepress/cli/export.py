@@ -78,7 +78,7 @@ def command(
     if place is not None and place.with_page and result.manifest.artifacts:
         site = str(write_static_site(out, Path(out) / "site"))
     rows = [
-        f"{a.file:32} {a.bytes:>10,} bytes  {_metric(a.metrics)}  sparsity {a.sparsity:.2f}"
+        f"{a.file:32} {a.bytes:>10,} bytes{_packed(a.metrics)}  {_metric(a.metrics)}  sparsity {a.sparsity:.2f}"
         for a in result.manifest.artifacts
     ]
     summary = {
@@ -105,6 +105,10 @@ def _named(models: tuple[str, ...]) -> dict[str, str]:
             raise InputError(f"two models are called {name!r}: give them names, as in float=a.keras pressed=b.keras")
         named[name] = path
     return named
+
+
+def _packed(metrics: dict[str, float]) -> str:
+    return f", packed {metrics['packed_bytes']:,}" if "packed_bytes" in metrics else ""
 
 
 def _metric(metrics: dict[str, float]) -> str:
