@@ -35,9 +35,9 @@ addEventListener("load", () => {
     }
   }
   const broken = [...document.images].filter(i => !i.naturalWidth).length;
-  document.title = JSON.stringify({cut, broken, images: document.images.length, wide,
+  parent.postMessage(JSON.stringify({cut, broken, images: document.images.length, wide,
     loaded: performance.getEntriesByType("resource").filter(r => !r.name.startsWith("data:")).map(r => r.name),
-    page: document.documentElement.scrollWidth, paper: getComputedStyle(document.body).backgroundColor});
+    page: document.documentElement.scrollWidth, paper: getComputedStyle(document.body).backgroundColor}), "*");
 });
 </script>
 """
@@ -68,7 +68,13 @@ def browse(chromium, page, width, *, dark, screenshot=None):
     if screenshot is not None:
         command += [f"--screenshot={screenshot}", f"--window-size={width},6000", f"file://{page}"]
     else:
-        command += ["--dump-dom", f"--window-size={width},2000", f"file://{page}"]
+        # A window is at least 500 wide: a frame is as narrow as a phone, and reports to the page around it.
+        frame = page.with_name("frame.html")
+        frame.write_text(
+            "<script>addEventListener('message', e => document.title = e.data)</script>"
+            f'<iframe src="{page.name}" style="border:0;width:{width}px;height:2000px"></iframe>'
+        )
+        command += ["--dump-dom", f"--window-size={width + 100},2000", f"file://{frame}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout
 
