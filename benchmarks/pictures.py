@@ -165,7 +165,9 @@ def _log_axis(axes: Any) -> None:
     """Logarithmic, with ticks at 1, 2 and 5 so that a short range has some, too; few where it is long."""
     ticker = require("matplotlib.ticker", extra="toolkit")
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    low, high = axes.get_xlim()
+    steps = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps, numticks=8))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda value, _: "")
 
