@@ -123,9 +123,10 @@ def _call(node: Node, path: tuple[str, ...], tensors: list[Any], layers: dict[tu
         return
     try:
         yield layers[*path, node.name](tensors if node.class_name in MERGES or len(tensors) > 1 else tensors[0])
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:
+        # Keras raises whatever comes up where shapes and arguments do not fit.
         reason = re.sub(r"\s+", " ", str(error))[:200]
         raise InputError(f"layer {node.name!r} ({node.class_name}) cannot be rebuilt: {reason}") from None
 

@@ -5,6 +5,8 @@ itself: none of that is followed. What is read are plain, hard-linked arrays who
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -43,36 +45,50 @@ class Hdf5File:
 
     def attributes(self, path: str = "/") -> dict[str, Any]:
         """Attributes of a group."""
-        found = self._find(path)
-        if found is None:
-            raise InputError(f"{self._name} holds no {path!r}: save the model again")
-        return dict(found.attrs)
+        with self._refusing_damage():
+            found = self._find(path)
+            if found is None:
+                raise InputError(f"{self._name} holds no {path!r}: save the model again")
+            return dict(found.attrs)
 
     def children(self, path: str) -> list[str]:
         """Names in a group; none where there is no such group."""
-        group = self._find(path)
-        return list(group) if isinstance(group, self._h5py.Group) else []
+        with self._refusing_damage():
+            group = self._find(path)
+            return list(group) if isinstance(group, self._h5py.Group) else []
 
     def array(self, path: str) -> NDArray[Any]:
         """One array, read whole."""
-        dataset = self._find(path)
-        if not isinstance(dataset, self._h5py.Dataset):
-            raise InputError(f"{self._name} holds no array {path!r}: save the model again")
-        if dataset.external or dataset.is_virtual:
-            raise InputError(f"{self._name}: array {path!r} lies in another file: store it in the file itself")
-        if dataset.dtype.kind not in "fiu":
-            raise InputError(f"{self._name}: array {path!r} is {dataset.dtype}: numbers are allowed")
-        # Each array has to bring its bytes; together they cannot be more than the file.
-        self._left -= dataset.nbytes
-        if dataset.id.get_storage_size() < dataset.nbytes or self._left < 0:
-            raise InputError(
-                f"{self._name}: array {path!r} declares {dataset.nbytes} bytes that the file does not hold"
-            )
-        return np.asarray(dataset[()])
+        with self._refusing_damage():
+            dataset = self._find(path)
+            if not isinstance(dataset, self._h5py.Dataset):
+                raise InputError(f"{self._name} holds no array {path!r}: save the model again")
+            if dataset.external or dataset.is_virtual:
+                raise InputError(f"{self._name}: array {path!r} lies in another file: store it in the file itself")
+            if dataset.dtype.kind not in "fiu":
+                raise InputError(f"{self._name}: array {path!r} is {dataset.dtype}: numbers are allowed")
+            # Each array has to bring its bytes; together they cannot be more than the file.
+            self._left -= dataset.nbytes
+            if dataset.id.get_storage_size() < dataset.nbytes or self._left < 0:
+                raise InputError(
+                    f"{self._name}: array {path!r} declares {dataset.nbytes} bytes that the file does not hold"
+                )
+            return np.asarray(dataset[()])
 
     def total_weights(self) -> int:
         """How many numbers the file can hold at most, going by its size."""
         return self._left // 2
+
+    @contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        """What h5py raises on damaged structures, as one error that says so."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).strip("'\"")[:150]
+            raise InputError(f"{self._name} is a damaged HDF5 file ({reason}): save the model again") from None
 
     def _find(self, path: str) -> Any:
         """Walk to an object along hard links only."""

@@ -134,7 +134,8 @@ def make_layer(class_name: str, name: str, options: dict[str, Any], trainable: b
     used = dict.fromkeys(_INITIALIZED.get(class_name, ()), initializer)
     try:
         return getattr(layers, class_name)(name=name, trainable=trainable, **options, **used)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
+        # Keras raises whatever comes up where an argument makes no sense.
         raise InputError(f"layer {name!r} ({class_name}) cannot be rebuilt: {_one_line(error)}") from None
 
 

@@ -1,5 +1,6 @@
 """Files that other people's Keras wrote: opened equal, or refused by name; nothing in them runs."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -328,3 +329,29 @@ def test_weights_alone_are_refused(tmp_path):
     autoencoder(tf_keras).save_weights(tmp_path / "weights.h5")
     with pytest.raises(InputError, match="weights without a model"):
         open_keras(tmp_path / "weights.h5")
+
+
+def places(value, path=()):
+    """Every place in a nested config."""
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key)
+            yield from places(item, (*path, key))
+
+
+def test_nonsense_in_a_config_is_refused_or_changes_nothing_that_matters(tmp_path):
+    path = saved(tmp_path, autoencoder(tf_keras))
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    nonsense = [None, -1, 10**9, [], {}, "x", True, [[1]], 3.5]
+    rng = np.random.default_rng(0)
+    for number, index in enumerate(rng.choice(len(list(places(config))), 36, replace=False)):
+        changed = json.loads(json.dumps(config))
+        *outer, last = list(places(config))[index]
+        inner = changed
+        for key in outer:
+            inner = inner[key]
+        inner[last] = nonsense[number % len(nonsense)]
+        rezip(path, "config.json", json.dumps(changed))
+        with contextlib.suppress(InputError):
+            open_keras(path)
