@@ -40,10 +40,10 @@ class InterpreterSession:
                 ),
             )
             self._interpreter.allocate_tensors()
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+            names = _signature_names(self._interpreter)
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{name} cannot load the model: {' '.join(str(error).split())}") from None
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        names = _signature_names(self._interpreter)
         self.inputs = tuple(_spec(detail, names) for detail in inputs)
         self.outputs = tuple(_spec(detail, names) for detail in outputs)
         self._input_indices = [detail["index"] for detail in inputs]
