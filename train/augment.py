@@ -50,10 +50,10 @@ class Distortion:
 def distort(
     images: NDArray[np.uint8], rng: np.random.Generator, distortion: Distortion = Distortion()
 ) -> NDArray[np.uint8]:
-    """One distorted copy of each image (n, height, width), bilinear; what comes in from outside is 0."""
+    """One distorted copy of each image (n, height, width[, 3]), bilinear; what comes in from outside is 0."""
     cv2 = require("cv2", extra="scan")
     count = len(images)
-    height, width = images.shape[1:]
+    height, width = images.shape[1:3]
     centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     columns, rows = columns - centre[0], rows - centre[1]
@@ -78,14 +78,14 @@ def make_pool(
     """The images and `copies` distorted ones of each, as a memory-mapped file that is written whole or not at all.
 
     Args:
-        images: (n, height, width).
+        images: (n, height, width[, 3]).
         path: A `.npy` file; where it is there already, it is opened.
         copies: Distorted copies; each depends on the seed and its own number alone.
         seed: Decides every copy.
         distortion: How far they are bent.
 
     Returns:
-        Shape (1 + copies, n, height, width), read only; the first is `images`.
+        Shape (1 + copies, n, height, width[, 3]), read only; the first is `images`.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from .rates import SCHEDULES
 
 __all__ = ["PRESETS", "TrainConfig"]
 
-PRESETS = ("quick", "default")
+PRESETS = ("quick", "default", "frontier")
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,16 @@ class TrainConfig:
     """Share of each target that is spread over all classes (Szegedy et al. 2016)."""
     shift: int = 1
     """Training images are moved by up to this many pixels each way, anew each epoch."""
+    copies: int = 0
+    """Distorted copies (affine, elastic) of each training image, made once before a fit; they take the place of
+    `shift`. 0 for none."""
+    teacher: str = ""
+    """Who teaches the float model: a model's name, which is fitted first, or a Keras file of the user's. Empty for
+    labels alone."""
+    teacher_epochs: int = 40
     distill: float = 0.5
-    """Share of the float model's own answers in the targets of pressing; the rest is the label (Hinton et al. 2015,
-    temperature 1)."""
+    """Share of the teacher's answers in the targets, the rest is the label (Hinton et al. 2015, temperature 1). In
+    pressing the float model is the teacher."""
     pruning: str = "polynomial"
     """`polynomial`, `constant` or `2:4`."""
     sparsity: float = 0.82
@@ -80,9 +87,9 @@ class TrainConfig:
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(choices))
         self._require("widths", all(type(w) is int and w >= 1 for w in self.widths), "whole numbers from 1")
         self._require("block", len(self.block) == 2 and all(type(b) is int and b >= 1 for b in self.block), "two sizes")
-        for name in ("epochs", "patience", "batch_size"):
+        for name in ("epochs", "teacher_epochs", "patience", "batch_size"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 1, "a whole number from 1")
-        for name in ("prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "seed", "clusters"):
+        for name in ("prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "copies", "seed", "clusters"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 0, "a whole number from 0")
         for name in ("learning_rate", "prune_learning_rate", "cluster_learning_rate", "quantize_learning_rate"):
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .epochs import Epoch, one_hot
+from .epochs import Epoch
 
 __all__ = ["PoolEpochs", "teach"]
 
@@ -44,45 +44,40 @@ class PoolEpochs:
     def __init__(
         self,
         pool: NDArray[np.uint8],
-        labels: NDArray[np.int64],
+        targets: NDArray[np.float32],
         *,
-        classes: int,
         seed: tuple[int, ...],
         logits: NDArray[np.float16] | None = None,
         share: float = 0.9,
-        temperature: float = 0.6,
-        smoothing: float = 0.0,
+        temperature: float = 1.0,
         original_share: float = 0.1,
         passes: int = 1,
     ) -> None:
         """Keep what each epoch is made from.
 
         Args:
-            pool: Shape (1 + copies, n, height, width); the first copy is the images as they are.
-            labels: (n,) class indices.
-            classes: How many there are.
+            pool: Shape (1 + copies, n, height, width[, 3]); the first copy is the images as they are.
+            targets: (n, classes) probabilities.
             seed: With the epoch's number, decides order and copies.
             logits: The teacher's, (1 + copies, n, classes); None trains on labels alone.
-            share: How much of each target is the teacher's answer; the rest is the label.
+            share: How much of each target is the teacher's answer.
             temperature: The teacher's logits are divided by it: below 1 its answers become surer. A teacher trained
                 with label smoothing is never sure, and a small student should not spend its weights on imitating that.
-            smoothing: How much of each label is spread evenly over the classes.
             original_share: Part of the images that are drawn undistorted.
             passes: Passes over the images in one epoch; tiny models spend longer between epochs than in one pass.
         """
-        self._pool, self._labels = pool, labels
-        self._targets = one_hot(labels, classes, smoothing)
+        self._pool, self._targets = pool, targets
         self._seed, self._logits = seed, logits
         self._share, self._temperature = np.float32(share), np.float32(temperature)
         self._original_share, self._passes = original_share, passes
 
     def __len__(self) -> int:
-        return self._passes * len(self._labels)
+        return self._passes * len(self._targets)
 
     def __call__(self, epoch: int) -> Epoch:
         """Make the epoch with that number."""
         rng = np.random.default_rng([*self._seed, epoch])
-        order = np.concatenate([rng.permutation(len(self._labels)) for _ in range(self._passes)])
+        order = np.concatenate([rng.permutation(len(self._targets)) for _ in range(self._passes)])
         copies = rng.integers(1, len(self._pool), len(order)) if len(self._pool) > 1 else np.zeros(len(order), int)
         copies[rng.random(len(order)) < self._original_share] = 0
         targets = self._targets[order]

@@ -1,5 +1,6 @@
 """The verbs: fit a float baseline, press it, or both; each writes a `.keras` file with its history beside it."""
 
+import dataclasses
 import hashlib
 import logging
 import math
@@ -15,16 +16,18 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.runtime import InputError
 
+from .augment import make_pool
 from .checkpoint import Checkpoint
 from .cluster import add_clustering, strip_clustering
 from .config import TrainConfig
+from .distill import PoolEpochs, teach
 from .environment import make_deterministic
-from .epochs import LabelledEpochs, one_hot, shift_images
+from .epochs import EpochSource, LabelledEpochs, one_hot, shift_images
 from .fit import FitPlan, Validation, fit, predictor
 from .fold import fold_batch_norm
 from .history import History
 from .keras_file import open_keras, save_keras
-from .models import build_network, output_kind
+from .models import MODELS, build_network, output_kind
 from .prune import add_pruning, sparsity, strip_pruning
 from .quantize import add_quantization, release_clusters
 from .rates import rate_schedule
@@ -129,8 +132,26 @@ def train_baseline(
     if finished := run.finished():
         return finished
     run.check(network)
-    run.fit(network, "float")
+    teacher = None
+    if config.teacher and config.distill:
+        initial = network.get_weights()
+        expert = _teacher(run, dataset, config, Path(path))
+        network.set_weights(initial)
+        teacher = _probabilities(predictor(expert), output_kind(expert))
+    run.fit(network, "float", teacher=teacher)
     return run.finish(network)
+
+
+def _teacher(run: "_Run", dataset: Dataset, config: TrainConfig, path: Path) -> Any:
+    """The model that teaches the one at `path`: the user's own, or a new one beside it."""
+    if config.teacher not in MODELS:
+        expert = open_keras(config.teacher).model
+        run.check(expert)
+        return expert
+    alone = dataclasses.replace(config, model=config.teacher, teacher="", epochs=config.teacher_epochs)
+    beside = path.with_name(f"{path.stem}-teacher.keras")
+    train_baseline(dataset, alone, beside)
+    return open_keras(beside).model
 
 
 def press_model(
@@ -256,14 +277,7 @@ class _Run:
         """Run the fit with that name in the config, or what is left of it."""
         config = self._config
         seed = (config.seed, _FITS.index(name))
-        source = LabelledEpochs(
-            self._images,
-            self._targets,
-            seed=seed,
-            augment=(lambda images, rng: shift_images(images, rng, config.shift)) if config.shift else None,
-            teacher=teacher,
-            teacher_share=config.distill,
-        )
+        source = self._source(name, seed, teacher)
         prefix = "" if name == "float" else f"{name}_"
         epochs: int = getattr(config, f"{prefix}epochs")
         rate = rate_schedule(config.schedule, getattr(config, f"{prefix}learning_rate"))
@@ -276,6 +290,24 @@ class _Run:
         )  # fmt: skip
         self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch}
 
+    def _source(
+        self,
+        name: str,
+        seed: tuple[int, ...],
+        teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None,
+    ) -> EpochSource:
+        """What the fit with that name sees."""
+        config = self._config
+        share = config.distill if teacher else 0.0
+        if not config.copies:
+            augment = (lambda images, rng: shift_images(images, rng, config.shift)) if config.shift else None
+            return LabelledEpochs(
+                self._images, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share
+            )
+        pool = make_pool(self._images, self._scratch("pool"), copies=config.copies, seed=config.seed)
+        logits = teach(pool, _logits(teacher), self._scratch(f"{name}-answers")) if teacher else None
+        return PoolEpochs(pool, self._targets, seed=seed, logits=logits, share=share)
+
     def finish(self, model: Any) -> TrainResult:
         """Publish the model and its history, then forget the checkpoints."""
         # The history comes first: a model that is there always has its history, and counts as finished.
@@ -283,11 +315,23 @@ class _Run:
         save_keras(model, self._path)
         for name in _FITS:
             self._checkpoint(name).remove()
+            self._scratch(f"{name}-answers").unlink(missing_ok=True)
+        self._scratch("pool").unlink(missing_ok=True)
         return TrainResult(self._path, self._history)
+
+    def _scratch(self, what: str) -> Path:
+        return self._path.with_name(f".{self._path.stem}-{what}-{self._history.fingerprint[:12]}.npy")
 
     def _checkpoint(self, name: str) -> Checkpoint:
         path = self._path.with_name(f".{self._path.stem}-{name}.checkpoint.npz")
         return Checkpoint(path, self._history.fingerprint)
+
+
+def _logits(
+    probabilities: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A teacher's probabilities as logits: their logarithms."""
+    return lambda images: np.log(np.maximum(probabilities(images), 1e-12))
 
 
 def _digest(model: Any) -> str:

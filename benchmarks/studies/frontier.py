@@ -36,6 +36,7 @@ from edgepress.train.augment import Distortion, make_pool
 from edgepress.train.checkpoint import Checkpoint
 from edgepress.train.distill import PoolEpochs, teach
 from edgepress.train.environment import describe_environment, make_deterministic
+from edgepress.train.epochs import one_hot
 from edgepress.train.fit import FitPlan, Validation, fit, predictor
 from edgepress.train.lowbit import LowBit, build_lowbit_mlp, lowbit_weights
 from edgepress.train.rates import rate_schedule
@@ -133,13 +134,11 @@ class Study:
         """Train on a pool, with the teacher's answers where the settings ask for them."""
         source = PoolEpochs(
             self.reduced(self.pool(how["pool"]), how),
-            self.labels,
-            classes=10,
+            one_hot(self.labels, 10, how.get("smoothing", 0.0)),
             seed=(self.seed,),
             logits=self.teacher_logits(how["pool"]) if how.get("distill") else None,
             share=how.get("distill", 0.0),
             temperature=how.get("temperature", 1.0),
-            smoothing=how.get("smoothing", 0.0),
             passes=how.get("passes", 1),
         )
         plan = FitPlan(

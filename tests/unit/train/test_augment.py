@@ -1,11 +1,27 @@
 """Distortion moves ink and keeps it; pools are whole or not there."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from edgepress.data import Dataset
 from edgepress.runtime import InputError
+from edgepress.train import TrainConfig, open_keras, train, train_baseline
 from edgepress.train.augment import Distortion, distort, make_pool
 from edgepress.train.distill import PoolEpochs, teach
+from edgepress.train.epochs import one_hot
+
+
+@pytest.fixture
+def pictures():
+    """Two classes of 12 x 12: bright above or below."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=400)
+    images = rng.integers(0, 90, (400, 12, 12)).astype(np.uint8)
+    images[labels == 0, :6] += 120
+    images[labels == 1, 6:] += 120
+    return Dataset("halves", images[:320], labels[:320], images[320:], labels[320:], ("a", "b"))
 
 
 @pytest.fixture
@@ -57,8 +73,8 @@ def test_epochs_pair_each_copy_with_what_the_teacher_said_about_it(images, tmp_p
         return np.eye(40, dtype=np.float32)[pixels[:, 0, 0]] * 50
 
     logits = teach(pool, teacher, tmp_path / "logits.npy")
-    labels = np.arange(12) % 40
-    source = PoolEpochs(pool, labels, classes=40, seed=(0,), logits=logits, share=1.0, temperature=1.0, passes=3)
+    targets = one_hot(np.arange(12), 40)
+    source = PoolEpochs(pool, targets, seed=(0,), logits=logits, share=1.0, passes=3)
     pixels, targets = source(4)
     assert len(pixels) == len(source) == 36
     np.testing.assert_array_equal(targets.argmax(1), pixels[:, 0, 0])
@@ -72,3 +88,18 @@ def test_epochs_pair_each_copy_with_what_the_teacher_said_about_it(images, tmp_p
 def test_impossible_distortions_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Distortion(**wrong)
+
+
+def test_a_teacher_and_copies_make_a_run_that_leaves_nothing_behind(tmp_path, pictures):
+    config = TrainConfig(
+        widths=(8,), epochs=3, prune_epochs=0, quantize_epochs=1, batch_size=32,
+        copies=2, teacher="cnn", teacher_epochs=2, distill=0.8,
+    )  # fmt: skip
+    result = train(pictures, config, tmp_path / "small.keras")
+    assert result.validation_accuracy > 0.4
+    assert not list(tmp_path.glob(".*"))
+    assert (tmp_path / "small-float-teacher.keras").exists()
+    alone = train_baseline(pictures, dataclasses.replace(config, teacher=""), tmp_path / "alone.keras")
+    taught = open_keras(tmp_path / "small-float.keras").model.get_weights()
+    untaught = open_keras(alone.path).model.get_weights()
+    assert any((a != b).any() for a, b in zip(taught, untaught, strict=True))

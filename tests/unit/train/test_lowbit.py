@@ -5,6 +5,7 @@ import pytest
 
 from edgepress.runtime import InputError
 from edgepress.train.distill import PoolEpochs
+from edgepress.train.epochs import one_hot
 from edgepress.train.fit import FitPlan, Validation, fit, predictor
 from edgepress.train.lowbit import LowBit, build_lowbit_mlp, lowbit_weights
 from edgepress.train.rates import rate_schedule
@@ -20,7 +21,7 @@ def trained():
     how = [LowBit(1, density=0.25, neighbour=0.5), LowBit(7, density=0.9, neighbour=1.0, bias_step=0.0)]
     epochs = 20
     model = build_lowbit_mlp(16, 2, [32], how, (64, 320, 576))
-    source = PoolEpochs(images[None], labels, classes=2, seed=(0,))
+    source = PoolEpochs(images[None], one_hot(labels, 2), seed=(0,))
     rate = rate_schedule("cosine", 5e-3)
     plan = FitPlan("low-bit", epochs, 64, rate, epochs, (0,), settle=epochs - 2, weight_decay=0.1)
     fit(model, source, Validation(images, labels), plan, images=len(source))

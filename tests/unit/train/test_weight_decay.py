@@ -4,6 +4,7 @@ import numpy as np
 
 from edgepress.train import build_mlp
 from edgepress.train.distill import PoolEpochs
+from edgepress.train.epochs import one_hot
 from edgepress.train.fit import FitPlan, Validation, fit
 
 
@@ -13,7 +14,7 @@ def test_kernels_shrink_by_rate_times_decay_each_step():
     model = build_mlp(4, 2, [])
     kernel, bias = model.get_weights()[0].copy(), np.ones(2, np.float32)
     model.set_weights([kernel, bias])
-    source = PoolEpochs(images, labels, classes=2, seed=(0,), smoothing=1.0)
+    source = PoolEpochs(images, one_hot(labels, 2, smoothing=1.0), seed=(0,))
     plan = FitPlan("decay", 1, 16, lambda progress: 0.1, 1, (0,), weight_decay=0.5)
     fit(model, source, Validation(images[0], labels), plan, images=len(source))
     shrunk, kept = model.get_weights()
