@@ -9,10 +9,10 @@ from .common import data_option, emit, json_option, out_option, overwrite_option
 @data_option
 @click.option(
     "--preset",
-    type=click.Choice(["quick", "default"]),
+    type=click.Choice(["quick", "default", "frontier"]),
     default="default",
     show_default=True,
-    help="quick: at most 3 minutes on two cores; default: at most 8.",
+    help="quick: at most 3 minutes on two cores; default: at most 8; frontier: hours.",
 )
 @seed_option
 @out_option("Run folder: models, bundle/ and bundle/report/. A new one below runs/ when not given.")

@@ -55,7 +55,7 @@ def press(
     Args:
         data: As `load_dataset` takes it.
         out: The run folder; a new one below `runs/` when None.
-        preset: `quick` or `default`.
+        preset: `quick`, `default` or `frontier`.
         seed: Makes the run reproducible.
         overwrite: Start again in a run folder that is finished or that another press began.
         budget: Search widths and sparsities for the best pressed model within these limits.
