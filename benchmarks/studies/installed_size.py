@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import edgepress.cli
+import edgepress
 import edgepress.runtime
 
 __all__ = ["measure_installed_size"]
@@ -32,7 +32,7 @@ def measure_installed_size() -> dict[str, int]:
 
     Backends are taken without their dependencies beside numpy, with which alone they run.
     """
-    parts = [Path(str(package.__file__)).parent for package in (edgepress.runtime, edgepress.cli)]
+    parts = [Path(str(edgepress.runtime.__file__)).parent, Path(str(edgepress.__file__)).parent / "cli"]
     own = sum(file.stat().st_size for part in parts for file in part.rglob("*.py"))
     return {name: own + _installed(requirements) for name, requirements in _INSTALLS.items()}
 
