@@ -2,7 +2,11 @@
 
     python -m edgepress.benchmarks.studies.figures README.md press runs/mnist-default-1/bundle/report/report.json
 
-puts a report's table between `<!-- figures: press -->` and `<!-- end -->`.
+puts a report's table between `<!-- figures: press -->` and `<!-- end -->`; with `-` for the report, what stands on
+standard input:
+
+    python -m edgepress.benchmarks.studies.installed_size |
+        python -m edgepress.benchmarks.studies.figures README.md installed-size -
 """
 
 import re
@@ -34,6 +38,9 @@ def insert_figures(page: Path, name: str, text: str) -> None:
 
 def _main() -> None:
     page, name, report_file = sys.argv[1:]
+    if report_file == "-":
+        insert_figures(Path(page), name, sys.stdin.read())
+        return
     report = read_report(report_file)
     command = f"python -m edgepress.benchmarks.studies.figures {page} {name} {report_file}"
     made = f"Written by `scripts/press` and `{command}` on {report['created'][:10]}."
