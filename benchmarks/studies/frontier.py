@@ -132,11 +132,12 @@ class Study:
 
     def fit(self, name: str, model: Any, how: dict[str, Any]) -> None:
         """Train on a pool, with the teacher's answers where the settings ask for them."""
+        pools = how["pool"].split("+")
         source = PoolEpochs(
-            self.reduced(self.pool(how["pool"]), how),
+            self.reduced(_joined([self.pool(pool) for pool in pools]), how),
             one_hot(self.labels, 10, how.get("smoothing", 0.0)),
             seed=(self.seed,),
-            logits=self.teacher_logits(how["pool"]) if how.get("distill") else None,
+            logits=_joined([self.teacher_logits(pool) for pool in pools]) if how.get("distill") else None,
             share=how.get("distill", 0.0),
             temperature=how.get("temperature", 1.0),
             passes=how.get("passes", 1),
@@ -215,6 +216,11 @@ class Study:
         content = write_lowbit_tflite(found, layers[0].bits, essentials=text, pool=pool)
         write_file(path, content)
         return content
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Pools, or what was said about them, as one; a single one stays on disk."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def build_cnn(filters: list[int]) -> Any:
