@@ -16,11 +16,11 @@ from edgepress.runtime.embedded import EMBEDDED_KEY
 from edgepress.runtime.extras import require
 from edgepress.train.lowbit import LowBitWeights
 
+from .tflite_finish import to_flatbuffer
+
 __all__ = ["pack_integers", "write_lowbit_tflite"]
 
 _SCHEMA_VERSION = 3
-_IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16
 
 
 def pack_integers(integers: NDArray[np.int8], bits: int) -> NDArray[np.uint8]:
@@ -137,18 +137,7 @@ class _Writer:
 
     def content(self) -> bytes:
         """The file."""
-        import flatbuffers
-
-        class AlignedBuilder(flatbuffers.Builder):
-            """The generated code leaves out the schema's alignment of buffers, which kernels rely on."""
-
-            def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
-                offset: int = super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
-                return offset
-
-        builder = AlignedBuilder(1024)
-        builder.Finish(self.model.Pack(builder), file_identifier=_IDENTIFIER)
-        return bytes(builder.Output())
+        return to_flatbuffer(self.model)
 
     def _buffer(self, content: bytes) -> int:
         buffer = self.schema.BufferT()

@@ -12,7 +12,7 @@ from edgepress.runtime.extras import require
 
 from .tflite_metadata import append_labels, model_metadata
 
-__all__ = ["finish_tflite"]
+__all__ = ["finish_tflite", "to_flatbuffer"]
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
@@ -60,7 +60,7 @@ def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedd
     model.description = name.encode()
     _add_metadata(schema, model, "TFLITE_METADATA", metadata)
     _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_json().encode())
-    return append_labels(_pack(model), embedded.labels)
+    return append_labels(to_flatbuffer(model), embedded.labels)
 
 
 def _free_the_batch(graph: Any) -> None:
@@ -147,7 +147,8 @@ def _add_metadata(schema: Any, model: Any, name: str, content: bytes) -> None:
     model.metadata = [*(m for m in model.metadata or [] if m.name != entry.name), entry]
 
 
-def _pack(model: Any) -> bytes:
+def to_flatbuffer(model: Any) -> bytes:
+    """The bytes of a model in the schema's object form, buffers aligned as the schema demands."""
     import flatbuffers
 
     class AlignedBuilder(flatbuffers.Builder):
