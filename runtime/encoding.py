@@ -1,6 +1,7 @@
 """Arrays people have, as the tensor that a model takes; and the tensor it gives, as probabilities."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ _PIXEL = np.dtype(np.uint8)
 _CLASSES = 64
 """Up to so many, a product with a square of ones is the quickest sum of rows."""
 
-_Write = Callable[[NDArray[np.uint8], NDArray[Any]], None]
+_Write = Callable[[NDArray[np.uint8], NDArray[Any]], Any]
 
 
 class InputEncoder:
@@ -38,17 +39,15 @@ class InputEncoder:
             raise InputError(
                 f"the contract's picture holds {contract.size} numbers, the model takes {self._size}: export it again"
             )
+        self.one: Callable[[NDArray[Any]], NDArray[Any] | None] = _no_single
+        """One picture as the model's input: a buffer that the next call writes again. None for what is not one."""
         # A grey picture's channel may be written or left out.
-        self._singles: dict[tuple[int, ...], NDArray[Any]] = {}
         self._shapes = {self._row, (self._size,), self._row[:-1] if self._row[-1:] == (1,) else self._row}
         if contract is not None:
             self._shapes |= {contract.shape, (contract.height, contract.width, contract.channels)}
             self._write = _writer(contract, spec)
             self._buffer = np.empty((1, self._size), self._dtype)
-            single = np.empty((1, *self._row), self._dtype)
-            self._single = single
-            singles = self._shapes | {(1, *shape) for shape in self._shapes}
-            self._singles = {shape: _octets(single.reshape(shape)) for shape in singles}
+            self.one = _single(self._write, np.empty((1, *self._row), self._dtype), self._shapes)
             low, high = contract.normalize(np.array([0, 255], np.uint8)).tolist()
             slack = (high - low) * 1e-3
             self._range = (low - slack, high + slack)
@@ -90,14 +89,6 @@ class InputEncoder:
                 f"{self._range[1]:.3g}; pass pixels as uint8, or normalize them"
             )
 
-    def one(self, image: NDArray[Any]) -> NDArray[Any] | None:
-        """One picture as the model's input: a buffer that the next call writes again. None for what is not one."""
-        view = self._singles.get(image.shape)
-        if view is None or image.dtype is not _PIXEL:
-            return None
-        self._write(image, view)
-        return self._single
-
     def encode(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Rows of checked images (n, size) as the model's input, shape (n, ...) of the spec.
 
@@ -115,6 +106,27 @@ class InputEncoder:
         return buffer.reshape(shape)
 
 
+def _no_single(image: NDArray[Any]) -> None:
+    return None
+
+
+def _single(
+    write: _Write, single: NDArray[Any], shapes: set[tuple[int, ...]]
+) -> Callable[[NDArray[Any]], NDArray[Any] | None]:
+    # A closure, as `_softmax` is: at 1 microsecond a model, looking up attributes is several percent of the time.
+    views = {shape: _octets(single.reshape(shape)) for shape in shapes | {(1, *shape) for shape in shapes}}
+    view_of = views.get
+
+    def one(image: NDArray[Any]) -> NDArray[Any] | None:
+        view = view_of(image.shape)
+        if view is None or image.dtype is not _PIXEL:
+            return None
+        write(image, view)
+        return single
+
+    return one
+
+
 def _octets(array: NDArray[Any]) -> NDArray[Any]:
     """Bytes as uint8, in which adding wraps around; wider types as they are."""
     return array.view(np.uint8) if array.itemsize == 1 else array
@@ -129,11 +141,12 @@ def _writer(contract: Preprocessing, spec: TensorSpec) -> _Write:
     dtype = np.dtype(spec.dtype)
     if spec.quantization is None and dtype == np.float32:
         scale, offset = np.array(contract.scale, np.float32), np.array(contract.offset, np.float32)
+        if not offset:
+            return partial(np.multiply, scale)
 
         def scaled(pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
             np.multiply(pixels, scale, out)
-            if contract.offset:
-                np.add(out, offset, out)
+            np.add(out, offset, out)
 
         return scaled
     real = contract.normalize(np.arange(256, dtype=np.uint8))
@@ -143,11 +156,7 @@ def _writer(contract: Preprocessing, spec: TensorSpec) -> _Write:
     octets = table.view(np.uint8)
     shift = np.array(octets[0], np.uint8)
     if np.array_equal(octets, np.arange(256, dtype=np.uint8) + shift):
-
-        def shifted(pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
-            np.add(pixels, shift, out)
-
-        return shifted
+        return partial(np.add, shift)
     translation = octets.tobytes()
 
     def translated(pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
@@ -162,23 +171,14 @@ class OutputDecoder:
     def __init__(self, spec: TensorSpec, meaning: str | None) -> None:
         self._quantization = spec.quantization
         self._meaning = meaning
-        self._powers: NDArray[np.float32] | None = None
+        self.probabilities: Callable[[NDArray[Any]], NDArray[np.float32]] = self._probabilities
+        """From outputs to shape (n, classes), float32; rows sum to 1."""
         small = len(spec.shape) == 2 and 0 < spec.shape[1] <= _CLASSES
         if meaning == "logits" and spec.dtype == "int8" and small and (spec.scale or np.inf) * 255 < _EXPONENT:
             assert spec.scale is not None
-            # exp of every int8 logit, relative to the largest there can be; indexed by the byte.
-            # take() counts a negative index from the end, which puts the negative logits in the second half.
-            distances = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) - 127
-            self._powers = np.exp(distances * spec.scale).astype(np.float32)
-            self._ones = np.ones((spec.shape[1], spec.shape[1]), np.float32)
+            self.probabilities = _softmax(spec.scale, spec.shape[1])
 
-    def probabilities(self, output: NDArray[Any]) -> NDArray[np.float32]:
-        """Shape (n, classes), float32; rows sum to 1."""
-        if self._powers is not None:
-            powers = self._powers.take(output)
-            # The product with ones holds each row's sum in the shape of the row: half the time of sum and broadcast.
-            np.divide(powers, powers.dot(self._ones), powers)
-            return powers
+    def _probabilities(self, output: NDArray[Any]) -> NDArray[np.float32]:
         real = output if self._quantization is None else self._quantization.dequantize(output)
         values = np.asarray(real, np.float32).reshape(len(output), int(np.prod(output.shape[1:])))
         if self._meaning == "probabilities" or (self._meaning is None and _are_probabilities(values)):
@@ -186,6 +186,24 @@ class OutputDecoder:
         powers = np.exp(values - values.max(axis=1, keepdims=True))
         result: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
         return result
+
+
+def _softmax(scale: float, classes: int) -> Callable[[NDArray[np.int8]], NDArray[np.float32]]:
+    """softmax of int8 logits, by a table."""
+    # exp of every int8 logit, relative to the largest there can be; indexed by the byte.
+    # take() counts a negative index from the end, which puts the negative logits in the second half.
+    distances = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64) - 127
+    power_of = np.exp(distances * scale).astype(np.float32).take
+    ones = np.ones((classes, classes), np.float32)
+    divide = np.divide
+
+    def softmax(output: NDArray[np.int8]) -> NDArray[np.float32]:
+        powers = power_of(output)
+        # The product with ones holds each row's sum in the shape of the row: half the time of sum and broadcast.
+        divide(powers, powers.dot(ones), powers)
+        return powers
+
+    return softmax
 
 
 def _are_probabilities(values: NDArray[np.float32]) -> bool:
