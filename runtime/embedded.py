@@ -5,7 +5,7 @@ both the same JSON.
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .contract import Preprocessing
 from .errors import InputError
@@ -15,8 +15,7 @@ __all__ = ["EMBEDDED_KEY", "Embedded", "packed_labels"]
 EMBEDDED_KEY = "edgepress"
 
 
-@dataclass(frozen=True)
-class Embedded:
+class Embedded(NamedTuple):
     """What a lone model file says about itself."""
 
     labels: tuple[str, ...]

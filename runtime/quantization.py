@@ -3,8 +3,7 @@
 real = (integer - zero_point) * scale        (TensorFlow Lite 8-bit quantization specification)
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Quantization"]
 
 
-@dataclass(frozen=True)
-class Quantization:
+class Quantization(NamedTuple):
     """How one tensor's integers stand for real numbers."""
 
     scale: float

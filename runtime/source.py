@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .errors import ArtifactRefusedError, InputError
 from .manifest import MANIFEST_NAME, Artifact, Manifest
@@ -15,8 +15,7 @@ _UNPACKED_LIMIT = 1 << 29
 """A packed file may unfold to 512 MB, far beyond any model for the edge; the check costs no more memory than that."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A model file that may be loaded."""
 
     path: Path

@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from .base import Session
 __all__ = ["BACKENDS", "Backend", "choose_backends", "open_session", "present_backends"]
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """One runtime that may be installed."""
 
     name: str
