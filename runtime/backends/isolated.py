@@ -28,7 +28,7 @@ _MEMORY = 1 << 30
 _SECONDS = 60.0
 """What loading, or one call, may take before the child is killed."""
 _HEADER = 1 << 20
-_NUMBERS = frozenset("biuf")
+_KINDS = frozenset("biufU")
 
 
 class IsolatedSession:
@@ -120,7 +120,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _write(pipe: IO[bytes], message: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> None:
-    described = [{"dtype": array.dtype.name, "shape": array.shape} for array in arrays]
+    # Texts are objects, whose memory holds addresses: they travel as arrays of characters.
+    arrays = [array.astype(np.str_) if array.dtype == object else array for array in arrays]
+    described = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     pipe.write(json.dumps(message | {"arrays": described}).encode() + b"\n")
     for array in arrays:
         pipe.write(np.ascontiguousarray(array).data)
@@ -136,12 +138,13 @@ def _read(pipe: IO[bytes]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     for described in message["arrays"]:
         dtype, shape = np.dtype(described["dtype"]), tuple(map(int, described["shape"]))
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if dtype.kind not in _NUMBERS or min(shape, default=0) < 0 or size > _MEMORY:
+        if dtype.kind not in _KINDS or min(shape, default=0) < 0 or size > _MEMORY:
             raise ValueError(f"an array of {described}")
         data = pipe.read(size)
         if len(data) < size:
             raise EOFError
-        arrays.append(np.frombuffer(data, dtype).reshape(shape))
+        array = np.frombuffer(data, dtype).reshape(shape)
+        arrays.append(array.astype(object) if dtype.kind == "U" else array)
     return message, arrays
 
 
