@@ -42,16 +42,17 @@ class OnnxSession:
         except Exception as error:
             # The library raises a dozen classes of its own, with Exception as their only common base.
             raise InputError(f"onnxruntime cannot load the model: {' '.join(str(error).split())}") from None
-        self.inputs = tuple(map(_spec, self._session.get_inputs()))
-        self.outputs = tuple(map(_spec, self._session.get_outputs()))
+        try:
+            self.inputs = tuple(map(_spec, self._session.get_inputs()))
+            self.outputs = tuple(map(_spec, self._session.get_outputs()))
+            self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+            """The file's metadata properties."""
+        except UnicodeDecodeError:
+            # The library loads names that are no text, and fails when it is asked for them.
+            raise InputError("the model's names or metadata are no UTF-8 text: the file is damaged") from None
         self._names = [spec.name for spec in self.inputs]
         self._failures = library.capi.onnxruntime_pybind11_state.InvalidArgument
         self.call = self._caller()
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The file's metadata properties."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def _caller(self) -> Callable[[Any], NDArray[Any]]:
         run, source, target, invalid = self._session.run, self._names[0], [self.outputs[0].name], self._failures

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgepress.benchmarks.studies.malformed import KINDS, MEMORY_MB, mutated, outcome
-from edgepress.runtime import ArtifactRefusedError, load
+from edgepress.runtime import ArtifactRefusedError, InputError, load
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -27,6 +27,15 @@ def test_no_malformed_file_kills_its_caller(name, tmp_path):
     assert {row["outcome"] for row in seen} <= {"same", "different", "refused"}
     assert any(row["outcome"] == "refused" for row in seen)
     assert max(row["peak_mb"] for row in seen) < MEMORY_MB
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("spliced", 234), ("oversized", 268), ("flipped", 764)])
+def test_names_that_are_no_text_are_refused(kind, seed, tmp_path):
+    # ONNX Runtime loads these and fails with UnicodeDecodeError when it is asked for their names.
+    path = tmp_path / "digits-int8.onnx"
+    path.write_bytes(mutated((GOLDEN / path.name).read_bytes(), kind, seed))
+    with pytest.raises(InputError, match="UTF-8"):
+        load(path)
 
 
 def test_a_bundle_refuses_every_one(bundle_of):
