@@ -33,7 +33,9 @@ def insert_figures(page: Path, name: str, text: str) -> None:
     content = page.read_text()
     if len(pattern.findall(content)) != 1:
         raise InputError(f"{page} must hold {start} and <!-- end --> once: add them where the figures belong")
-    write_file(page, pattern.sub(lambda _: f"{start}\n{text.strip()}\n<!-- end -->", content))
+    # Indentation stays: it makes a block of code.
+    lines = text.strip("\n")
+    write_file(page, pattern.sub(lambda _: f"{start}\n{lines}\n<!-- end -->", content))
 
 
 def _main() -> None:
