@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import ctypes
+import glob
 import hashlib
 import os
 import shutil
@@ -14,6 +15,11 @@ from .errors import InputError
 
 __all__ = ["file_sha256", "new_folder", "write_file"]
 
+if sys.platform != "win32":
+    import fcntl
+
+_UNFINISHED = ".new"
+"""Ends the name of a folder that is being written."""
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 
@@ -46,6 +52,8 @@ def write_file(path: Path, content: bytes | str) -> None:
 def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder that becomes `path` when the block ends well, and vanishes when it does not.
 
+    A process that is killed leaves its temporary folder behind; the next one that writes to `path` removes it.
+
     Args:
         path: The folder to publish; its parents are made.
         overwrite: Replace a folder that is there already, in one step.
@@ -57,7 +65,8 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     if path.exists() and not (overwrite and path.is_dir()):
         raise InputError(f"{path} exists already: name another folder with --out, or pass --overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    _remove_abandoned(path)
+    work, lock = _make_locked(path)
     try:
         yield work
         os.chmod(work, 0o755)
@@ -67,6 +76,47 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             os.rename(work, path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _make_locked(path: Path) -> tuple[Path, int | None]:
+    """A temporary folder beside `path`, and its lock."""
+    while True:
+        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
+        lock = _lock(work, wait=True)
+        if work.exists():
+            return work, lock
+        # Another process took it for abandoned before it was locked.
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary folders of dead processes that wrote to `path`."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.*{_UNFINISHED}"):
+        lock = _lock(folder, wait=False)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path, *, wait: bool) -> int | None:
+    """Hold a folder's lock, which lasts as long as this process lives; None where another has it or there are no locks.
+
+    Unlike a process number in the name it holds in other containers too, and is never given to somebody else.
+    """
+    if sys.platform == "win32":
+        return None
+    lock = None
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        if lock is not None:
+            os.close(lock)
+        return None
+    return lock
 
 
 def _exchange(new: Path, old: Path) -> None:

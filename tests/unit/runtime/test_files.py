@@ -1,5 +1,9 @@
 """Files and folders appear whole or not at all."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from edgepress.runtime import InputError
@@ -49,3 +53,36 @@ def test_a_file_is_never_replaced_by_a_folder(tmp_path):
     with pytest.raises(InputError), new_folder(tmp_path / "out", overwrite=True):
         pass
     assert (tmp_path / "out").read_text() == "a file"
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from edgepress.runtime.files import new_folder
+
+with new_folder(Path(sys.argv[1])) as work:
+    (work / "half").write_text("x")
+    print("writing", flush=True)
+    time.sleep(20)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_one_keeps_its_folder(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", WRITER, str(out)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as killed,
+        subprocess.Popen(command, stdout=subprocess.PIPE) as living,
+    ):
+        assert killed.stdout.readline()
+        assert living.stdout.readline()
+        assert len(list(tmp_path.glob(".out.*"))) == 2
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        with new_folder(out) as work:
+            (left,) = set(tmp_path.glob(".out.*")) - {work}
+            assert (left / "half").exists()
+        living.send_signal(signal.SIGKILL)
+    with new_folder(out, overwrite=True):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
