@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,16 @@ __all__ = ["PressResult", "next_run_folder", "press"]
 logger = logging.getLogger(__name__)
 
 _PLAN = "run.json"
+_OWN_FILES = (
+    _PLAN,
+    "float*.keras",
+    "pressed*.keras",
+    "float*.history.json",
+    "pressed*.history.json",
+    ".float-*",
+    ".pressed-*",
+)
+"""What a press leaves in its run folder besides bundle/ and search/, unfinished fits included."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ def press(
         out: The run folder; a new one below `runs/` when None.
         preset: `quick`, `default` or `frontier`.
         seed: Makes the run reproducible.
-        overwrite: Start again in a run folder that is finished or that another press began.
+        overwrite: Start again whatever the run folder holds; an unfinished press is not taken up either.
         budget: Search widths and sparsities for the best pressed model within these limits.
         trials: How many models such a search trains.
 
@@ -124,14 +135,17 @@ def _enter(run: Path, plan: dict[str, Any], *, overwrite: bool) -> None:
     if run.exists() and not run.is_dir():
         raise InputError(f"{run} is a file: name a folder with --out")
     found = _read_plan(run)
-    if found == plan:
+    if found == plan and not overwrite:
         logger.info("press: going on in %s", run)
     elif run.exists() and any(run.iterdir()) and not overwrite:
         kind = "a finished" if found and found.get("finished") else "another"
         state = f"holds {kind} press ({found['dataset']}, {found['preset']})" if found else "is not empty"
         raise InputError(f"{run} {state}: name another folder with --out, or pass --overwrite")
     else:
-        # A model of the other run must not pass for one of this.
-        for stale in (*run.glob("*.keras"), run / _PLAN):
-            stale.unlink(missing_ok=True)
+        # Nothing of the other run may pass for this one's; its bundle stays until the new one is complete.
+        for pattern in _OWN_FILES:
+            for stale in run.glob(pattern):
+                stale.unlink()
+        if (run / "search/journal.log").exists():
+            shutil.rmtree(run / "search")
         write_file(run / _PLAN, json.dumps(plan, indent=2) + "\n")
