@@ -12,6 +12,7 @@ import pytest
 
 from edgepress.data import load_dataset
 from edgepress.runtime import Manifest, load
+from edgepress.train import open_keras
 
 DEFAULT_FILES = {
     f"{model}-{variant}"
@@ -75,26 +76,34 @@ def test_a_finished_run_folder_is_refused_and_kept(offline_press, edgepress, off
     assert sorted(path.name for path in run.rglob("*")) == before
 
 
-def test_a_killed_press_goes_on_and_ends_with_the_same_model(tmp_path, offline_press, edgepress, offline_env):
+def test_a_press_killed_twice_goes_on_and_ends_with_the_same_model(tmp_path, offline_press, edgepress, offline_env):
     out = tmp_path / "run"
     command = [Path(sys.executable).parent / "edgepress", "press", "--preset", "quick", "--out", out, "--json"]
-    process = subprocess.Popen(
-        command, env=offline_env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
-    )
-    for line in process.stderr:
-        if line.startswith("prune 2/"):
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
-    assert (out / "float.keras").exists()
-    assert not (out / "bundle").exists()
+    for moment, there in (("prune 2/", "float.keras"), ("press: 4/4", "bundle/manifest.json")):
+        process = subprocess.Popen(
+            command, env=offline_env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith(moment):
+                break
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, lines
+        process.stderr.close()
+        assert (out / there).exists()
+    assert not any(line.startswith("prune 1/") for line in lines)
     done = edgepress("press", "--preset", "quick", "--out", out, "--json", env=offline_env)
     assert done.returncode == 0, done.stderr
-    assert "prune 1/" not in done.stderr
+    assert "quantize 1/" not in done.stderr
+    quiet = Path(offline_press[1]["run"])
+    for name in ("float.keras", "pressed.keras"):
+        ours, theirs = (open_keras(run / name).model.weights for run in (out, quiet))
+        for our, their in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(our.numpy(), their.numpy())
     digests = [
-        {artifact.file: artifact.sha256 for artifact in Manifest.read(run / "bundle").artifacts}
-        for run in (out, Path(offline_press[1]["run"]))
+        {artifact.file: artifact.sha256 for artifact in Manifest.read(run / "bundle").artifacts} for run in (out, quiet)
     ]
     assert digests[0] == digests[1]
 
