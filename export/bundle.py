@@ -3,9 +3,10 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from .draw import GOLDEN_IMAGES, Draw, PictureDraw, SampleDraw
 from .errors import ConversionError
 from .judge import judge
 from .measure import Outputs, run_artifacts
+from .mixed import LayerChoice
 from .samples import Samples
 from .source import Source, open_source
 from .targets import RuntimeFloor
@@ -127,11 +129,13 @@ def export(
         )
         artifacts: list[Artifact] = []
         withheld: list[Withheld] = []
+        mixed: dict[str, list[LayerChoice]] = {}
         for source in sources:
-            converter = Converter(source, draw.calibration(source), embedded)
+            converter = Converter(source, draw.calibration(source), held_back[source.name], embedded)
             made, failed = _convert(source, chosen, converter, floor, folder)
             kept, refused = _check(made, held_back[source.name], references[source.name], folder)
             artifacts += kept
+            mixed[source.name] = converter.mixed
             withheld += failed + refused
         manifest = Manifest(
             name=name or Path(out).name,
@@ -142,7 +146,7 @@ def export(
             default_model=default.name,
             unknown_threshold=embedded.unknown_threshold,
             source={
-                "models": {source.name: {"file": source.path.name, "sha256": source.sha256} for source in sources},
+                "models": {source.name: _record(source, mixed[source.name]) for source in sources},
                 "dataset": draw.record(),
             },
             tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
@@ -160,6 +164,12 @@ def export(
         write_file(folder / MANIFEST_NAME, manifest.to_json())
     logger.info("wrote %s: %d artifacts, %d withheld", out, len(manifest.artifacts), len(withheld))
     return result
+
+
+def _record(source: Source, mixed: Sequence[LayerChoice]) -> dict[str, Any]:
+    """A model's entry in the manifest."""
+    record: dict[str, Any] = {"file": source.path.name, "sha256": source.sha256}
+    return record | ({"mixed": [asdict(choice) for choice in mixed]} if mixed else {})
 
 
 def _common_output(sources: Sequence[Source]) -> str:

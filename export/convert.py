@@ -9,13 +9,14 @@ from edgepress.runtime.files import write_file
 
 from .errors import ConversionError
 from .int4 import to_int4
+from .mixed import LayerChoice, to_mixed
 from .onnx_convert import onnx_metadata, to_onnx
 from .onnx_variants import from_float32
 from .samples import Samples
 from .source import Source
 from .tflite_convert import to_tflite
 from .tflite_finish import finish_tflite
-from .variants import Variant
+from .variants import VARIANTS, Variant
 
 __all__ = ["Converter"]
 
@@ -23,11 +24,14 @@ __all__ = ["Converter"]
 class Converter:
     """Makes one model's files; what two variants share is made once."""
 
-    def __init__(self, source: Source, calibration: Samples, embedded: Embedded) -> None:
+    def __init__(self, source: Source, calibration: Samples, held_back: Samples, embedded: Embedded) -> None:
         self._source = source
         self._calibration = calibration
+        self._held_back = held_back
         self._embedded = embedded
         self._tflite: dict[str, bytes] = {}
+        self.mixed: list[LayerChoice] = []
+        """What mixed precision measured and chose, once that variant was written."""
 
     def write(self, variant: Variant, folder: Path) -> Path:
         """Convert to one variant.
@@ -48,12 +52,20 @@ class Converter:
 
     def _lite(self, name: str) -> bytes:
         if name not in self._tflite:
-            if name.endswith("int4"):
+            if name == "mixed":
+                variant = VARIANTS["tflite:mixed"]
+                content, self.mixed = to_mixed(self._lite("float32"), variant, self._calibration, self._held_back)
+            elif name.endswith("int4"):
                 content = to_int4(self._lite("float32"), name, self._calibration)
             else:
                 content = to_tflite(self._source, name, self._calibration)
+            keras = self._source.model
             self._tflite[name] = finish_tflite(
-                content, self._source.name, self._source.model.output_names, self._embedded
+                content,
+                self._source.name,
+                keras_name=keras.name,
+                output_names=keras.output_names,
+                embedded=self._embedded,
             )
         return self._tflite[name]
 

@@ -33,6 +33,10 @@ class Samples:
         labels = None if self.labels is None else self.labels[part]
         return Samples({name: values[part] for name, values in self.inputs.items()}, labels)
 
+    def thinned(self, count: int) -> "Samples":
+        """At most so many of them, evenly spaced: data sets may be sorted by class."""
+        return self[np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))]
+
     @property
     def sha256(self) -> str:
         """Digest over names, shapes and bytes (C order)."""

@@ -32,12 +32,15 @@ _WRAPPING = re.compile(r"(sequential|model|functional)(_\d+)?|StatefulPartitione
 """Steps of a path that name no layer."""
 
 
-def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedded: Embedded) -> bytes:
+def finish_tflite(
+    content: bytes, name: str, *, keras_name: str, output_names: Sequence[str], embedded: Embedded
+) -> bytes:
     """Write the file again with its interface named and described. The graph and the weights stay as they are.
 
     Args:
         content: What a converter made.
         name: What the model is called.
+        keras_name: What Keras calls it: paths of operations begin with it.
         output_names: Names of the outputs in Keras; wrappers for quantization prefix them.
         embedded: Labels, preprocessing and the output's meaning.
     """
@@ -49,7 +52,7 @@ def finish_tflite(content: bytes, name: str, output_names: Sequence[str], embedd
     _state_versions(schema, model)
     names = _interface_names(model)
     for subgraph in model.subgraphs:
-        _name_tensors(subgraph, names if subgraph is graph else {})
+        _name_tensors(subgraph, keras_name, names if subgraph is graph else {})
     metadata = model_metadata(
         name,
         [(names[i], len(graph.tensors[i].shape)) for i in graph.inputs],
@@ -98,7 +101,7 @@ def _name_interface(model: Any, output_names: Sequence[str]) -> None:
             output.name = next((name for name in output_names if known in (name, f"quant_{name}")), known).encode()
 
 
-def _name_tensors(graph: Any, interface: Mapping[int, str]) -> None:
+def _name_tensors(graph: Any, keras_name: str, interface: Mapping[int, str]) -> None:
     """`dense/kernel`, `dense/bias`, `dense` in place of the converter's lists of every operation that was folded."""
     made = {i for operator in graph.operators for i in operator.outputs}
     taken = set(interface.values())
@@ -106,7 +109,7 @@ def _name_tensors(graph: Any, interface: Mapping[int, str]) -> None:
         if i in interface:
             tensor.name = interface[i].encode()
             continue
-        layer = _layer(tensor.name.decode())
+        layer = _layer(tensor.name.decode(), keras_name)
         if not layer:
             continue
         computed = i in made or i in graph.inputs
@@ -119,11 +122,13 @@ def _name_tensors(graph: Any, interface: Mapping[int, str]) -> None:
         tensor.name = name.encode()
 
 
-def _layer(name: str) -> str:
+def _layer(name: str, keras_name: str) -> str:
     """The layer that most of a converter's name speaks of; empty where it speaks of none."""
     layers: Counter[str] = Counter()
     for part in re.sub(r":\d+$", "", name).split(";"):
         path = [p for p in part.split("/") if not _WRAPPING.fullmatch(p)]
+        if path[:1] == [keras_name]:
+            del path[0]
         if len(path) > 1:
             layers[path[0].removeprefix("quant_")] += 1
     return layers.most_common(1)[0][0] if layers else ""

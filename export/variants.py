@@ -2,7 +2,8 @@
 
 A variant's name decodes as in TensorFlow Lite's documentation: `int8` has int8 weights and activations, `dynamic-int8`
 int8 weights and activations that are quantized while the model runs, `int16x8` int16 activations and int8 weights,
-`int8-float-io` is `int8` whose inputs and outputs stay float.
+`int8-float-io` is `int8` whose inputs and outputs stay float, `mixed` has int4 weights in the layers that stand it and
+int8 ones in the others, within int8's bound.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ VARIANTS: dict[str, Variant] = {
         Variant("tflite", "int8", max_drop_points=0.3, min_sqnr_db=20),
         Variant("tflite", "int8-float-io", max_drop_points=0.3, min_sqnr_db=20),
         Variant("tflite", "int16x8", max_drop_points=0.1, min_sqnr_db=25),
+        Variant("tflite", "mixed", max_drop_points=0.3, min_sqnr_db=20),
         Variant("tflite", "dynamic-int4", max_drop_points=1.0, min_sqnr_db=10),
         Variant("tflite", "int4", max_drop_points=1.0, min_sqnr_db=10),
         Variant("onnx", "float32", max_drop_points=0.0, min_sqnr_db=80),

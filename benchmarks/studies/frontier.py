@@ -180,7 +180,9 @@ class Study:
         input_name, shape = source.only_input
         some = self.images[:_CALIBRATION_IMAGES].reshape(-1, *shape)
         samples = Samples({input_name: self.embedded.preprocessing.normalize(some)}, None)
-        return finish_tflite(to_tflite(source, "int8", samples), name, ["logits"], self.embedded)
+        content = to_tflite(source, "int8", samples)
+        keras_name, outputs = source.model.name, source.model.output_names
+        return finish_tflite(content, name, keras_name=keras_name, output_names=outputs, embedded=self.embedded)
 
     def lowbit(self, name: str, how: dict[str, Any]) -> bytes:
         """A low-bit MLP, trained from LeNet-300-100 where the settings name widths to keep of it."""

@@ -38,7 +38,8 @@ def tiny(quadrants) -> Source:
             tf_keras.layers.Dense(32, activation="relu"),
             tf_keras.layers.Dense(16, activation="relu"),
             tf_keras.layers.Dense(CLASSES, name="logits"),
-        ]
+        ],
+        name="quadrant_finder",
     )
     model.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(quadrants.x_train.reshape(-1, 64) / 255.0, quadrants.y_train, epochs=4, verbose=0)
@@ -63,5 +64,5 @@ def files(tiny, samples, embedded, tmp_path_factory):
     from edgepress.export.variants import VARIANTS
 
     folder = tmp_path_factory.mktemp("files")
-    converter = Converter(tiny, samples, embedded)
+    converter = Converter(tiny, samples, samples, embedded)
     return {variant.key: converter.write(variant, folder) for variant in VARIANTS.values()}

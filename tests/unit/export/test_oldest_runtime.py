@@ -51,11 +51,22 @@ def test_releases_follow_from_operator_versions(files, key, expected):
     assert describe(files[key]).oldest_runtime == expected
 
 
+STORED = {
+    "float32": {"float32"},
+    "float16": {"float16"},
+    "dynamic-int8": {"int8", "uint8"},
+    "int8": {"int8", "uint8"},
+    "int8-float-io": {"int8"},
+    "int16x8": {"int8"},
+    "mixed": {"int8", "int4"},
+    "dynamic-int4": {"int4"},
+    "int4": {"int4"},
+}
+
+
 def test_weights_are_of_the_type_that_the_variant_names(files):
-    stored = {"float32": "float32", "float16": "float16", "int16x8": "int8"}
     for key, variant in VARIANTS.items():
-        kind = stored.get(variant.name, "int4" if "int4" in variant.name else "int8")
         weights = describe(files[key]).weights
-        share = weights.get(kind, 0) + (weights.get("uint8", 0) if kind == "int8" else 0)
+        share = sum(weights.get(kind, 0) for kind in STORED[variant.name])
         # TensorFlow's dynamic range leaves matrices of less than 1,024 weights in float.
         assert share > (0.7 if key == "tflite:dynamic-int8" else 0.999), (key, weights)

@@ -53,5 +53,5 @@ def test_a_lone_file_knows_its_labels(files, key, embedded, tmp_path):
 @pytest.mark.parametrize("key", ONNX)
 def test_converting_again_gives_the_same_bytes(files, key, tiny, samples, embedded, tmp_path):
     """tf2onnx counts its names up over the whole process; the file must not show it."""
-    again = Converter(tiny, samples, embedded).write(VARIANTS[key], tmp_path)
+    again = Converter(tiny, samples, samples, embedded).write(VARIANTS[key], tmp_path)
     assert again.read_bytes() == files[key].read_bytes()

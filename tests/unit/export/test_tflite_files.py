@@ -60,7 +60,9 @@ def test_finishing_changes_no_answer(tiny, samples, embedded, tmp_path):
     content = to_tflite(tiny, "int8", samples)
     paths = tmp_path / "raw.tflite", tmp_path / "finished.tflite"
     paths[0].write_bytes(content)
-    paths[1].write_bytes(finish_tflite(content, "tiny", ["logits"], embedded))
+    paths[1].write_bytes(
+        finish_tflite(content, "tiny", keras_name="quadrant_finder", output_names=["logits"], embedded=embedded)
+    )
     spec = describe(paths[1]).inputs[0]
     integers = spec.quantization.quantize(samples.inputs["pixels"])
     answers = []

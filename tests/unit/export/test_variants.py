@@ -25,3 +25,10 @@ def test_a_bound_counts_images_and_one_at_least():
     int8 = VARIANTS["tflite:int8"]
     assert int8.accuracy_may_drop(10_000) == 30
     assert VARIANTS["tflite:float32"].accuracy_may_drop(10_000) == 1
+
+
+def test_the_command_line_names_every_variant():
+    from edgepress.cli.export import command
+
+    text = next(option.help for option in command.params if option.name == "variants")
+    assert [name for name in dict.fromkeys(v.name for v in VARIANTS.values()) if f" {name}," not in text] == []
