@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -247,7 +247,7 @@ def _check(
         answer = answers[artifact.file]
         metrics, failure = ({}, answer) if isinstance(answer, str) else judge(variant, answer, reference, held_back)
         if failure is None:
-            kept.append(replace(artifact, metrics=metrics))
+            kept.append(artifact._replace(metrics=metrics))
         else:
             logger.warning("withheld %s: %s", artifact.file, failure)
             refused.append(Withheld(artifact.file, failure))

@@ -1,6 +1,6 @@
 """Files beside the default model's artifacts: packed for download, a C header, ONNX Runtime Mobile's format."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Companions:
             if artifact.model == manifest.default_model:
                 if artifact.format == "tflite" and key in packed:
                     size = write_packed(path).stat().st_size
-                    artifact = replace(artifact, metrics=artifact.metrics | {"packed_bytes": size})
+                    artifact = artifact._replace(metrics={**artifact.metrics, "packed_bytes": size})
                 try:
                     if "c-header" in self.also and key == "tflite:int8":
                         write_c_header(path, *_integers(path, artifact, manifest, images))
@@ -66,7 +66,7 @@ class Companions:
                     suffix = ".ort" if artifact.format == "onnx" else ".h"
                     failed[path.with_suffix(suffix).name] = str(error)
             artifacts.append(artifact)
-        return replace(manifest, artifacts=tuple(artifacts)), failed
+        return manifest._replace(artifacts=tuple(artifacts)), failed
 
 
 def _integers(

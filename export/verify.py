@@ -1,7 +1,6 @@
 """Golden vectors, tolerances, and the conformance check that stands before every publication."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def verify(
     """
     write_file(folder / MANIFEST_NAME, manifest.to_json())
     outputs = reference_outputs(folder, images)
-    manifest = replace(manifest, artifacts=tuple(_with_tolerance(a, outputs) for a in manifest.artifacts))
+    manifest = manifest._replace(artifacts=tuple(_with_tolerance(a, outputs) for a in manifest.artifacts))
     write_file(folder / MANIFEST_NAME, manifest.to_json())
     matrix = conformance(folder, vectors=Vectors(images, labels, outputs))
     for file in matrix.refused:
@@ -50,7 +49,7 @@ def verify(
     kept = tuple(artifact for artifact in manifest.artifacts if artifact.file not in matrix.refused)
     vectors = Vectors(images[:golden], labels[:golden], {a.file: outputs[a.file][:golden] for a in kept})
     vectors.write(folder / SELFTEST_NAME)
-    return replace(manifest, artifacts=kept, selftest=SELFTEST_NAME), matrix
+    return manifest._replace(artifacts=kept, selftest=SELFTEST_NAME), matrix
 
 
 def _with_tolerance(artifact: Artifact, outputs: dict[str, NDArray[Any]]) -> Artifact:
@@ -63,7 +62,7 @@ def _with_tolerance(artifact: Artifact, outputs: dict[str, NDArray[Any]]) -> Art
         if backend.format == artifact.format
         for delegate in _settings(backend.name)
     }
-    return replace(artifact, tolerance=tolerance)
+    return artifact._replace(tolerance=tolerance)
 
 
 def _settings(backend: str) -> Sequence[bool]:

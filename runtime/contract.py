@@ -3,8 +3,7 @@
 Export writes it once into the manifest; the runtime, the benchmarks, the server and the drawing page obey it.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ _POLARITIES = ("light-on-dark", "dark-on-light", "as-is")
 _FITS = ("mnist", "resize")
 
 
-@dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(NamedTuple):
     """From a picture to pixels, and from pixels to the real numbers that the model was trained on."""
 
     height: int
@@ -39,17 +37,6 @@ class Preprocessing:
     """real = pixel * scale + offset, for pixels 0 to 255."""
     offset: float = 0.0
 
-    def __post_init__(self) -> None:
-        if self.channels not in (1, 3) or self.height < 1 or self.width < 1:
-            raise InputError(
-                f"a picture of {self.height} x {self.width} x {self.channels}: sizes are at least 1, channels 1 or 3"
-            )
-        for name, value, allowed in (("fit", self.fit, _FITS), ("polarity", self.polarity, _POLARITIES)):
-            if value not in allowed:
-                raise InputError(f"preprocessing {name} {value!r}: allowed are {', '.join(allowed)}")
-        if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offset)):
-            raise InputError(f"preprocessing scale {self.scale}, offset {self.offset}: finite, scale above 0")
-
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one picture: (height, width), or (height, width, 3)."""
@@ -66,12 +53,25 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
-        return asdict(self)
+        return self._asdict()
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Preprocessing":
-        """The inverse of `to_dict`; unknown keys (of a newer writer) are refused by name."""
-        unknown = set(data) - set(cls.__dataclass_fields__)
+        """The inverse of `to_dict`; unknown keys (of a newer writer) are refused by name, and so is what cannot be."""
+        unknown = set(data) - set(cls._fields)
         if unknown:
             raise InputError(f"preprocessing has unknown keys {sorted(unknown)}: update edgepress")
-        return cls(**data)
+        contract = cls(**data)
+        contract._check()
+        return contract
+
+    def _check(self) -> None:
+        if self.channels not in (1, 3) or self.height < 1 or self.width < 1:
+            raise InputError(
+                f"a picture of {self.height} x {self.width} x {self.channels}: sizes are at least 1, channels 1 or 3"
+            )
+        for name, value, allowed in (("fit", self.fit, _FITS), ("polarity", self.polarity, _POLARITIES)):
+            if value not in allowed:
+                raise InputError(f"preprocessing {name} {value!r}: allowed are {', '.join(allowed)}")
+        if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offset)):
+            raise InputError(f"preprocessing scale {self.scale}, offset {self.offset}: finite, scale above 0")

@@ -1,15 +1,14 @@
 """The bundle's manifest: what is in the folder, and what it promises.
 
-`manifest.json` is read into frozen dataclasses and written from them; `manifest.schema.json` beside this module is the
+`manifest.json` is read into named tuples, which a process makes quicker than dataclasses, and written from them;
+`manifest.schema.json` beside this module is the
 published schema. A reader accepts every older schema that it knows and refuses a newer one by name.
 """
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .contract import Preprocessing
 from .errors import InputError
@@ -22,8 +21,7 @@ SCHEMA = 1
 _OUTPUTS = ("logits", "probabilities", "raw")
 
 
-@dataclass(frozen=True)
-class TensorSpec:
+class TensorSpec(NamedTuple):
     """One input or output of an artifact."""
 
     name: str
@@ -43,12 +41,15 @@ class TensorSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TensorSpec":
-        """The inverse of `dataclasses.asdict`, after JSON made the tuple a list."""
+        """The inverse of `to_dict`, after JSON made the tuple a list."""
         return cls(**{**data, "shape": tuple(data["shape"])})
 
+    def to_dict(self) -> dict[str, Any]:
+        """As the manifest holds it."""
+        return self._asdict()
 
-@dataclass(frozen=True)
-class Artifact:
+
+class Artifact(NamedTuple):
     """One model file of the bundle."""
 
     file: str
@@ -63,29 +64,33 @@ class Artifact:
     bytes: int
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = {}
     """Share of the weights stored as each type; sums to 1."""
     sparsity: float = 0.0
     """Share of the weights that are exactly zero."""
-    operators: dict[str, int] = field(default_factory=dict)
+    operators: Mapping[str, int] = {}
     """Highest version of each operator in the file."""
-    oldest_runtime: dict[str, str] = field(default_factory=dict)
+    oldest_runtime: Mapping[str, str] = {}
     """Oldest release of each runtime that loads the file, such as {"tflite-runtime": "2.3"}."""
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = {}
     """What export measured on held-back data, such as accuracy and difference_points."""
-    tolerance: dict[str, float] = field(default_factory=dict)
+    tolerance: Mapping[str, float] = {}
     """Largest difference from the self-test's outputs that counts as conforming, in quanta for integer outputs and
     absolute for float ones, per backend and delegate setting: {"litert": 0, "litert+delegate": 1, ...}."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Artifact":
-        """The inverse of `dataclasses.asdict`."""
+        """The inverse of `to_dict`."""
         tensors = {key: tuple(map(TensorSpec.from_dict, data[key])) for key in ("inputs", "outputs")}
         return cls(**{**data, **tensors})
 
+    def to_dict(self) -> dict[str, Any]:
+        """As the manifest holds it."""
+        tensors = {key: [spec.to_dict() for spec in getattr(self, key)] for key in ("inputs", "outputs")}
+        return self._asdict() | tensors
 
-@dataclass(frozen=True)
-class Manifest:
+
+class Manifest(NamedTuple):
     """Everything a reader needs besides the model files themselves."""
 
     name: str
@@ -99,21 +104,13 @@ class Manifest:
     """Which model's artifacts `load(bundle)` takes."""
     unknown_threshold: float | None = None
     """Below this highest probability an input counts as unknown, where the caller asks for it."""
-    source: dict[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = {}
     """Models, data set and seed with their digests."""
-    tools: dict[str, str] = field(default_factory=dict)
+    tools: Mapping[str, str] = {}
     """Versions of the packages that made the bundle."""
     selftest: str | None = None
     """Name of the file with the golden vectors."""
     schema: int = SCHEMA
-
-    def __post_init__(self) -> None:
-        if self.output not in _OUTPUTS:
-            raise InputError(f"manifest output {self.output!r}: allowed are {', '.join(_OUTPUTS)}")
-        for artifact in self.artifacts:
-            # A name with a path in it could reach outside the bundle.
-            if Path(artifact.file).name != artifact.file:
-                raise InputError(f"manifest names the artifact {artifact.file!r}: a plain file name is allowed")
 
     def artifact(self, file: str) -> Artifact:
         """The artifact with that file name."""
@@ -124,7 +121,11 @@ class Manifest:
 
     def to_json(self) -> str:
         """As it stands in `manifest.json`: sorted keys, so that equal manifests are equal files."""
-        data = asdict(self) | {"preprocessing": self.preprocessing.to_dict()}
+        self._check()
+        data = self._asdict() | {
+            "preprocessing": self.preprocessing.to_dict(),
+            "artifacts": [artifact.to_dict() for artifact in self.artifacts],
+        }
         return json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
@@ -145,17 +146,27 @@ class Manifest:
                 "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
                 "artifacts": tuple(map(Artifact.from_dict, data["artifacts"])),
             }
-            return cls(**fields)
+            manifest = cls(**fields)
+            manifest._check()
+            return manifest
         except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise InputError(f"not an edgepress manifest ({error!r}): export the bundle again") from None
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> "Manifest":
         """Read the manifest of a bundle folder."""
-        path = Path(folder) / MANIFEST_NAME
         try:
-            return cls.from_json(path.read_bytes())
+            with open(os.path.join(folder, MANIFEST_NAME), "rb") as file:
+                return cls.from_json(file.read())
         except FileNotFoundError:
             raise InputError(
                 f"{folder} holds no {MANIFEST_NAME}: name a bundle that `edgepress export` wrote"
             ) from None
+
+    def _check(self) -> None:
+        if self.output not in _OUTPUTS:
+            raise InputError(f"manifest output {self.output!r}: allowed are {', '.join(_OUTPUTS)}")
+        for artifact in self.artifacts:
+            # A name with a path in it could reach outside the bundle.
+            if not artifact.file or os.path.basename(artifact.file) != artifact.file:
+                raise InputError(f"manifest names the artifact {artifact.file!r}: a plain file name is allowed")

@@ -3,10 +3,8 @@
 import hashlib
 import math
 import os
-import threading
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -30,16 +28,23 @@ UNKNOWN = "unknown"
 _Array = np.ndarray
 
 
-@dataclass(slots=True, eq=False)
 class Prediction:
     """What a classifier says about n images."""
 
-    labels: NDArray[np.str_]
-    """Class names, (n,)."""
-    indices: NDArray[np.int64]
-    """Class indices, (n,); -1 where the label is "unknown"."""
-    probabilities: NDArray[np.float32]
-    """Shape (n, classes)."""
+    __slots__ = ("indices", "labels", "probabilities")
+
+    def __init__(
+        self, labels: NDArray[np.str_], indices: NDArray[np.int64], probabilities: NDArray[np.float32]
+    ) -> None:
+        self.labels = labels
+        """Class names, (n,)."""
+        self.indices = indices
+        """Class indices, (n,); -1 where the label is "unknown"."""
+        self.probabilities = probabilities
+        """Shape (n, classes)."""
+
+    def __repr__(self) -> str:
+        return f"Prediction(labels={self.labels}, indices={self.indices}, probabilities={self.probabilities})"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,9 +74,8 @@ class Model:
         """How pictures become inputs; None where neither bundle nor file says it."""
         self.unknown_threshold = embedded.unknown_threshold if embedded else None
         self._session: Session | None = session
-        self._call = session.call
         self._call_raw = session.call if len(session.inputs) == len(session.outputs) == 1 else _no_call
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self.labels = labels
         """Class names in the order of the outputs; None where neither bundle nor file says them."""
         classes = math.prod(session.outputs[0].shape[1:])
@@ -80,12 +84,12 @@ class Model:
         fixed = session.inputs[0].shape[0] if session.inputs[0].shape else 1
         self._fixed_batch = fixed if fixed > 0 else None
         self._encoder: InputEncoder | None = None
-        self._encode_one: Callable[[NDArray[Any]], NDArray[Any] | None] = _no_shortcut
+        self._decode = OutputDecoder(session.outputs[0], embedded.output if embedded else None).probabilities
+        self._predict_one: Callable[[NDArray[Any]], Prediction | None] = _no_shortcut
         if len(session.inputs) == 1 and (embedded is None or embedded.output != "raw"):
             self._encoder = InputEncoder(session.inputs[0], self.preprocessing)
             if fixed in (-1, 1):
-                self._encode_one = self._encoder.one
-        self._decode = OutputDecoder(session.outputs[0], embedded.output if embedded else None).probabilities
+                self._predict_one = self._shortcut(session, self._encoder)
 
     def run(self, x: Any) -> Any:
         """Raw tensors in, raw tensors out. A model with a state of its own (an LSTM's) keeps it from call to call.
@@ -117,6 +121,29 @@ class Model:
             if len(outputs) == 1:
                 return outputs[0]
             return {spec.name: output for spec, output in zip(self._session.outputs, outputs, strict=True)}
+
+    def _shortcut(self, session: Session, encoder: InputEncoder) -> Callable[[NDArray[Any]], Prediction | None]:
+        """`predict` for one image of pixels: None for anything else, and where the last call was of another size.
+
+        A closure, as `_softmax` is: at 2 microseconds a model, every attribute that is looked up is seen.
+        """
+        lock, encode, call, decode, names = self._lock, encoder.one, session.call, self._decode, self._names
+
+        def predict_one(image: NDArray[Any]) -> Prediction | None:
+            try:
+                with lock:
+                    if (x := encode(image)) is None:
+                        return None
+                    output = call(x)
+            except InputError:
+                raise
+            except ValueError:
+                return None
+            probabilities = decode(output)
+            indices = probabilities.argmax(1)
+            return Prediction(names[indices], indices, probabilities)
+
+        return predict_one
 
     def _arrays(self, session: Session, x: Any) -> list[NDArray[Any]]:
         specs = session.inputs
@@ -170,6 +197,8 @@ class Model:
             InputError: Images of another shape, type or range; no classifier; no threshold.
             ModelClosedError: After `close`.
         """
+        if type(images) is _Array and not unknown and (one := self._predict_one(images)) is not None:
+            return one
         probabilities = self._decode(self.raw_outputs(images))
         indices = probabilities.argmax(1)
         labels = self._names[indices]
@@ -229,14 +258,6 @@ class Model:
     def raw_outputs(self, images: Any) -> NDArray[Any]:
         """The first output as the model gives it (integers stay integers), for images as `predict` takes them."""
         with self._lock:
-            if type(images) is _Array and (one := self._encode_one(images)) is not None:
-                try:
-                    return self._call(one)
-                except InputError:
-                    raise
-                except ValueError:
-                    # Closed, or the last call was of another size: the longer way does that.
-                    pass
             if self._session is None:
                 raise _closed(self.artifact)
             if self._encoder is None:
@@ -267,7 +288,7 @@ class Model:
             if self._session is not None:
                 self._session.close()
                 self._session = None
-                self._call = self._call_raw = _no_call
+                self._call_raw, self._predict_one = _no_call, _no_shortcut
 
     def __enter__(self) -> "Model":
         return self
@@ -324,7 +345,7 @@ def load(
         raise InputError(f"threads {threads}: at least 1 is allowed")
     sources = {source.format: source for source in find_sources(path, variant)}
     if trusted_key is not None:
-        _check_signature(Path(path), sources.values(), trusted_key)
+        _check_signature(os.fspath(path), sources.values(), trusted_key)
     refusal: InputError | None = None
     for candidate in choose_backends(backend, tuple(sources)):
         source = sources[candidate.format]
@@ -342,12 +363,12 @@ def load(
     raise refusal
 
 
-def _check_signature(path: Path, sources: Iterable[Source], trusted_key: str | os.PathLike[str]) -> None:
+def _check_signature(path: str, sources: Iterable[Source], trusted_key: str | os.PathLike[str]) -> None:
     from .signature import verify_manifest
 
     if any(source.artifact is None for source in sources):
         raise ArtifactRefusedError(f"{path} is no part of a bundle, and a signature was demanded: load its bundle")
-    verify_manifest(path if path.is_dir() else path.parent, trusted_key)
+    verify_manifest(path if os.path.isdir(path) else os.path.dirname(path) or os.curdir, trusted_key)
 
 
 def _vouched(source: Source, content: bytes) -> bool:
@@ -370,9 +391,10 @@ def _model(session: Session, backend: str, source: Source, content: bytes, threa
         labels: tuple[str, ...] | None = manifest.labels
     else:
         embedded, labels = _embedded(session, source, content)
+    name = os.path.basename(source.path)
     artifact = source.artifact or Artifact(
-        file=source.path.name,
-        model=source.path.name.split(".")[0],
+        file=name,
+        model=name.split(".")[0],
         format=source.format,
         variant="",
         sha256=hashlib.sha256(content).hexdigest(),

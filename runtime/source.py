@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from .errors import ArtifactRefusedError, InputError
@@ -18,7 +17,7 @@ _UNPACKED_LIMIT = 1 << 29
 class Source(NamedTuple):
     """A model file that may be loaded."""
 
-    path: Path
+    path: str
     format: str
     """`tflite` or `onnx`."""
     artifact: Artifact | None = None
@@ -32,19 +31,20 @@ def find_sources(path: str | os.PathLike[str], variant: str) -> list[Source]:
     Raises:
         InputError: Nothing there, no model file, or a variant that the bundle does not have.
     """
-    path = Path(path)
-    if path.is_dir():
+    path = os.fspath(path)
+    if os.path.isdir(path):
         return _bundle_sources(path, variant)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: name a bundle folder, a .tflite, .tflite.xz or .onnx file")
-    manifest = Manifest.read(path.parent) if (path.parent / MANIFEST_NAME).is_file() else None
+    folder, name = os.path.split(path)
+    manifest = Manifest.read(folder) if os.path.isfile(os.path.join(folder, MANIFEST_NAME)) else None
     for artifact in manifest.artifacts if manifest else ():
-        if artifact.file == path.name:
+        if artifact.file == name:
             return [Source(path, artifact.format, artifact, manifest)]
     return [Source(path, _format(path))]
 
 
-def _bundle_sources(folder: Path, variant: str) -> list[Source]:
+def _bundle_sources(folder: str, variant: str) -> list[Source]:
     manifest = Manifest.read(folder)
     candidates = [a for a in manifest.artifacts if a.model == manifest.default_model]
     found = [a for a in candidates if a.variant == variant]
@@ -53,11 +53,11 @@ def _bundle_sources(folder: Path, variant: str) -> list[Source]:
         raise InputError(
             f"variant {variant!r} of model {manifest.default_model!r}: {folder} has {present}; name one with variant="
         )
-    return [Source(folder / a.file, a.format, a, manifest) for a in found]
+    return [Source(os.path.join(folder, a.file), a.format, a, manifest) for a in found]
 
 
-def _format(path: Path) -> str:
-    name = path.name.lower()
+def _format(path: str) -> str:
+    name = path.lower()
     for suffix, format in ((_PACKED, "tflite"), (".tflite", "tflite"), (".onnx", "onnx")):
         if name.endswith(suffix):
             return format
@@ -72,7 +72,8 @@ def read_source(source: Source) -> bytes:
         ArtifactRefusedError: The digest is another.
     """
     try:
-        content = source.path.read_bytes()
+        with open(source.path, "rb") as file:
+            content = file.read()
     except OSError as error:
         raise InputError(f"{source.path} cannot be read: {error.strerror}") from None
     if source.artifact is not None:
@@ -82,14 +83,14 @@ def read_source(source: Source) -> bytes:
                 f"{source.path} has SHA-256 {digest[:12]}..., its manifest says {source.artifact.sha256[:12]}...: "
                 "the file is damaged or was exchanged; export the bundle again"
             )
-    if source.path.name.lower().endswith(".xz"):
+    if source.path.lower().endswith(".xz"):
         content = _unpack(source.path, content)
     if source.format == "tflite" and content[4:8] != b"TFL3":
         raise InputError(f"{source.path} is not a TFLite model: its fifth to eighth bytes are not TFL3")
     return content
 
 
-def _unpack(path: Path, content: bytes) -> bytes:
+def _unpack(path: str, content: bytes) -> bytes:
     import lzma
 
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_UNPACKED_LIMIT)

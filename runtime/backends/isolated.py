@@ -12,7 +12,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import IO, Any
 
 import numpy as np
@@ -165,8 +164,8 @@ def serve() -> None:
                 kind, content = BACKENDS[message["backend"]], arrays[0].tobytes()
                 session = open_session(kind, content, threads=message["threads"], delegate=message["delegate"])
                 reply: dict[str, Any] = {
-                    "inputs": [asdict(spec) for spec in session.inputs],
-                    "outputs": [asdict(spec) for spec in session.outputs],
+                    "inputs": [spec.to_dict() for spec in session.inputs],
+                    "outputs": [spec.to_dict() for spec in session.outputs],
                     "chunk": session.chunk,
                     "metadata": getattr(session, "metadata", {}),
                 }

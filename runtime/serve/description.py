@@ -1,6 +1,5 @@
 """The drawing page's files, and the bundle as the page reads it. Needs the base install alone."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,4 +32,4 @@ def describe_bundle(manifest: Manifest, *, default: str | None, browser_runtime:
 
 
 def _describe(artifact: Artifact) -> dict[str, Any]:
-    return {key: value for key, value in asdict(artifact).items() if key in _SHOWN}
+    return {key: value for key, value in artifact.to_dict().items() if key in _SHOWN}

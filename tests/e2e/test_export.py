@@ -129,6 +129,7 @@ def test_inspect_and_the_documented_snippet_read_a_bundle(model, data, tmp_path)
     assert subprocess.run(snippet, capture_output=True, text=True, check=True).stdout.startswith("litert [")
     found = json.loads(edgepress("inspect", tmp_path / "out", "--json").stdout)
     assert [a["file"] for a in found["artifacts"]] == ["small-int8.tflite", "small-int8.onnx"]
+    assert found["artifacts"][0]["inputs"][0]["dtype"] == "int8"
     assert found["changed"] == []
     with open(tmp_path / "out/small-int8.onnx", "ab") as file:
         file.write(b"\0")

@@ -1,5 +1,6 @@
 """`edgepress export`: Keras models in, bundle out."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def command(
     summary = {
         "out": str(out),
         "site": site,
-        "artifacts": [asdict(artifact) for artifact in result.manifest.artifacts],
+        "artifacts": [artifact.to_dict() for artifact in result.manifest.artifacts],
         "withheld": [asdict(each) for each in result.withheld],
         "conformance": result.matrix.to_dict() if result.matrix else None,
     }
@@ -108,11 +109,11 @@ def _named(models: tuple[str, ...]) -> dict[str, str]:
     return named
 
 
-def _packed(metrics: dict[str, float]) -> str:
+def _packed(metrics: Mapping[str, float]) -> str:
     return f", packed {metrics['packed_bytes']:,}" if "packed_bytes" in metrics else ""
 
 
-def _metric(metrics: dict[str, float]) -> str:
+def _metric(metrics: Mapping[str, float]) -> str:
     if "accuracy" in metrics:
         return f"held-back accuracy {metrics['accuracy']:.4f} ({metrics['difference_points']:+.2f} points)"
     return f"held-back SQNR {metrics['sqnr_db']:.1f} dB"

@@ -56,6 +56,8 @@ def command(path: str, layers: bool, as_json: bool) -> None:
 
 def _object(found: Any) -> dict[str, Any]:
     return asdict(found) | {
+        "inputs": [spec.to_dict() for spec in found.inputs],
+        "outputs": [spec.to_dict() for spec in found.outputs],
         "weights": found.weights,
         "sparsity": found.sparsity,
         "weight_bytes": found.weight_bytes,

@@ -1,6 +1,5 @@
 """Planted faults are found; what is the same passes."""
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -148,7 +147,7 @@ def _bundle_of(content, dataset, folder):
     manifest = Manifest("sparse", dataset.labels, Preprocessing(28, 28), "logits", tuple(artifacts), "sparse")
     (folder / "manifest.json").write_text(manifest.to_json())
     write_selftest(folder, dataset.x_train[:64])
-    (folder / "manifest.json").write_text(dataclasses.replace(manifest, selftest="selftest.npz").to_json())
+    (folder / "manifest.json").write_text(manifest._replace(selftest="selftest.npz").to_json())
     return folder
 
 

@@ -1,7 +1,6 @@
 """A small bundle of golden models, real digits, and a report measured on them once."""
 
 import copy
-import dataclasses
 import hashlib
 import os
 import shutil
@@ -67,7 +66,7 @@ def write_bundle(folder, models, images):
     )
     (folder / "manifest.json").write_text(manifest.to_json())
     write_selftest(folder, images)
-    (folder / "manifest.json").write_text(dataclasses.replace(manifest, selftest="selftest.npz").to_json())
+    (folder / "manifest.json").write_text(manifest._replace(selftest="selftest.npz").to_json())
     return folder
 
 

@@ -1,6 +1,5 @@
 """Each rule answers the case that it is about, and keeps silent on the others."""
 
-import dataclasses
 
 import pytest
 
@@ -78,7 +77,7 @@ def row(variant, p50, **changes):
 
 
 def test_only_rows_that_are_not_faster_are_explained(report):
-    manifest = dataclasses.replace(_MANIFEST, artifacts=(artifact(), artifact(file="m-float32.tflite")))
+    manifest = _MANIFEST._replace(artifacts=(artifact(), artifact(file="m-float32.tflite")))
     machine = {"architecture": "x86_64", "features": []}
     assert explain([row("float32", 10.0), row("int8", 5.0)], manifest, machine) == []
     (entry,) = explain([row("float32", 10.0), row("int8", 12.0)], manifest, machine)

@@ -113,11 +113,11 @@ def test_bad_input_is_refused_before_anything_runs(bundle, dataset, tmp_path):
     named = dataclasses.replace(dataset, labels=tuple("abcdefghij"))
     with pytest.raises(InputError, match="classes a, b"):
         benchmark(bundle, named)
-    raw = dataclasses.replace(Manifest.read(bundle), output="raw")
+    raw = Manifest.read(bundle)._replace(output="raw")
     (bundle / "manifest.json").write_text(raw.to_json())
     with pytest.raises(InputError, match="no classifiers"):
         benchmark(bundle, dataset)
-    manifest = dataclasses.replace(raw, output="logits", selftest=None)
+    manifest = raw._replace(output="logits", selftest=None)
     (bundle / "manifest.json").write_text(manifest.to_json())
     with pytest.raises(InputError, match="no self-test"):
         benchmark(bundle)

@@ -1,4 +1,3 @@
-from dataclasses import replace
 
 import numpy as np
 
@@ -26,7 +25,7 @@ def test_a_file_that_does_not_run_is_named_and_the_others_go_on(files, samples, 
     good = files["tflite:float32"]
     (tmp_path / good.name).write_bytes(good.read_bytes())
     (tmp_path / "broken.tflite").write_bytes(good.read_bytes()[:2000])
-    broken = replace(artifact(good), file="broken.tflite")
+    broken = artifact(good)._replace(file="broken.tflite")
     answers = run_artifacts(tmp_path, [broken, artifact(good)], samples)
     assert isinstance(answers["broken.tflite"], str)
     assert np.isfinite(answers[good.name]["logits"]).all()

@@ -1,6 +1,5 @@
 """`edgepress predict`, `selftest` and `doctor`: output, exit status, one line for bad input."""
 
-import dataclasses
 import json
 import shutil
 
@@ -64,7 +63,7 @@ def test_bad_input_is_one_line_and_status_2(bundle, arguments):
 def test_selftest_exits_with_1_where_an_artifact_is_wrong(bundle, digits, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "bundle")
     vectors = write_selftest(copy, digits[0][:16])
-    manifest = dataclasses.replace(Manifest.read(copy), selftest="selftest.npz")
+    manifest = Manifest.read(copy)._replace(selftest="selftest.npz")
     (copy / "manifest.json").write_text(manifest.to_json())
     done = run("selftest", copy, "--backend", "numpy", "--backend", "onnxruntime")
     assert done.exit_code == 0, done.output

@@ -21,7 +21,7 @@ def tested(bundle, digits, tmp_path_factory):
 
 
 def edit_manifest(folder, **changes):
-    manifest = dataclasses.replace(Manifest.read(folder), **changes)
+    manifest = Manifest.read(folder)._replace(**changes)
     (folder / "manifest.json").write_text(manifest.to_json())
 
 
@@ -62,7 +62,7 @@ def test_another_answer_is_refused_by_name(tested, file):
 def test_a_tolerance_of_the_manifest_counts(tested, tmp_path):
     copy = shutil.copytree(tested, tmp_path / "bundle")
     manifest = Manifest.read(copy)
-    strict = [dataclasses.replace(a, tolerance={"numpy": 0.0, "litert": 0.0}) for a in manifest.artifacts]
+    strict = [a._replace(tolerance={"numpy": 0.0, "litert": 0.0}) for a in manifest.artifacts]
     edit_manifest(copy, artifacts=tuple(strict))
     matrix = conformance(copy, files=["digits-float32.tflite"], backends=["litert", "numpy"])
     assert {(c.backend, c.delegate): c.status for c in matrix.cells} == {
