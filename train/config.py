@@ -75,6 +75,8 @@ class TrainConfig:
     """Height and width of the blocks of a Dense kernel that are pruned together."""
     clusters: int = 0
     """Distinct values that each kernel keeps, from 3; 0 leaves clustering out."""
+    weight_bits: int = 8
+    """Of Dense and Conv2D in quantization-aware training: 8, or 4 for files with int4 weights."""
     validation_share: float = 1 / 12
     """Share of the training images held back for every choice."""
     seed: int = 0
@@ -97,6 +99,8 @@ class TrainConfig:
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")
+        self._require("weight_bits", self.weight_bits in (4, 8), "8 or 4")
+        self._require("weight_bits", self.weight_bits == 8 or not self.clusters, "8 where weights are clustered")
         self._require("distill", 0 <= self.distill <= 1, "from 0 to 1")
         self._require("validation_share", 0 < self.validation_share < 1, "above 0 and below 1")
 

@@ -26,10 +26,10 @@ from .epochs import EpochSource, LabelledEpochs, one_hot, shift_images
 from .fit import FitPlan, Validation, fit, predictor
 from .fold import fold_batch_norm
 from .history import History
-from .keras_file import open_keras, save_keras
+from .keras_file import open_keras, save_keras, strip_quantization
 from .models import MODELS, build_network, output_kind
 from .prune import add_pruning, sparsity, strip_pruning
-from .quantize import add_quantization, release_clusters
+from .quantize import add_quantization, release_clusters, rounded_kernels
 from .rates import rate_schedule
 from .tensorboard import scalar_log
 
@@ -165,7 +165,8 @@ def press_model(
     """Prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
 
     The file holds TFMOT's quantization-aware tf-keras model, so that export uses the ranges that training found;
-    `strip_quantization` gives the plain float model with the same weights.
+    `strip_quantization` gives the plain float model with the same weights. With `weight_bits` below 8 it holds a plain
+    float model with the rounded weights.
 
     Args:
         dataset: Training images and labels.
@@ -206,10 +207,16 @@ def press_model(
         run.fit(network, "cluster", kind=kind, teacher=teacher)
         network = strip_clustering(network)
     if config.quantize_epochs:
-        network = add_quantization(network, clustered=clustered)
+        network = add_quantization(network, clustered=clustered, weight_bits=config.weight_bits)
         run.fit(network, "quantize", kind=kind, teacher=teacher)
         if clustered:
             network = release_clusters(network)
+        if config.weight_bits < 8:
+            # The rounded weights in a float model: export's quantizer gives them the same integers again.
+            kernels = rounded_kernels(network)
+            network = strip_quantization(network)
+            for layer, kernel in kernels.items():
+                network.get_layer(layer).kernel.assign(kernel)
     return run.finish(network)
 
 

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgepress.runtime.extras import require
 
-__all__ = ["add_quantization", "release_clusters"]
+__all__ = ["add_quantization", "release_clusters", "rounded_kernels"]
 
 
-def add_quantization(model: Any, *, clustered: bool = False) -> Any:
-    """A quantization-aware copy of a tf-keras model: 8-bit weights and activations in training, zeros stay zero.
+def add_quantization(model: Any, *, clustered: bool = False, weight_bits: int = 8) -> Any:
+    """A quantization-aware copy of a tf-keras model: 8-bit activations in training, zeros stay zero.
 
     TFMOT calls the schemes PQAT (sparse), CQAT (clustered) and PCQAT (both); a model without zeros or clusters trains
     as under the plain scheme, QAT.
@@ -17,17 +20,57 @@ def add_quantization(model: Any, *, clustered: bool = False) -> Any:
         model: Its weights are the start; those that are zero now are held there.
         clustered: Hold the weights of each kernel to the values that they share now. Call `release_clusters` on the
             model after training.
+        weight_bits: 8, or fewer for Dense and Conv2D, one scale for each output; then not `clustered`.
     """
     tfmot = require("tensorflow_model_optimization", extra="toolkit")
     annotated = tfmot.quantization.keras.quantize_annotate_model(model)
     schemes = tfmot.experimental.combine
     if clustered:
         scheme = schemes.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=True)
-    else:
+    elif weight_bits == 8:
         scheme = schemes.Default8BitPrunePreserveQuantizeScheme()
+    else:
+        scheme = _scheme_with(weight_bits)
     return tfmot.quantization.keras.quantize_apply(annotated, scheme)
 
 
 def release_clusters(model: Any) -> Any:
     """A model trained with `clustered`, its weights fixed where training left them, its ranges kept."""
     return require("tensorflow_model_optimization", extra="toolkit").experimental.combine.strip_clustering_cqat(model)
+
+
+def rounded_kernels(model: Any) -> dict[str, NDArray[np.float32]]:
+    """What the quantizers make of each kernel, by the layer's name: the largest weight of each output is the largest
+    integer, so that a converter that takes its scales from there finds the same integers."""
+    kernels = {}
+    for wrapper in model.layers:
+        for variable, quantizer, ranges in getattr(wrapper, "_weight_vars", ()):
+            kernels[wrapper.layer.name] = quantizer(variable, training=True, weights=ranges).numpy()
+    return kernels
+
+
+def _scheme_with(weight_bits: int) -> Any:
+    """The sparsity-preserving scheme with fewer bits for the weights of Dense and Conv2D."""
+    layers = require("tf_keras", extra="toolkit").layers
+    tfmot = require("tensorflow_model_optimization", extra="toolkit")
+    package = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts.prune_preserve"
+    quantizers = require(f"{package}.prune_preserve_quantize_registry", extra="toolkit")
+    base: Any = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme
+
+    class Scheme(base):
+        def get_quantize_registry(self) -> Any:
+            registry = super().get_quantize_registry()
+            with_8_bits = registry.get_quantize_config
+
+            def get_quantize_config(layer: Any) -> Any:
+                config = with_8_bits(layer)
+                if type(layer) in (layers.Dense, layers.Conv2D):
+                    config.weight_quantizer = quantizers.PrunePreserveDefaultWeightsQuantizer(
+                        num_bits=weight_bits, per_axis=True, symmetric=True, narrow_range=True
+                    )
+                return config
+
+            registry.get_quantize_config = get_quantize_config
+            return registry
+
+    return Scheme()

@@ -27,6 +27,7 @@ __all__ = ["command"]
 )
 @seed_option
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of the baseline, in place of the preset's.")
+@click.option("--weight-bits", type=click.Choice(["4", "8"]), help="Bits of a weight, in place of the preset's.")
 @click.option("--baseline", is_flag=True, help="Fit the float model only.")
 @out_option("The .keras file to write.", default="model.keras", show_default=True)
 @click.option("--tensorboard", type=click.Path(), metavar="PATH", help="Folder for TensorBoard logs.")
@@ -39,6 +40,7 @@ def command(
     preset: str,
     seed: int,
     epochs: int | None,
+    weight_bits: str | None,
     baseline: bool,
     out: str,
     tensorboard: str | None,
@@ -56,6 +58,8 @@ def command(
     config = TrainConfig.preset(preset, seed=seed)
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs)
+    if weight_bits is not None:
+        config = dataclasses.replace(config, weight_bits=int(weight_bits))
     start = None
     if model in MODELS:
         config = dataclasses.replace(config, model=model)

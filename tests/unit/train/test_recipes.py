@@ -101,3 +101,12 @@ def test_batch_norm_is_folded_before_quantization(dataset, config, tmp_path):
     assert [type(layer).__name__ for layer in plain.layers if layer.weights] == ["Dense"] * 3
     assert zeros(plain.get_layer("hidden1").kernel.numpy()) == pytest.approx(0.6, abs=0.001)
     assert (predictor(opened.model)(dataset.x_test).argmax(axis=1) == dataset.y_test).mean() > 0.9
+
+
+def test_four_bits_a_weight_stay_in_the_file_and_zeros_zero(pressed_kernels):
+    for name, kernel in pressed_kernels(weight_bits=4, sparsity=0.5).items():
+        steps = np.abs(kernel).max(axis=0) / 7
+        used = steps > 0
+        integers = kernel[:, used] / steps[used]
+        np.testing.assert_allclose(integers, integers.round(), atol=1e-3, err_msg=name)
+        assert zeros(kernel) >= 0.5, name
