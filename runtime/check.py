@@ -129,6 +129,8 @@ def _check_operator(operator: Operator, graph: Subgraph) -> bool:
     tensors = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
     if rule is None or any(t is not None and (t.sparse or t.is_variable) for t in tensors) or operator.intermediates:
         return False
+    if any(operator.options.get(name) for name in _UNCHECKED_OPTIONS):
+        return False
     least, most, kinds = rule
     _require(
         least <= len(tensors) <= most
@@ -289,6 +291,27 @@ def _check_reshape(operator: Operator, tensors: list[Tensor | None], result: Ten
         )
 
 
+def _check_strided_slice(operator: Operator, tensors: list[Tensor | None], result: Tensor) -> None:
+    x, *ranges = tensors
+    assert x is not None
+    rank = len(x.shape)
+    _require("BeginMask" in operator.options, "STRIDED_SLICE has no options")
+    for tensor in ranges:
+        assert tensor is not None
+        known = tensor.is_constant and tensor.dtype == "int32" and tensor.shape == (rank,)
+        _require(known, f"STRIDED_SLICE of {x.shape} takes a range of {tensor.shape} or one that is computed")
+    begins, ends, strides = (tensor.values().tolist() for tensor in ranges if tensor is not None)
+    _require(0 < rank <= 5 and min(strides) >= 1, f"STRIDED_SLICE of {x.shape} has strides {strides}")
+    shape = []
+    for i, length in enumerate(x.shape):
+        begin = None if operator.options["BeginMask"] >> i & 1 else begins[i]
+        end = None if operator.options["EndMask"] >> i & 1 else ends[i]
+        shape.append(len(range(*slice(begin, end, strides[i]).indices(length))))
+    _require(result.dtype == x.dtype and result.shape == tuple(shape), f"STRIDED_SLICE of {x.shape} is {result.shape}")
+
+
+_UNCHECKED_OPTIONS = ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset")
+"""Of STRIDED_SLICE: what they do is not followed."""
 _REAL = ("float32", "int8", "uint8", "int16")
 _ANY = ("float32", "float16", "int8", "uint8", "int16", "int32")
 # Fewest and most inputs, and the types of the first input and of the output.
@@ -309,6 +332,7 @@ _RULES: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "RELU6": (1, 1, _REAL),
     "RESHAPE": (1, 2, _ANY),
     "SOFTMAX": (1, 1, _REAL),
+    "STRIDED_SLICE": (4, 4, _REAL),
     "TANH": (1, 1, _REAL),
 }
 _CHECKS = {
@@ -328,5 +352,6 @@ _CHECKS = {
     "RELU6": _same_size,
     "RESHAPE": _check_reshape,
     "SOFTMAX": _check_softmax,
+    "STRIDED_SLICE": _check_strided_slice,
     "TANH": _same_size,
 }

@@ -22,7 +22,7 @@ _Step = Callable[[_Array], _Array]
 
 
 class ReferenceSession:
-    """A dense `.tflite` file: FULLY_CONNECTED, RELU, SOFTMAX, RESHAPE, QUANTIZE, DEQUANTIZE."""
+    """A dense `.tflite` file: FULLY_CONNECTED, RELU, SOFTMAX, RESHAPE, STRIDED_SLICE, QUANTIZE, DEQUANTIZE."""
 
     chunk = 256
 
@@ -189,6 +189,22 @@ def _plan_reshape(operator: Operator, graph: Subgraph, constants: dict[int, _Arr
     return lambda values: values.reshape(-1, *y.shape[1:])
 
 
+def _plan_strided_slice(operator: Operator, graph: Subgraph, constants: dict[int, _Array]) -> _Step:
+    """A cropped picture."""
+    options = operator.options
+    special = ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset")
+    if any(index not in constants for index in operator.inputs[1:]) or any(map(options.get, special)):
+        raise _unsupported(operator, "only ranges that the file states are")
+    begins, ends, strides = (constants[index].tolist() for index in operator.inputs[1:])
+    parts = tuple(
+        slice(None if options["BeginMask"] >> i & 1 else begin, None if options["EndMask"] >> i & 1 else end, stride)
+        for i, (begin, end, stride) in enumerate(zip(begins, ends, strides, strict=True))
+    )
+    if min(strides) < 1 or parts[0] != slice(None, None, 1):
+        raise _unsupported(operator, "it runs backwards or cuts the batch")
+    return lambda values: values[parts]
+
+
 def _plan_quantize(operator: Operator, graph: Subgraph, constants: dict[int, _Array]) -> _Step:
     x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
     scale, zero_point = float(y.scales[0]), int(y.zero_points[0])
@@ -220,6 +236,7 @@ _PLANNERS: dict[str, Callable[[Operator, Subgraph, dict[int, _Array]], _Step]] =
     "RELU": _plan_relu,
     "SOFTMAX": _plan_softmax,
     "RESHAPE": _plan_reshape,
+    "STRIDED_SLICE": _plan_strided_slice,
     "QUANTIZE": _plan_quantize,
     "DEQUANTIZE": _plan_dequantize,
 }

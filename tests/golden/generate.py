@@ -1,7 +1,8 @@
 """Makes the tiny models of this folder. Run it where the toolkit is installed: python tests/golden/generate.py
 
 A 784-16-10 classifier of MNIST digits in every variant, and small models of other kinds (convolutions, depthwise, an
-LSTM, two inputs) that stand for files which this project did not make; and vectors for the preprocessing.
+LSTM, two inputs, a cropped picture) that stand for files which this project did not make; and vectors for the
+preprocessing.
 """
 
 import base64
@@ -153,6 +154,19 @@ def write_foreign() -> None:
         (HERE / f"{name}.tflite").write_bytes(converter.convert())
 
 
+def write_cropped() -> None:
+    """cropped.tflite: int8, reads 5 x 6 of 8 x 8 pixels."""
+    import tf_keras
+
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(2)
+    model = tf_keras.Sequential(
+        [layers.Input((8, 8, 1)), layers.Cropping2D(((1, 2), (2, 0))), layers.Flatten(), layers.Dense(3)]
+    )
+    noise = np.random.default_rng(0).random((20, 8, 8, 1), np.float32)
+    (HERE / "cropped.tflite").write_bytes(tflite_variant(model, "int8", noise))
+
+
 def write_preprocess() -> None:
     """preprocess/*.json: pictures, and the pixels that every implementation of the contract must make of them."""
     from edgepress.runtime import Preprocessing
@@ -223,4 +237,5 @@ if __name__ == "__main__":
         write_classifier()
         write_sparse()
         write_foreign()
+        write_cropped()
         write_preprocess()

@@ -16,8 +16,11 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 @pytest.mark.parametrize(
     "name",
-    ["digits-int8", "digits-float32", "digits-float16", "digits-dynamic-int8", "conv", "depthwise", "two-inputs"],
-)
+    [
+        "digits-int8", "digits-float32", "digits-float16", "digits-dynamic-int8", "conv", "depthwise", "two-inputs",
+        "cropped",
+    ],
+)  # fmt: skip
 def test_sound_files_are_vouched_for(name):
     model, vouched = check_tflite((GOLDEN / f"{name}.tflite").read_bytes())
     assert vouched
@@ -57,6 +60,16 @@ def test_damage_is_named():
     scale = struct.pack("<f", 0.003921568859368563)
     with pytest.raises(ArtifactRefusedError, match="scale"):
         check_tflite(changed(quantized, scale, struct.pack("<f", np.nan)))
+
+
+def test_a_slice_that_does_not_fit_is_named():
+    content = (GOLDEN / "cropped.tflite").read_bytes()
+    ends = struct.pack("<4i", 0, -2, 0, 0)
+    with pytest.raises(ArtifactRefusedError, match="STRIDED_SLICE"):
+        check_tflite(changed(content, ends, struct.pack("<4i", 0, -1, 0, 0)))
+    strides = struct.pack("<4i", 1, 1, 1, 1)
+    with pytest.raises(ArtifactRefusedError, match="strides"):
+        check_tflite(changed(content, strides, struct.pack("<4i", 1, -1, 1, 1)))
 
 
 def onnx_model(nodes, initializers=(), shape=("n", 4)):

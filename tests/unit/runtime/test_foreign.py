@@ -28,6 +28,18 @@ def test_quantized_depthwise_runs():
         np.testing.assert_allclose(model.run(x[:1]), whole[:1], atol=1e-6)
 
 
+def test_numpy_crops_pictures_as_litert_does():
+    x = np.random.default_rng(0).integers(-128, 128, (40, 8, 8, 1)).astype(np.int8)
+    answers = []
+    for backend in ("litert", "numpy"):
+        with load(GOLDEN / "cropped.tflite", backend=backend, delegate=False) as model:
+            answers.append(model.run(x))
+    assert np.array_equal(*answers)
+    with load(GOLDEN / "cropped.tflite", backend="numpy") as model:
+        x[:, 1:6, 2:] = 0
+        assert np.unique(model.run(x), axis=0).shape == (1, 3)
+
+
 def test_lstm_of_fixed_batch_runs():
     with load(GOLDEN / "lstm.tflite") as model:
         x = np.ones((1, 5, 4), np.float32)
