@@ -65,6 +65,12 @@ class TrainConfig:
     distill: float = 0.5
     """Share of the teacher's answers in the targets, the rest is the label (Hinton et al. 2015, temperature 1). In
     pressing the float model is the teacher."""
+    pixel_loss: float = 0.0
+    """Share of the variance that reaches the first layer which border rows and columns of the picture may take with
+    them: they leave the model before pruning. Of models that begin with a Dense layer; 0 keeps the picture whole."""
+    unit_loss: float = 0.0
+    """Share of the variance that reaches the layer after it which each hidden layer's weakest units may take with them;
+    they leave before pruning. 0 keeps all."""
     pruning: str = "polynomial"
     """`polynomial`, `constant` or `2:4`."""
     sparsity: float = 0.82
@@ -95,7 +101,7 @@ class TrainConfig:
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 0, "a whole number from 0")
         for name in ("learning_rate", "prune_learning_rate", "cluster_learning_rate", "quantize_learning_rate"):
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")
-        for name in ("dropout", "sparsity", "label_smoothing"):
+        for name in ("dropout", "sparsity", "label_smoothing", "pixel_loss", "unit_loss"):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")

@@ -31,6 +31,7 @@ from .models import MODELS, build_network, output_kind
 from .prune import add_pruning, sparsity, strip_pruning
 from .quantize import add_quantization, release_clusters, rounded_kernels
 from .rates import rate_schedule
+from .slim import slim
 from .tensorboard import scalar_log
 
 __all__ = ["TrainResult", "press_model", "train", "train_baseline"]
@@ -39,6 +40,7 @@ _log = logging.getLogger("edgepress")
 _FITS = ("float", "prune", "cluster", "quantize")
 _STEPS_WANTED = 200
 _SMALLEST_BATCH = 16
+_NOTHING = 1e-9
 _RAMP_SHARE = 0.6
 """Part of the pruning epochs in which weights are removed; the rest mends what that cost."""
 
@@ -162,7 +164,7 @@ def press_model(
     *,
     tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
-    """Prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
+    """Slim and prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
 
     The file holds TFMOT's quantization-aware tf-keras model, so that export uses the ranges that training found;
     `strip_quantization` gives the plain float model with the same weights. With `weight_bits` below 8 it holds a plain
@@ -184,6 +186,8 @@ def press_model(
     run.check(network)
     kind = output_kind(network)
     teacher = _probabilities(predictor(network), kind)
+    if config.pixel_loss or config.unit_loss:
+        network = slim(fold_batch_norm(network), run.images, pixel_loss=config.pixel_loss, unit_loss=config.unit_loss)
     if config.prune_epochs and (config.sparsity or config.layer_sparsity or config.pruning == "2:4"):
         ramp = max(1, round(config.prune_epochs * _RAMP_SHARE)) if config.pruning == "polynomial" else 1
         pruned = add_pruning(
@@ -197,6 +201,9 @@ def press_model(
         )
         run.fit(pruned, "prune", kind=kind, teacher=teacher, settle=ramp)
         network = strip_pruning(pruned)
+        if config.unit_loss:
+            # Pruning leaves units behind that nothing reaches, or that nobody reads.
+            network = slim(network, run.images, unit_loss=_NOTHING)
         _log.info("pruned: %.1f %% of the weights are zero", 100 * sparsity(network))
     network = fold_batch_norm(network)
     clustered = bool(config.clusters and config.cluster_epochs)
@@ -234,16 +241,17 @@ class _Run:
         split = dataset.split(config.seed, config.validation_share)
         self._dataset, self._config, self._history, self._path = dataset, config, history, path
         self._logs = None if tensorboard is None else Path(tensorboard)
-        self._images = dataset.x_train[split.fit]
+        self.images = dataset.x_train[split.fit]
+        """What weights are fitted to."""
         self._targets = one_hot(dataset.y_train[split.fit], len(dataset.labels), config.label_smoothing)
         self._validation = Validation(dataset.x_train[split.validation], dataset.y_train[split.validation])
-        few = max(_SMALLEST_BATCH, len(self._images) // _STEPS_WANTED)
-        self._batch = min(config.batch_size, few, len(self._images))
+        few = max(_SMALLEST_BATCH, len(self.images) // _STEPS_WANTED)
+        self._batch = min(config.batch_size, few, len(self.images))
 
     @property
     def steps(self) -> int:
         """Training steps of one epoch."""
-        return len(self._images) // self._batch
+        return len(self.images) // self._batch
 
     def finished(self) -> TrainResult | None:
         """What this very run has written before."""
@@ -255,7 +263,7 @@ class _Run:
 
     def check(self, model: Any) -> None:
         """Refuse a model that the data set does not fit."""
-        shape, classes = self._images.shape[1:], len(self._dataset.labels)
+        shape, classes = self.images.shape[1:], len(self._dataset.labels)
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise InputError(
                 f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: "
@@ -292,7 +300,7 @@ class _Run:
         logits = (kind or output_kind(model)) == "logits"
         state = fit(
             model, source, self._validation, plan,
-            images=len(self._images), from_logits=logits, checkpoint=self._checkpoint(name),
+            images=len(self.images), from_logits=logits, checkpoint=self._checkpoint(name),
             observe=scalar_log(self._logs / name) if self._logs else None,
         )  # fmt: skip
         self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch}
@@ -309,9 +317,9 @@ class _Run:
         if not config.copies:
             augment = (lambda images, rng: shift_images(images, rng, config.shift)) if config.shift else None
             return LabelledEpochs(
-                self._images, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share
+                self.images, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share
             )
-        pool = make_pool(self._images, self._scratch("pool"), copies=config.copies, seed=config.seed)
+        pool = make_pool(self.images, self._scratch("pool"), copies=config.copies, seed=config.seed)
         logits = teach(pool, _logits(teacher), self._scratch(f"{name}-answers")) if teacher else None
         return PoolEpochs(pool, self._targets, seed=seed, logits=logits, share=share)
 

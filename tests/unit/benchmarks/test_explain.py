@@ -1,6 +1,5 @@
 """Each rule answers the case that it is about, and keeps silent on the others."""
 
-
 import pytest
 
 from edgepress.benchmarks.explain import Case, explain, reasons

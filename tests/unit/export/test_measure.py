@@ -1,4 +1,3 @@
-
 import numpy as np
 
 from edgepress.export.describe import describe
