@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ def export(
 def _record(source: Source, mixed: Sequence[LayerChoice]) -> dict[str, Any]:
     """A model's entry in the manifest."""
     record: dict[str, Any] = {"file": source.path.name, "sha256": source.sha256}
-    return record | ({"mixed": [asdict(choice) for choice in mixed]} if mixed else {})
+    return record | ({"mixed": [choice._asdict() for choice in mixed]} if mixed else {})
 
 
 def _common_output(sources: Sequence[Source]) -> str:

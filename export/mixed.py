@@ -9,8 +9,9 @@ import json
 import math
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +36,7 @@ _CALIBRATION_SAMPLES = 200
 _SENSITIVITY_SAMPLES = 500
 
 
-@dataclass(frozen=True)
-class LayerChoice:
+class LayerChoice(NamedTuple):
     """What was measured of one layer, and what it became."""
 
     layer: str
@@ -84,7 +84,7 @@ def _main(folder: Path, variant: Variant) -> None:
     quantizer = StaticQuantizer(source, read_inputs(folder / "calibration.npz"))
     content, choices = _choose(quantizer, source, variant, held_back)
     (folder / "mixed.tflite").write_bytes(content)
-    (folder / "choices.json").write_text(json.dumps([asdict(choice) for choice in choices]))
+    (folder / "choices.json").write_text(json.dumps([choice._asdict() for choice in choices]))
 
 
 def _choose(

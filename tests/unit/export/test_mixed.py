@@ -39,7 +39,7 @@ def test_layers_keep_eight_bits_where_the_bound_asks_for_it(files, samples, unla
     most_sensitive = min(loose, key=lambda choice: choice.sqnr_db)
     content, choices = to_within(files, samples, unlabelled, most_sensitive.sqnr_db + 0.5)
     assert {choice.weights for choice in choices} == {"int4", "int8"}
-    assert dataclasses.replace(most_sensitive, weights="int8") in choices
+    assert most_sensitive._replace(weights="int8") in choices
     assert kernels(content, tmp_path) == {f"{choice.layer}/kernel": choice.weights for choice in choices}
     assert sorted(choice.bytes_saved for choice in choices) == [32, 256, 1024]
     damage = [10 ** (-choice.sqnr_db / 10) / choice.bytes_saved for choice in choices]

@@ -72,11 +72,6 @@ def test_finishing_changes_no_answer(tiny, samples, embedded, tmp_path):
     np.testing.assert_array_equal(*answers)
 
 
-def test_metadata_costs_little(files):
-    found = describe(files["tflite:int8"])
-    assert found.bytes - found.weight_bytes < 12_000
-
-
 def test_the_embedded_json_is_the_runtimes(files, embedded):
     text = read_tflite(files["tflite:int8"].read_bytes()).metadata[EMBEDDED_KEY]
     assert Embedded.from_json(text) == embedded
