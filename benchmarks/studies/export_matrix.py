@@ -1,36 +1,52 @@
 """Every kind of model, every variant, every backend: what it costs in accuracy, or why it does not work.
 
-    python benchmarks/studies/export_matrix.py --data mnist --images 2000 --out docs/export-matrix.md
+    python -m edgepress.benchmarks.studies.export_matrix --model mlp=runs/mnist-default-1/pressed.keras |
+        python -m edgepress.benchmarks.studies.figures README.md export-matrix -
 
 Trains one small model of each kind, exports every variant, runs each artifact in every backend that is here (delegates
-on and off, twice in fresh processes), and writes the difference from the Keras model in percentage points.
+on and off, twice in fresh processes) on the test images, and notes the difference from the Keras model in percentage
+points. The record is written kind by kind: a study that is stopped goes on after the last one in it. The long table
+goes to `--page`, the short one to standard output.
 """
 
 import argparse
+import json
+import os
+import re
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgepress.data import Dataset, load_dataset
-from edgepress.export import VARIANTS, ExportResult, export
+from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
+from edgepress.runtime import Artifact
 from edgepress.runtime.conformance import Cell, conformance, setting_name
+from edgepress.runtime.files import write_file
 from edgepress.runtime.selftest import Vectors, reference_outputs
-from edgepress.train import open_keras, save_keras
+from edgepress.train import build_network, open_keras, save_keras
 
-SETTINGS = ("litert", "litert+delegate", "tflite-runtime", "tflite-runtime+delegate", "numpy", "onnxruntime")
-TRAINING_IMAGES = 20_000
+SETTINGS = {
+    "tflite": ("litert", "litert+delegate", "tflite-runtime", "tflite-runtime+delegate", "numpy"),
+    "onnx": ("onnxruntime",),
+}
+_TRAINING_IMAGES = 20_000
+_SAMPLES = 10_000
+"""Training images that calibrate and check the model with two inputs."""
 
 
-def mlp(keras: Any) -> Any:
-    """Dense 784-128-64-10."""
-    layers = keras.layers
-    stack = [layers.Dense(128, activation="relu"), layers.Dense(64, activation="relu"), layers.Dense(10)]
-    return keras.Sequential([keras.Input((784,), name="pixels"), *stack])
+def cnn(keras: Any) -> Any:
+    """The package's own, with batch normalization."""
+    return build_network("cnn", (28, 28), 10)
+
+
+def lenet_5(keras: Any) -> Any:
+    """The package's own LeNet-5."""
+    return build_network("lenet-5", (28, 28), 10)
 
 
 def resnet(keras: Any) -> Any:
@@ -59,7 +75,30 @@ def separable(keras: Any) -> Any:
     return keras.Model(inputs, layers.Dense(10)(x))
 
 
-KINDS: dict[str, Callable[[Any], Any]] = {"mlp": mlp, "resnet": resnet, "separable": separable}
+def two_inputs(keras: Any) -> Any:
+    """The upper half of a picture through convolutions, the lower through a dense layer, then joined."""
+    layers = keras.layers
+    upper, lower = keras.Input((14, 28, 1), name="upper"), keras.Input((14, 28), name="lower")
+    x = layers.Flatten()(layers.Conv2D(8, 3, strides=2, activation="relu")(upper))
+    y = layers.Dense(64, activation="relu")(layers.Flatten()(lower))
+    return keras.Model([upper, lower], layers.Dense(10, name="logits")(layers.Concatenate()([x, y])))
+
+
+KINDS: dict[str, Callable[[Any], Any]] = {
+    "cnn": cnn,
+    "lenet-5": lenet_5,
+    "resnet": resnet,
+    "separable": separable,
+    "two inputs": two_inputs,
+}
+
+
+def inputs_of(model: Any, images: Any) -> dict[str, Any]:
+    """The pictures, as pixels / 255, for each input of a model; several inputs share the rows among them."""
+    real = images / np.float32(255)
+    parts = np.split(real, len(model.inputs), axis=1)
+    shapes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    return {name: part.reshape(-1, *shape) for name, part, shape in zip(model.input_names, parts, shapes, strict=True)}
 
 
 def train(build: Callable[[Any], Any], data: Dataset, path: Path, seed: int) -> None:
@@ -68,91 +107,223 @@ def train(build: Callable[[Any], Any], data: Dataset, path: Path, seed: int) -> 
 
     tf_keras.utils.set_random_seed(seed)
     model = build(tf_keras)
-    images = data.x_train[:TRAINING_IMAGES].reshape(-1, *model.inputs[0].shape[1:]) / np.float32(255)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf_keras.optimizers.Adam(0.002), loss)
-    model.fit(images, data.y_train[:TRAINING_IMAGES], epochs=3, batch_size=64, verbose=0)
+    inputs = inputs_of(model, data.x_train[:_TRAINING_IMAGES])
+    model.fit(inputs, data.y_train[:_TRAINING_IMAGES], epochs=3, batch_size=64, verbose=0)
     save_keras(model, path)
 
 
-def keras_accuracy(path: Path, data: Dataset) -> float:
-    """Of the model itself, on the same images."""
+def study(kind: str, path: Path, data: Dataset, seed: int) -> dict[str, Any]:
+    """One kind: `kind`, `accuracy` of the Keras model, and `rows` by variant: bytes, and `cells` by setting, each with
+    `points` or with a `reason`."""
     model = open_keras(path).model
-    images = data.x_test.reshape(-1, *model.inputs[0].shape[1:]) / np.float32(255)
-    return float((model.predict(images, verbose=0).argmax(1) == data.y_test).mean())
-
-
-def cell_text(cell: Cell | None, accuracy: float, notes: list[str]) -> str:
-    """The difference in points, or a note with the reason."""
-    if cell is None:
-        return "other format"
-    if cell.status == "pass" and cell.accuracy is not None:
-        return f"{100 * (cell.accuracy - accuracy):+.2f}"
-    return note(f"{cell.status}: {cell.reason}", notes)
-
-
-def note(reason: str, notes: list[str]) -> str:
-    """A footnote's number; equal reasons share one."""
-    if reason not in notes:
-        notes.append(reason)
-    return f"[{notes.index(reason) + 1}]"
-
-
-def table(kind: str, result: ExportResult, folder: Path, data: Dataset, accuracy: float, notes: list[str]) -> list[str]:
-    """One kind of model as a table in Markdown."""
-    images, labels = data.x_test, data.y_test
-    matrix = conformance(folder, vectors=Vectors(images, labels, reference_outputs(folder, images)))
-    cells = {(cell.artifact, setting_name(cell.backend, cell.delegate)): cell for cell in matrix.cells}
-    withheld = {each.file: each.reason for each in result.withheld}
-    lines = [f"### {kind}", "", f"Keras: {accuracy:.4f} on {len(images)} test images.", ""]
-    lines += ["| variant | bytes | " + " | ".join(SETTINGS) + " |", "|---" * (len(SETTINGS) + 2) + "|"]
-    sizes = {artifact.file: artifact.bytes for artifact in result.manifest.artifacts}
-    for variant in VARIANTS.values():
-        file = variant.file(kind)
-        if file in withheld:
-            texts = [note(f"withheld: {withheld[file]}", notes)] * len(SETTINGS)
+    tests = inputs_of(model, data.x_test)
+    answers = model.predict([tests[name] for name in model.input_names], verbose=0)
+    accuracy = float((answers.argmax(1) == data.y_test).mean())
+    name = kind.replace(" ", "-")
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work, "bundle")
+        if len(tests) == 1:
+            result = export({name: path}, data, folder, variants=list(VARIANTS), seed=seed)
+            vectors = Vectors(data.x_test, data.y_test, reference_outputs(folder, data.x_test))
+            cells = conformance(folder, vectors=vectors).cells
         else:
-            texts = [cell_text(cells.get((file, setting)), accuracy, notes) for setting in SETTINGS]
-        lines.append(f"| {variant.key} | {sizes.get(file, '')} | " + " | ".join(texts) + " |")
-    return [*lines, ""]
+            # The last training images: none of them was trained on.
+            samples = Samples(inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
+            result = export({name: path}, samples, folder, variants=list(VARIANTS), seed=seed)
+            cells = tuple(run_samples(folder, result, tests, data.y_test))
+        found = {(cell.artifact, setting_name(cell.backend, cell.delegate)): cell for cell in cells}
+        rows = {key: row_of(variant, name, result, found, accuracy) for key, variant in VARIANTS.items()}
+    return {"kind": kind, "accuracy": accuracy, "images": len(data.x_test), "rows": rows}
 
 
-def main() -> int:
-    """Run, write, exit."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="mnist")
-    parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE", help="a trained model besides")
-    parser.add_argument("--out", type=Path, default=Path("docs/export-matrix.md"))
-    options = parser.parse_args()
-    data = load_dataset(options.data)
-    data = replace(data, x_test=data.x_test[: options.images], y_test=data.y_test[: options.images])
-    notes: list[str] = []
+def row_of(
+    variant: Variant, name: str, result: ExportResult, found: Mapping[tuple[str, str], Cell], accuracy: float
+) -> dict[str, Any]:
+    """One variant of one kind."""
+    file = variant.file(name)
+    withheld = {each.file: each.reason for each in result.withheld}
+    if file in withheld:
+        reason = {"reason": f"withheld: {withheld[file]}"}
+        return {"bytes": None, "cells": dict.fromkeys(SETTINGS[variant.format], reason)}
+    cells: dict[str, dict[str, Any]] = {}
+    for setting in SETTINGS[variant.format]:
+        cell = found[file, setting]
+        passed = cell.status == "pass" and cell.accuracy is not None
+        points = (
+            {"points": round(100 * (cell.accuracy - accuracy), 4)} if passed and cell.accuracy is not None else None
+        )
+        cells[setting] = points or {"reason": f"{cell.status}: {cell.reason}"}
+    return {"bytes": result.manifest.artifact(file).bytes, "cells": cells}
+
+
+_CHILD = """
+import json, sys
+import numpy as np
+from edgepress.runtime import EdgepressError, load
+path, samples, backend, delegate = sys.argv[1:]
+inputs = dict(np.load(samples))
+try:
+    with load(path, backend=backend, delegate=delegate == "on") as model:
+        given = []
+        for start in range(0, len(next(iter(inputs.values()))), 250):
+            feeds = {spec.name: inputs[spec.name][start : start + 250] for spec in model.artifact.inputs}
+            given.append(model.run({
+                spec.name: spec.quantization.quantize(feeds[spec.name]) if spec.quantization else feeds[spec.name]
+                for spec in model.artifact.inputs
+            }))
+        print(json.dumps({"labels": np.concatenate(given).argmax(1).tolist()}))
+except EdgepressError as error:
+    print(json.dumps({"refused": str(error)}))
+"""
+
+
+def run_samples(folder: Path, result: ExportResult, inputs: Mapping[str, Any], labels: Any) -> Iterator[Cell]:
+    """As `conformance`, for a model with several inputs: each artifact and setting in a process of its own."""
+    np.savez(folder / "samples.npz", **inputs)
+    for artifact in result.manifest.artifacts:
+        for setting in SETTINGS[artifact.format]:
+            backend, _, delegate = setting.partition("+")
+            answer = run_child(folder, artifact, backend, "on" if delegate else "off")
+            if "labels" in answer:
+                accuracy = float((np.array(answer["labels"]) == labels).mean())
+                yield Cell(artifact.file, backend, bool(delegate), "pass", accuracy=accuracy)
+            else:
+                yield Cell(artifact.file, backend, bool(delegate), "unsupported", reason=answer["refused"])
+
+
+def run_child(folder: Path, artifact: Artifact, backend: str, delegate: str) -> dict[str, Any]:
+    """What the program printed."""
+    python = os.environ["EDGEPRESS_TFLITE_RUNTIME_PYTHON"] if backend == "tflite-runtime" else sys.executable
+    command = [python, "-c", _CHILD, str(folder / artifact.file), str(folder / "samples.npz"), backend, delegate]
+    source = Path(__file__).resolve().parents[2] / "src"
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(source)}
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        return {"refused": f"the process ended with status {done.returncode}: {last[0]}"}
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+class Notes:
+    """Reasons under a table, each once."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = []
+
+    def mark(self, reason: str) -> str:
+        """The mark that stands for it in the table."""
+        if reason not in self._reasons:
+            self._reasons.append(reason)
+        return f"[{self._reasons.index(reason) + 1}]"
+
+    def lines(self) -> Iterator[str]:
+        """What stands below."""
+        return (f"[{number}] {reason}  " for number, reason in enumerate(self._reasons, 1))
+
+
+def long_table(kinds: list[dict[str, Any]], command: str) -> str:
+    """A page with one table a kind."""
+    notes = Notes()
     lines = [
         "# What each variant costs, and where it runs",
         "",
         "Accuracy difference from the Keras model in percentage points, by variant and backend (`+delegate`: with the",
-        "default delegate). Written by",
-        "",
-        f"    python benchmarks/studies/export_matrix.py {' '.join(sys.argv[1:])}",
+        f"default delegate). Written by `{command}`.",
         "",
     ]
-    with tempfile.TemporaryDirectory() as work:
-        models = {name: Path(file) for name, file in (text.split("=", 1) for text in options.model)}
-        for kind, build in KINDS.items():
-            models[kind] = Path(work, f"{kind}.keras")
-            train(build, data, models[kind], options.seed)
-        for kind, path in models.items():
-            folder = Path(work, kind)
-            result = export({kind: path}, data, folder, variants=list(VARIANTS), seed=options.seed)
-            lines += table(kind, result, folder, data, keras_accuracy(path, data), notes)
-    lines += [f"[{number}] {text}  " for number, text in enumerate(notes, 1)]
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("\n".join(lines) + "\n")
-    print(f"wrote {options.out}")
-    return 0
+    settings = [setting for own in SETTINGS.values() for setting in own]
+    for kind in kinds:
+        lines += [f"### {kind['kind']}", "", f"Keras: {kind['accuracy']:.4f} on {kind['images']:,} test images.", ""]
+        lines += ["| variant | bytes | " + " | ".join(settings) + " |", "|---" * (len(settings) + 2) + "|"]
+        for key, row in kind["rows"].items():
+            cells = [row["cells"].get(setting) for setting in settings]
+            texts = ["other format" if cell is None else points(cell) or notes.mark(cell["reason"]) for cell in cells]
+            lines.append(f"| {key} | {row['bytes'] or ''} | " + " | ".join(texts) + " |")
+        lines.append("")
+    return "\n".join([*lines, *notes.lines()]) + "\n"
+
+
+def short_table(kinds: list[dict[str, Any]], command: str) -> str:
+    """One line a variant and backend, one column a kind."""
+    notes = Notes()
+    lines = ["| variant | backend | " + " | ".join(kind["kind"] for kind in kinds) + " |"]
+    lines.append("| --- | --- |" + " ---: |" * len(kinds))
+    for key in VARIANTS:
+        for backend in dict.fromkeys(setting.partition("+")[0] for setting in SETTINGS[key.partition(":")[0]]):
+            cells = [kind["rows"][key]["cells"] for kind in kinds]
+            texts = [short_cell(each[backend], each.get(f"{backend}+delegate"), notes) for each in cells]
+            lines.append(f"| {key} | {backend} | " + " | ".join(texts) + " |")
+    accuracies = ", ".join(f"{kind['kind']} {100 * kind['accuracy']:.2f} %" for kind in kinds)
+    lines += [
+        "",
+        f"Points from the Keras model on {kinds[0]['images']:,} test images of MNIST ({accuracies}); two values where "
+        "the default delegate changes it. In brackets: what a withheld file lost on held-back images, more than its "
+        "bound.  ",
+        *notes.lines(),
+        "",
+        f"Written by `{command}`.",
+    ]
+    return "\n".join(lines)
+
+
+def short_cell(plain: dict[str, Any], delegated: dict[str, Any] | None, notes: Notes) -> str:
+    """Without and with the delegate."""
+    texts = []
+    for cell in (plain, delegated or plain):
+        reason = cell.get("reason", "")
+        lost = re.search(r"withheld: accuracy ([\d.]+) against the model's ([\d.]+)", reason)
+        text = f"({100 * (float(lost[1]) - float(lost[2])):+.2f})" if lost else points(cell)
+        texts.append(text or notes.mark(brief(reason)))
+    return " / ".join(dict.fromkeys(texts))
+
+
+def points(cell: dict[str, Any]) -> str:
+    """The difference in points; empty where there is none."""
+    return f"{cell['points']:+.2f}" if "points" in cell else ""
+
+
+def brief(reason: str) -> str:
+    """A reason without what differs from model to model."""
+    for pattern, text in (
+        (r"is off by \S+, \S+ is allowed", "answers wrongly"),
+        (r"/\S+:\d+ ", ""),
+        (r" ?Node number \d+ \((\w+)\) failed to prepare\..*", r" (\1)"),
+        (r"\. An older version.*", ""),
+    ):
+        reason = re.sub(pattern, text, reason)
+    return reason
+
+
+def main() -> None:
+    """Run what is missing in the record, write, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="mnist")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE", help="a trained model besides")
+    parser.add_argument("--record", type=Path, default=Path("docs/export-matrix.json"))
+    parser.add_argument("--page", type=Path, default=Path("docs/export-matrix.md"))
+    options = parser.parse_args()
+    command = " ".join(["python -m edgepress.benchmarks.studies.export_matrix", *sys.argv[1:]])
+    data = load_dataset(options.data)
+    record: dict[str, Any] = {"command": command, "kinds": []}
+    if options.record.exists() and (before := json.loads(options.record.read_text()))["command"] == command:
+        record = before
+    given = {name: Path(file) for name, file in (text.split("=", 1) for text in options.model)}
+    done = {kind["kind"] for kind in record["kinds"]}
+    for kind in [name for name in (*given, *KINDS) if name not in done]:
+        with tempfile.TemporaryDirectory() as work:
+            path = given.get(kind) or Path(work, "model.keras")
+            if kind in KINDS:
+                train(KINDS[kind], data, path, options.seed)
+            record["kinds"].append(study(kind, path, data, options.seed))
+        write_file(options.record, json.dumps(record, indent=1) + "\n")
+    write_file(options.page, long_table(record["kinds"], command))
+    print(short_table(record["kinds"], command))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
