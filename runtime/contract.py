@@ -3,14 +3,18 @@
 Export writes it once into the manifest; the runtime, the benchmarks, the server and the drawing page obey it.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .errors import InputError
 
 __all__ = ["Preprocessing"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _POLARITIES = ("light-on-dark", "dark-on-light", "as-is")
 _FITS = ("mnist", "resize")
@@ -56,7 +60,7 @@ class Preprocessing(NamedTuple):
         return self._asdict()
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Preprocessing":
+    def from_dict(cls, data: dict[str, Any]) -> Preprocessing:
         """The inverse of `to_dict`; unknown keys (of a newer writer) are refused by name, and so is what cannot be."""
         unknown = set(data) - set(cls._fields)
         if unknown:

@@ -1,11 +1,12 @@
 """Arrays people have, as the tensor that a model takes; and the tensor it gives, as probabilities."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .contract import Preprocessing
 from .errors import InputError
@@ -13,14 +14,17 @@ from .manifest import TensorSpec
 
 __all__ = ["InputEncoder", "OutputDecoder"]
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    _Write = Callable[[NDArray[np.uint8], NDArray[Any]], Any]
+
 _EXPONENT = 80.0
 """exp of the negative of this is still a normal float32."""
 
 _PIXEL = np.dtype(np.uint8)
 _CLASSES = 64
 """Up to so many, a product with a square of ones is the quickest sum of rows."""
-
-_Write = Callable[[NDArray[np.uint8], NDArray[Any]], Any]
 
 
 class InputEncoder:

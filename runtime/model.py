@@ -1,15 +1,15 @@
 """A loaded model: one object, whatever runs underneath."""
 
+from __future__ import annotations
+
 import hashlib
 import math
 import os
-from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .backends import Session, choose_backends, open_session
 from .contract import Preprocessing
@@ -19,9 +19,17 @@ from .errors import ArtifactRefusedError, InputError, ModelClosedError
 from .manifest import Artifact
 from .source import Source, find_sources, read_source
 
+try:
+    # What `queue` gives, without its 2 milliseconds.
+    from _queue import SimpleQueue
+except ImportError:
+    from queue import SimpleQueue
+
 __all__ = ["Model", "Prediction", "load"]
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .images import PictureFile
 
 UNKNOWN = "unknown"
@@ -29,7 +37,7 @@ _Array = np.ndarray
 
 
 class Prediction:
-    """What a classifier says about n images."""
+    """What a classifier says about n images. Its arrays are not to be written: predictions may share them."""
 
     __slots__ = ("indices", "labels", "probabilities")
 
@@ -75,7 +83,9 @@ class Model:
         self.unknown_threshold = embedded.unknown_threshold if embedded else None
         self._session: Session | None = session
         self._call_raw = session.call if len(session.inputs) == len(session.outputs) == 1 else _no_call
-        self._lock = allocate_lock()
+        # Whoever holds the one token may use the session. In a queue it is taken and put back in half a lock's time.
+        self._turns: SimpleQueue[None] = SimpleQueue()
+        self._turns.put(None)
         self.labels = labels
         """Class names in the order of the outputs; None where neither bundle nor file says them."""
         classes = math.prod(session.outputs[0].shape[1:])
@@ -105,7 +115,8 @@ class Model:
             InputError: A type, shape or name that the model does not have.
             ModelClosedError: After `close`.
         """
-        with self._lock:
+        turn = self._turns.get()
+        try:
             if type(x) is _Array:
                 try:
                     return self._call_raw(x)
@@ -116,32 +127,40 @@ class Model:
                     pass
             if self._session is None:
                 raise _closed(self.artifact)
-            arrays = self._arrays(self._session, x)
-            outputs = self._run_chunks(self._session, arrays)
-            if len(outputs) == 1:
-                return outputs[0]
-            return {spec.name: output for spec, output in zip(self._session.outputs, outputs, strict=True)}
+            session = self._session
+            outputs = self._run_chunks(session, self._arrays(session, x))
+        finally:
+            self._turns.put(turn)
+        if len(outputs) == 1:
+            return outputs[0]
+        return {spec.name: output for spec, output in zip(session.outputs, outputs, strict=True)}
 
     def _shortcut(self, session: Session, encoder: InputEncoder) -> Callable[[NDArray[Any]], Prediction | None]:
         """`predict` for one image of pixels: None for anything else, and where the last call was of another size.
 
         A closure, as `_softmax` is: at 2 microseconds a model, every attribute that is looked up is seen.
         """
-        lock, encode, call, decode, names = self._lock, encoder.one, session.call, self._decode, self._names
+        take_turn, end_turn = self._turns.get, self._turns.put
+        encode, call, decode = encoder.one, session.call, self._decode
+        answers = [(self._names[i : i + 1], np.array([i])) for i in range(len(self._names))]
+        for _, index in answers:
+            index.flags.writeable = False
 
         def predict_one(image: NDArray[Any]) -> Prediction | None:
+            turn = take_turn()
             try:
-                with lock:
-                    if (x := encode(image)) is None:
-                        return None
-                    output = call(x)
+                if (x := encode(image)) is None:
+                    return None
+                output = call(x)
             except InputError:
                 raise
             except ValueError:
                 return None
+            finally:
+                end_turn(turn)
             probabilities = decode(output)
-            indices = probabilities.argmax(1)
-            return Prediction(names[indices], indices, probabilities)
+            label, index = answers[probabilities.argmax()]
+            return Prediction(label, index, probabilities)
 
         return predict_one
 
@@ -210,7 +229,7 @@ class Model:
             indices = np.where(below, -1, indices)
         return Prediction(labels, indices, probabilities)
 
-    def predict_files(self, files: "PictureFile | Iterable[PictureFile]", *, unknown: bool = False) -> Prediction:
+    def predict_files(self, files: PictureFile | Iterable[PictureFile], *, unknown: bool = False) -> Prediction:
         """Classify PNG and JPEG files of one object each: located, centred and scaled by the contract first.
 
         Args:
@@ -229,7 +248,7 @@ class Model:
         pictures = [fit_picture(read_picture(file), self.preprocessing) for file in picture_files(files)]
         return self.predict(np.stack(pictures) if pictures else self._no_pictures(), unknown=unknown)
 
-    def predict_page(self, file: "PictureFile", *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:
+    def predict_page(self, file: PictureFile, *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:
         """Classify every object on a photograph or a scanned page, in reading order.
 
         Args:
@@ -257,7 +276,8 @@ class Model:
 
     def raw_outputs(self, images: Any) -> NDArray[Any]:
         """The first output as the model gives it (integers stay integers), for images as `predict` takes them."""
-        with self._lock:
+        turn = self._turns.get()
+        try:
             if self._session is None:
                 raise _closed(self.artifact)
             if self._encoder is None:
@@ -276,6 +296,8 @@ class Model:
                 spec = session.outputs[0]
                 return np.empty((0, *spec.shape[1:]), spec.dtype)
             return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        finally:
+            self._turns.put(turn)
 
     def predict_iter(self, stream: Iterable[Any], *, unknown: bool = False) -> Iterator[Prediction]:
         """Classify a stream of images or of batches, one prediction each, in constant memory."""
@@ -284,13 +306,16 @@ class Model:
 
     def close(self) -> None:
         """Give the memory back. Closing twice is fine; everything else on a closed model says that it is closed."""
-        with self._lock:
+        turn = self._turns.get()
+        try:
             if self._session is not None:
                 self._session.close()
                 self._session = None
                 self._call_raw, self._predict_one = _no_call, _no_shortcut
+        finally:
+            self._turns.put(turn)
 
-    def __enter__(self) -> "Model":
+    def __enter__(self) -> Model:
         return self
 
     def __exit__(

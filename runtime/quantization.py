@@ -3,12 +3,16 @@
 real = (integer - zero_point) * scale        (TensorFlow Lite 8-bit quantization specification)
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 __all__ = ["Quantization"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Quantization(NamedTuple):

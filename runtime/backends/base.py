@@ -1,13 +1,16 @@
 """What every backend offers."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from __future__ import annotations
 
-from numpy.typing import NDArray
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..manifest import TensorSpec
 
 __all__ = ["Session"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Session(Protocol):

@@ -1,17 +1,21 @@
 """LiteRT and tflite-runtime: one Python interface, two builds."""
 
+from __future__ import annotations
+
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..manifest import TensorSpec
 
 __all__ = ["InterpreterSession"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MODULES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
