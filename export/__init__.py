@@ -1,7 +1,8 @@
 """From Keras to TFLite and ONNX: convert, quantize, verify, and write the bundle."""
 
 from .bundle import ExportResult, Withheld, export
-from .describe import Description, describe
+from .describe import describe
+from .description import Description
 from .drawing import draw
 from .layers import LayerError, compare_layers
 from .packed import pack

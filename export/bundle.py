@@ -158,6 +158,9 @@ def export(
         images = golden[0][:GOLDEN_IMAGES] if golden is not None else None
         manifest, failed_companions = companions.write(folder, manifest, images)
         withheld += [Withheld(file, reason) for file, reason in failed_companions.items()]
+        known = {MANIFEST_NAME, *manifest.digests}
+        others = sorted(path for path in folder.iterdir() if path.name not in known)
+        manifest = manifest._replace(files={path.name: file_sha256(path) for path in others})
         result = ExportResult(manifest, tuple(withheld), matrix)
         if not manifest.artifacts:
             result.raise_if_withheld()

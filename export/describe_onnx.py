@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgepress.runtime import InputError, TensorSpec
 from edgepress.runtime.extras import require
 
-from .describe import Constant, Description, Step, constant
+from .description import Constant, Description, Step, constant
 from .oldest_runtime import oldest_onnxruntime
 
 __all__ = ["describe_onnx"]

@@ -5,7 +5,7 @@ import numpy as np
 from edgepress.runtime import InputError, TensorSpec
 from edgepress.runtime.tflite_file import Subgraph, Tensor, TfliteFile, read_tflite
 
-from .describe import Constant, Description, Step, constant
+from .description import Constant, Description, Step, constant
 from .oldest_runtime import oldest_tflite_runtime
 
 __all__ = ["describe_tflite"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from edgepress.runtime import TensorSpec
 
-from .describe import Constant, Description, Step
+from .description import Constant, Description, Step
 
 __all__ = ["draw"]
 

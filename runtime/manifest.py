@@ -110,6 +110,8 @@ class Manifest(NamedTuple):
     """Versions of the packages that made the bundle."""
     selftest: str | None = None
     """Name of the file with the golden vectors."""
+    files: Mapping[str, str] = {}
+    """SHA-256 of every other file that export wrote, by its name: golden vectors, packed artifacts, C headers, ..."""
     schema: int = SCHEMA
 
     def artifact(self, file: str) -> Artifact:
@@ -118,6 +120,11 @@ class Manifest(NamedTuple):
             if artifact.file == file:
                 return artifact
         raise InputError(f"no artifact {file!r}: the bundle has {', '.join(a.file for a in self.artifacts)}")
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file that the manifest answers for, by its name."""
+        return {artifact.file: artifact.sha256 for artifact in self.artifacts} | dict(self.files)
 
     def to_json(self) -> str:
         """As it stands in `manifest.json`: sorted keys, so that equal manifests are equal files."""
@@ -166,7 +173,7 @@ class Manifest(NamedTuple):
     def _check(self) -> None:
         if self.output not in _OUTPUTS:
             raise InputError(f"manifest output {self.output!r}: allowed are {', '.join(_OUTPUTS)}")
-        for artifact in self.artifacts:
+        for name in self.digests:
             # A name with a path in it could reach outside the bundle.
-            if not artifact.file or os.path.basename(artifact.file) != artifact.file:
-                raise InputError(f"manifest names the artifact {artifact.file!r}: a plain file name is allowed")
+            if not name or os.path.basename(name) != name:
+                raise InputError(f"manifest names the file {name!r}: a plain file name is allowed")

@@ -1,4 +1,4 @@
-"""Who made a bundle: an Ed25519 signature (RFC 8032) over its manifest, which states every artifact's digest."""
+"""Who made a bundle: an Ed25519 signature (RFC 8032) over its manifest, which states the files' digests."""
 
 import base64
 import json
@@ -52,17 +52,17 @@ def verify_manifest(folder: str | os.PathLike[str], public_key: str | os.PathLik
 
 
 def verify_bundle(folder: str | os.PathLike[str], public_key: str | os.PathLike[str]) -> Manifest:
-    """Check the signature, and that every artifact is the file that the manifest states.
+    """Check the signature, and that every file that the manifest states is there and has that digest.
 
     Raises:
-        ArtifactRefusedError: As `verify_manifest`, or an artifact that is missing or another.
+        ArtifactRefusedError: As `verify_manifest`, or a file that is missing or another.
     """
     folder = Path(folder)
     verify_manifest(folder, public_key)
     manifest = Manifest.read(folder)
-    for artifact in manifest.artifacts:
-        path = folder / artifact.file
-        if not path.is_file() or file_sha256(path) != artifact.sha256:
+    for name, sha256 in manifest.digests.items():
+        path = folder / name
+        if not path.is_file() or file_sha256(path) != sha256:
             raise ArtifactRefusedError(f"{path} is missing or not the file that was signed")
     return manifest
 

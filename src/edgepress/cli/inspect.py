@@ -22,7 +22,7 @@ __all__ = ["command"]
 @json_option
 @reports_errors
 def command(path: str, layers: bool, as_json: bool) -> None:
-    """Read a .tflite or .onnx FILE, or every artifact of a BUNDLE, and say what it holds.
+    """Read a .tflite, .tflite.xz or .onnx FILE, or every artifact of a BUNDLE, and say what it holds.
 
     Everything comes from the file itself, nothing from the manifest. For a bundle the digests are compared too; exit
     status 1 where one differs.
@@ -38,7 +38,11 @@ def command(path: str, layers: bool, as_json: bool) -> None:
         return
     manifest = Manifest.read(place)
     descriptions = [describe(place / artifact.file) for artifact in manifest.artifacts]
-    changed = [a.file for a in manifest.artifacts if file_sha256(place / a.file) != a.sha256]
+    changed = [
+        name
+        for name, sha256 in manifest.digests.items()
+        if not (place / name).is_file() or file_sha256(place / name) != sha256
+    ]
     summary: dict[str, Any] = {
         "bundle": str(path),
         "changed": changed,

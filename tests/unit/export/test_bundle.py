@@ -7,6 +7,7 @@ from edgepress.export import bundle, export
 from edgepress.export.convert import Converter
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
 from edgepress.runtime.conformance import conformance
+from edgepress.runtime.files import file_sha256
 from edgepress.runtime.tflite_file import read_tflite
 
 
@@ -19,7 +20,8 @@ def from_tiny(tiny, tmp_path, monkeypatch):
 
 
 def test_a_bundle_is_complete_in_itself(from_tiny, quadrants, tmp_path):
-    result = export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["int8", "tflite:float32"])
+    variants = ["int8", "tflite:float32"]
+    result = export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=variants, packed=["tflite:int8"])
     assert result.withheld == ()
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "manifest.json",
@@ -27,9 +29,13 @@ def test_a_bundle_is_complete_in_itself(from_tiny, quadrants, tmp_path):
         "tiny-float32.tflite",
         "tiny-int8.onnx",
         "tiny-int8.tflite",
+        "tiny-int8.tflite.xz",
     ]
     manifest = Manifest.read(tmp_path / "out")
     assert manifest == result.manifest
+    assert set(manifest.files) == {"selftest.npz", "tiny-int8.tflite.xz"}
+    for name, sha256 in manifest.digests.items():
+        assert file_sha256(tmp_path / "out" / name) == sha256
     assert manifest.labels == quadrants.labels
     assert manifest.artifact("tiny-int8.tflite").metrics["accuracy"] > 0.95
     assert manifest.artifact("tiny-int8.tflite").tolerance["litert"] == 0

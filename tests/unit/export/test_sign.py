@@ -70,6 +70,21 @@ def test_an_artifact_that_was_changed_is_refused(bundle, keys):
             check(bundle, keys[1])
 
 
+def test_every_other_file_that_export_wrote_is_covered(bundle, keys):
+    for name in ("selftest.npz", "tiny-int8.tflite.xz"):
+        (bundle / name).write_bytes(name.encode())
+    manifest = Manifest.read(bundle)
+    others = {name: file_sha256(bundle / name) for name in ("selftest.npz", "tiny-int8.tflite.xz")}
+    (bundle / "manifest.json").write_text(manifest._replace(files=others).to_json())
+    sign(bundle, keys[0])
+    assert verify_bundle(bundle, keys[1]).files == others
+    (bundle / "selftest.npz").write_bytes(b"other vectors")
+    with pytest.raises(ArtifactRefusedError, match="selftest"):
+        verify_bundle(bundle, keys[1])
+    with pytest.raises(InputError, match="plain file name"):
+        manifest._replace(files={"../outside": "0" * 64}).to_json()
+
+
 def test_a_lone_file_is_refused_where_a_signature_is_demanded(files, keys):
     with pytest.raises(ArtifactRefusedError, match="no part of a bundle"):
         load(files["tflite:int8"], trusted_key=keys[1])

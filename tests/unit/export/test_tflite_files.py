@@ -1,14 +1,16 @@
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgepress.export.describe import describe
+from edgepress.export.packed import write_packed
 from edgepress.export.tflite_convert import to_tflite
 from edgepress.export.tflite_finish import finish_tflite
 from edgepress.export.variants import VARIANTS
-from edgepress.runtime import InputError, load
+from edgepress.runtime import EdgepressError, InputError, load
 from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
 from edgepress.runtime.tflite_file import read_tflite
 
@@ -75,6 +77,18 @@ def test_finishing_changes_no_answer(tiny, samples, embedded, tmp_path):
 def test_the_embedded_json_is_the_runtimes(files, embedded):
     text = read_tflite(files["tflite:int8"].read_bytes()).metadata[EMBEDDED_KEY]
     assert Embedded.from_json(text) == embedded
+
+
+def test_a_packed_file_is_described_as_what_it_holds(files, tmp_path):
+    plain = tmp_path / "copy.tflite"
+    plain.write_bytes(files["tflite:mixed"].read_bytes())
+    packed = write_packed(plain)
+    found, inside = describe(packed), describe(plain)
+    assert found.metadata.pop("packed") == f"{packed.stat().st_size:,} bytes"
+    assert replace(found, file=plain.name) == inside
+    packed.write_bytes(packed.read_bytes()[:-40])
+    with pytest.raises(EdgepressError, match="cut short"):
+        describe(packed)
 
 
 def test_a_damaged_file_is_refused_in_one_line(files, tmp_path):
