@@ -4,7 +4,7 @@ Dynamic batching as in NVIDIA Triton and Clipper (Crankshaw et al., NSDI 2017), 
 batch is what waits already when the thread becomes free, so a lone request never waits for company.
 
 Handing work to a thread and back costs some 200 microseconds, ten times what a small model takes for an image. So where
-nothing waits and inference is known to be that short, it runs at once, in the event loop.
+nothing waits and inference is known to be short, it runs at once, in the event loop.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from .problems import overloaded
 __all__ = ["Answer", "InferenceQueue"]
 
 # Inference that is expected to take less runs in the event loop: with batches of 256 of a small model that takes 40 %
-# off the processor time of a request.
-_SHORT_S = 0.0005
+# off the processor time of a request. Other inference would wait for it in any case; all else waits for so long.
+_SHORT_S = 0.002
 # Of the time that an answer may take; the rest is left for inference and for the way back.
 _WAITING_SHARE = 0.75
 T = TypeVar("T")
@@ -93,9 +93,9 @@ class InferenceQueue:
             Problem: 503, the queue is full or the request waited longer than `Limits.answer_s`.
         """
         if self._waiting == 0 and not self._limits.linger_s:
-            expected_s = self._took_s.get(predict, {}).get(len(images).bit_length(), math.inf)
-            if expected_s < _SHORT_S:
-                return self._predict_now(predict, images)
+            took_s = self._took_s.setdefault(predict, {})
+            if took_s.get(len(images).bit_length(), math.inf) < _SHORT_S:
+                return self._predict_now(predict, images, took_s)
         return await self._submit(predict=predict, images=images)
 
     async def run(self, call: Callable[[], T]) -> Answer[T]:
@@ -108,16 +108,13 @@ class InferenceQueue:
         while self._thread.is_alive():
             await asyncio.sleep(0.005)
 
-    def _predict_now(self, predict: Predict, images: NDArray[np.uint8]) -> Answer[Any]:
+    def _predict_now(self, predict: Predict, images: NDArray[np.uint8], took_s: dict[int, float]) -> Answer[Any]:
         start, worked_s = time.perf_counter(), time.thread_time()
         value = predict(images)
         inference_s = time.perf_counter() - start
-        self._learn(predict, len(images), time.thread_time() - worked_s)
+        took_s[len(images).bit_length()] = time.thread_time() - worked_s
         self._observe(len(images), 0.0, inference_s)
         return Answer(value, 0.0, inference_s, len(images))
-
-    def _learn(self, predict: Predict, images: int, worked_s: float) -> None:
-        self._took_s.setdefault(predict, {})[images.bit_length()] = worked_s
 
     async def _submit(self, **work: Any) -> Answer[Any]:
         self.refuse_when_full()
@@ -147,7 +144,8 @@ class InferenceQueue:
                 inference_s = time.perf_counter() - start
                 waited = [max(0.0, start - job.submitted) for job in live]
                 if live[0].predict is not None:
-                    self._learn(live[0].predict, images, time.thread_time() - worked_s)
+                    took_s = self._took_s.setdefault(live[0].predict, {})
+                    took_s[images.bit_length()] = time.thread_time() - worked_s
                 self._observe(images, max(waited), inference_s)
                 self._job_s = 0.9 * self._job_s + 0.1 * inference_s / len(live)
                 for job, value, queued_s in zip(live, values, waited, strict=True):

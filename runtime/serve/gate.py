@@ -56,7 +56,9 @@ class Gate:
 
         problem: Problem | None = None
         detail = ""
-        with self._service.metrics.in_progress.track_inprogress():
+        metrics = self._service.metrics
+        metrics.in_progress += 1
+        try:
             try:
                 limit = self._service.options.limits.connections
                 if self._connections() > limit:
@@ -77,6 +79,8 @@ class Gate:
                     raise RuntimeError("the answer failed after it had begun")
                 response = json_response({"error": detail}, problem.status, problem.headers)
                 await response(scope, receive, answer)
+        finally:
+            metrics.in_progress -= 1
         self._account(scope, status, time.perf_counter() - start, request_id, detail)
 
     def _account(self, scope: Scope, status: int, seconds: float, request_id: bytes, detail: str) -> None:
@@ -84,8 +88,7 @@ class Gate:
         operation = scope.get("operation")
         route = operation.path if operation else "static"
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
-        self._service.metrics.requests.labels(method, route, status).inc()
-        self._service.metrics.seconds.labels(route).observe(seconds)
+        self._service.metrics.observe_request(method, route, status, seconds)
         if logger.isEnabledFor(logging.INFO):
             client = scope.get("client")
             fields: dict[str, Any] = {

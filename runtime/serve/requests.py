@@ -1,13 +1,11 @@
 """A request's body: read within the limits, and turned into images in the contract."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..contract import Preprocessing
 from .options import Limits
@@ -20,45 +18,73 @@ class BodyReader:
     """Reads bodies; all that are in memory at once share one budget."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._buffered = 0
+        self.limits = limits
+        self.buffered = 0
 
-    @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[bytes]:
-        """The whole body, which counts as held until the block ends.
+    def body(self, request: Request) -> "_Body":
+        """The whole body, as `async with`; it counts as held in memory until the block ends.
 
         What a client still sends after a refusal is discarded by the web server, so that it gets to see the answer.
 
         Raises:
             Problem: 413 too long, 408 too slow, 503 too much in memory.
+            ClientDisconnect: The client went away.
         """
-        limits, chunks, size = self._limits, list[bytes](), 0
-        declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > limits.body_bytes:
-            raise self._too_long()
-        try:
-            try:
-                async with asyncio.timeout(limits.body_s):
-                    async for chunk in request.stream():
-                        if size + len(chunk) > limits.body_bytes:
-                            raise self._too_long()
-                        if self._buffered + len(chunk) > limits.buffered_bytes:
-                            raise overloaded(f"{self._buffered} bytes of requests are in memory already")
-                        chunks.append(chunk)
-                        size += len(chunk)
-                        self._buffered += len(chunk)
-            except TimeoutError:
-                raise Problem(
-                    408,
-                    f"{size} bytes of the body came in {limits.body_s:g} s: send it faster, or a shorter one",
-                    {"connection": "close"},
-                ) from None
-            yield b"".join(chunks)
-        finally:
-            self._buffered -= size
+        return _Body(self, request)
 
-    def _too_long(self) -> Problem:
-        return Problem(413, f"the body is longer than {self._limits.body_bytes} bytes: send fewer or smaller images")
+
+class _Body:
+    # No generator with `asynccontextmanager` and no `Request.stream`: every request pays for them.
+    def __init__(self, reader: BodyReader, request: Request) -> None:
+        self._reader = reader
+        self._request = request
+        self._size = 0
+
+    async def __aenter__(self) -> bytes:
+        limits = self._reader.limits
+        declared = self._request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limits.body_bytes:
+            raise _too_long(limits)
+        try:
+            async with asyncio.timeout(limits.body_s):
+                return await self._read(limits)
+        except TimeoutError:
+            self._release()
+            raise Problem(
+                408,
+                f"{self._size} bytes of the body came in {limits.body_s:g} s: send it faster, or a shorter one",
+                {"connection": "close"},
+            ) from None
+        except BaseException:
+            self._release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release()
+
+    async def _read(self, limits: Limits) -> bytes:
+        reader, receive, pieces = self._reader, self._request.receive, list[bytes]()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            if self._size + len(piece) > limits.body_bytes:
+                raise _too_long(limits)
+            if reader.buffered + len(piece) > limits.buffered_bytes:
+                raise overloaded(f"{reader.buffered} bytes of requests are in memory already")
+            pieces.append(piece)
+            self._size += len(piece)
+            reader.buffered += len(piece)
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+
+    def _release(self) -> None:
+        self._reader.buffered -= self._size
+
+
+def _too_long(limits: Limits) -> Problem:
+    return Problem(413, f"the body is longer than {limits.body_bytes} bytes: send fewer or smaller images")
 
 
 def json_object(body: bytes) -> dict[str, object]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from . import api, page, tensors
 from .problems import Problem
@@ -92,16 +92,26 @@ OPERATIONS = (
 )
 
 
-class ServedRoute(Route):
-    """A route that knows its operation and asks for the key."""
+class _Endpoint:
+    """An operation as an ASGI application, which asks for the key."""
 
     def __init__(self, operation: Operation, service: Service) -> None:
-        async def endpoint(request: Request) -> Response:
-            if not operation.open:
-                _ask_for_key(request, service.options.api_key)
-            return await operation.handler(service, request)
+        self._operation = operation
+        self._service = service
 
-        super().__init__(operation.path, endpoint, methods=[operation.method])
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        if not self._operation.open:
+            _ask_for_key(request, self._service.options.api_key)
+        response = await self._operation.handler(self._service, request)
+        await response(scope, receive, send)
+
+
+class ServedRoute(Route):
+    """A route that knows its operation."""
+
+    def __init__(self, operation: Operation, service: Service) -> None:
+        super().__init__(operation.path, _Endpoint(operation, service), methods=[operation.method])
         self._operation = operation
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

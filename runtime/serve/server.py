@@ -30,6 +30,9 @@ _STEP_S = 0.25
 _HANDSHAKE_S = 0.05
 _SYSTEMD_FIRST_FD = 3
 _SO_ATTACH_FILTER = 26
+# mallopt(3), and the bytes that are set.
+_M_TRIM_THRESHOLD, _TRIM_BYTES = -1, 4 << 20
+_M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 1 << 20
 
 
 def serve(folder: str | os.PathLike[str], options: Options, started: Callable[[str], None] = lambda _: None) -> None:
@@ -50,6 +53,7 @@ def serve(folder: str | os.PathLike[str], options: Options, started: Callable[[s
     server = _Server(app, options, lambda: started(_address(listener)), inherited=inherited is not None)
     # By default a thread that computes in Python keeps the other one, inference or event loop, waiting for 5 ms.
     sys.setswitchinterval(_SWITCH_S)
+    _keep_freed_memory()
     asyncio.run(server.serve(sockets=[listener]))
 
 
@@ -146,6 +150,14 @@ class _Server(uvicorn.Server):
                     idle[connection] = (cycle, since if before is cycle else now)
                     if now - idle[connection][1] > self._idle_s:
                         connection.transport.close()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep a few freed megabytes: what it gives back and takes again, the system clears page by page."""
+    libc = ctypes.CDLL(None)
+    if mallopt := getattr(libc, "mallopt", None):
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
 def _bind(host: str, port: int) -> socket.socket:

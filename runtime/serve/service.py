@@ -44,7 +44,7 @@ class Service:
     async def start(self) -> None:
         """Start the inference thread and the watch over the bundle."""
         self.queue = InferenceQueue(self.options.limits, self.metrics.observe_batch)
-        self.metrics.waiting.set_function(lambda: self.queue.waiting)
+        self.metrics.waiting = lambda: self.queue.waiting
         self._watch = asyncio.create_task(self._watch_bundle())
 
     async def stop(self) -> None:
@@ -89,12 +89,12 @@ class Service:
                 new = await asyncio.to_thread(ServedBundle, self.bundle.folder, self.options)
             except (EdgepressError, OSError) as error:
                 self._refused = new_stamp
-                self.metrics.reloads.labels("refused").inc()
+                self.metrics.reloads["refused"] += 1
                 logger.error("the new bundle is refused, the old one goes on", extra={"fields": {"error": str(error)}})
                 return False
             old, self.bundle = self.bundle, new
             self._close_unused(old)
-            self.metrics.reloads.labels("done").inc()
+            self.metrics.reloads["done"] += 1
             logger.info("the new bundle is served", extra={"fields": {"bundle": new.manifest.name}})
             return True
 
