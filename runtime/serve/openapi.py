@@ -1,11 +1,12 @@
 """The OpenAPI document, made from the table of operations; examples fit the bundle that is served."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from edgepress import __version__
 
 from ..manifest import Manifest
-from .routes import OPERATIONS, Operation
+from .operation import Operation
 
 __all__ = ["document"]
 
@@ -22,11 +23,11 @@ _REFUSALS = {
 }
 
 
-def document(manifest: Manifest, *, needs_key: bool) -> dict[str, Any]:
+def document(operations: Sequence[Operation], manifest: Manifest, *, needs_key: bool) -> dict[str, Any]:
     """OpenAPI 3.1 as a dictionary."""
     schemas, examples = _schemas(manifest), _examples(manifest)
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         described = _operation(operation, examples, manifest, needs_key=needs_key)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     components: dict[str, Any] = {"schemas": schemas}

@@ -1,4 +1,4 @@
-"""What pages and tools fetch: the bundle's description, its artifacts, the metrics, the API's description."""
+"""What pages and tools fetch: the bundle's description, its artifacts, the metrics."""
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -9,7 +9,7 @@ from .description import describe_bundle
 from .problems import Problem
 from .service import Service
 
-__all__ = ["artifact_file", "bundle_json", "metrics", "openapi_json"]
+__all__ = ["artifact_file", "bundle_json", "metrics"]
 
 
 async def bundle_json(service: Service, request: Request) -> Response:
@@ -32,10 +32,3 @@ async def artifact_file(service: Service, request: Request) -> Response:
 async def metrics(service: Service, request: Request) -> Response:
     """Counters for Prometheus, text format."""
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
-
-
-async def openapi_json(service: Service, request: Request) -> Response:
-    """This description."""
-    from .openapi import document
-
-    return json_response(document(service.bundle.manifest, needs_key=service.options.api_key is not None))

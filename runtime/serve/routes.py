@@ -1,8 +1,6 @@
 """The one table of paths: the router and the OpenAPI document are both made from it."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,34 +8,23 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from . import api, page, tensors
+from .answers import json_response
+from .openapi import document
+from .operation import Operation
 from .problems import Problem
 from .service import Service
 
-__all__ = ["OPERATIONS", "Operation", "routes"]
+__all__ = ["OPERATIONS", "routes"]
 
 _JSON = "application/json"
 _RAW = "application/octet-stream"
 _READ = (413, 415, 422, 408, 503)
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One path and what it does. Its summary is the first line of the handler's docstring."""
-
-    method: str
-    path: str
-    handler: Callable[[Service, Request], Awaitable[Response]]
-    tag: str
-    answers: Mapping[str, str] = field(default_factory=dict)
-    """Media type to the name of its schema."""
-    bodies: Mapping[str, str] = field(default_factory=dict)
-    """Media type that it takes to the name of its schema."""
-    query: Mapping[str, str] = field(default_factory=dict)
-    """Query parameter to its description."""
-    refusals: tuple[int, ...] = ()
-    """Statuses besides 200 that its own rules lead to; a wrong key adds 401."""
-    open: bool = False
-    """Answered without the key."""
+async def openapi_json(service: Service, request: Request) -> Response:
+    """This description."""
+    needs_key = service.options.api_key is not None
+    return json_response(document(OPERATIONS, service.bundle.manifest, needs_key=needs_key))
 
 
 OPERATIONS = (
@@ -88,7 +75,7 @@ OPERATIONS = (
         refusals=(400, 404, 409, 413, 408, 503),
     ),
     Operation("GET", "/metrics", page.metrics, "operation", {"text/plain": "Text"}),
-    Operation("GET", "/openapi.json", page.openapi_json, "operation", {_JSON: "Any"}, open=True),
+    Operation("GET", "/openapi.json", openapi_json, "operation", {_JSON: "Any"}, open=True),
 )
 
 

@@ -23,7 +23,7 @@ def resolved(value, root):
 
 @pytest.mark.parametrize("manifest", [MANIFEST, Manifest("c", (), Preprocessing(4, 5, 3), "raw", (ARTIFACT,), "m")])
 def test_references_resolve_and_examples_fit_their_schemas(manifest):
-    root = document(manifest, needs_key=True)
+    root = document(OPERATIONS, manifest, needs_key=True)
     examples = 0
     for path in resolved(root["paths"], root).values():
         for operation in path.values():
@@ -39,9 +39,9 @@ def test_references_resolve_and_examples_fit_their_schemas(manifest):
 
 
 def test_every_operation_is_described_and_those_with_the_key_say_so():
-    root = document(MANIFEST, needs_key=True)
+    root = document(OPERATIONS, MANIFEST, needs_key=True)
     for operation in OPERATIONS:
         described = root["paths"][operation.path][operation.method.lower()]
         assert described["summary"].endswith(".")
         assert ("security" in described) == (not operation.open) == ("401" in described["responses"])
-    assert "401" not in document(MANIFEST, needs_key=False)["paths"]["/v1/predict"]["post"]["responses"]
+    assert "401" not in document(OPERATIONS, MANIFEST, needs_key=False)["paths"]["/v1/predict"]["post"]["responses"]
