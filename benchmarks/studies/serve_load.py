@@ -7,18 +7,14 @@ images in one thread; the server gets the same batches as raw bodies and answers
 """
 
 import argparse
-import json
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from edgepress.runtime import Model, load
-from edgepress.runtime.files import write_file
 
-from ..machine import describe_machine
-from .serving import closed_loop, open_loop, post, random_images, start_server
+from .serving import closed_loop, open_loop, post, publish, random_images, start_server
 
 __all__ = ["measure"]
 
@@ -105,12 +101,7 @@ def _main() -> None:
         clients=arguments.clients,
         timeout_s=arguments.timeout,
     )
-    result |= {"command": " ".join(["python -m edgepress.benchmarks.studies.serve_load", *sys.argv[1:]])}
-    result |= {"machine": describe_machine()}
-    text = json.dumps(result, indent=1)
-    if arguments.out:
-        write_file(arguments.out, text + "\n")
-    print(text)
+    publish(result, arguments.out)
 
 
 if __name__ == "__main__":

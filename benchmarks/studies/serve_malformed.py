@@ -23,10 +23,8 @@ from typing import Any
 import numpy as np
 
 from edgepress.runtime import Manifest, load
-from edgepress.runtime.files import write_file
 
-from ..machine import describe_machine
-from .serving import Client, Server, post, random_images, start_server
+from .serving import Client, Server, post, publish, random_images, start_server
 
 __all__ = ["malformed"]
 
@@ -331,12 +329,7 @@ def _main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     result = malformed(arguments.bundle, requests=arguments.requests, seed=arguments.seed)
-    result |= {"machine": describe_machine()}
-    result |= {"command": " ".join(["python -m edgepress.benchmarks.studies.serve_malformed", *sys.argv[1:]])}
-    text = json.dumps(result, indent=1)
-    if arguments.out:
-        write_file(arguments.out, text + "\n")
-    print(text)
+    publish(result, arguments.out)
     sys.exit(bool(result["failed"]))
 
 

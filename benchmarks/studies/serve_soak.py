@@ -19,10 +19,8 @@ from typing import Any
 import numpy as np
 
 from edgepress.runtime import load
-from edgepress.runtime.files import write_file
 
-from ..machine import describe_machine
-from .serving import Server, closed_loop, open_loop, post, random_images, start_server
+from .serving import Server, closed_loop, open_loop, post, publish, random_images, start_server
 
 __all__ = ["failures", "soak"]
 
@@ -122,12 +120,8 @@ def _main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     result = soak(arguments.bundle, seconds=60 * arguments.minutes, share=arguments.share, clients=arguments.clients)
-    result |= {"failures": failures(result), "machine": describe_machine()}
-    result |= {"command": " ".join(["python -m edgepress.benchmarks.studies.serve_soak", *sys.argv[1:]])}
-    text = json.dumps(result, indent=1)
-    if arguments.out:
-        write_file(arguments.out, text + "\n")
-    print(text)
+    result |= {"failures": failures(result)}
+    publish(result, arguments.out)
     sys.exit(bool(result["failures"]))
 
 

@@ -12,15 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Client", "Load", "Server", "closed_loop", "open_loop", "post", "start_server"]
+from edgepress.runtime.files import write_file
+
+from ..machine import describe_machine
+
+__all__ = ["Client", "Load", "Server", "closed_loop", "open_loop", "post", "publish", "random_images", "start_server"]
 
 _PROGRAM = """
 import json, sys
 from edgepress.runtime.serve import Limits, Options, serve
+from edgepress.runtime.serve.logs import log_as_json
+log_as_json()
 options = Options(port=0, backend=sys.argv[3], limits=Limits(**json.loads(sys.argv[2])))
 serve(sys.argv[1], options, lambda url: print(json.dumps(url), flush=True))
 """
@@ -197,3 +204,15 @@ def _run(port: int, requests: Sequence[bytes], clients: int, due: Callable[[int]
 def random_images(count: int, seed: int = 0) -> NDArray[np.uint8]:
     """Pixels to send, (count, 28, 28)."""
     return np.random.default_rng(seed).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+
+
+def publish(result: dict[str, Any], out: Path | None) -> None:
+    """Add the command and the machine to a study's figures, print them, and write them to `out`."""
+    spec = sys.modules["__main__"].__spec__
+    # Where a file lies on this machine is nobody's business, and of no use to whoever repeats the command.
+    words = [os.path.relpath(word) if os.path.isabs(word) else word for word in sys.argv[1:]]
+    command = " ".join(["python -m", spec.name if spec else sys.argv[0], *words])
+    text = json.dumps({**result, "command": command, "machine": describe_machine()}, indent=1)
+    if out:
+        write_file(out, text + "\n")
+    print(text)
