@@ -122,9 +122,12 @@ def has_sound_scales(content: bytes) -> bool:
     return all(np.isfinite(each).all() and (each > 0).all() for each in scales)
 
 
-def outputs(content: bytes, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
+def outputs(content: bytes, inputs: Mapping[str, NDArray[Any]], *, delegate: bool = True) -> Outputs:
     """What a file answers, in real numbers, one sample at a time: any batch size is fine."""
-    interpreter = require("ai_edge_litert.interpreter", extra="litert").Interpreter(model_content=content)
+    library = require("ai_edge_litert.interpreter", extra="litert")
+    kinds = library.OpResolverType
+    resolver = kinds.AUTO if delegate else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = library.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
     run = interpreter.get_signature_runner(_SIGNATURE)
     feeds = {
         name: values if (steps := _quantization(run.get_input_details()[name])) is None else steps.quantize(values)

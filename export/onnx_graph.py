@@ -41,10 +41,6 @@ class Graph:
         """The nodes that take the value."""
         return [node for node in self.nodes if name in node.input]
 
-    def producer(self, name: str) -> Any:
-        """The node that makes the value."""
-        return next(node for node in self.nodes if name in node.output)
-
     def add(self, op_type: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
         """Add a node; `finish` puts it in its place."""
         self.nodes.append(self.onnx.helper.make_node(op_type, inputs, outputs, **attributes))

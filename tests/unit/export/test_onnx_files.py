@@ -4,6 +4,7 @@ import pytest
 
 from edgepress.export.convert import Converter
 from edgepress.export.describe import describe
+from edgepress.export.source import Source
 from edgepress.export.variants import VARIANTS
 from edgepress.runtime import load
 
@@ -55,3 +56,18 @@ def test_converting_again_gives_the_same_bytes(files, key, tiny, samples, embedd
     """tf2onnx counts its names up over the whole process; the file must not show it."""
     again = Converter(tiny, samples, samples, embedded).write(VARIANTS[key], tmp_path)
     assert again.read_bytes() == files[key].read_bytes()
+
+
+def test_a_model_that_ends_in_softmax(samples, embedded, tmp_path):
+    """Its int8 file dequantizes behind the softmax, which nothing reads; the names end in the output's."""
+    import tf_keras
+
+    hidden = tf_keras.layers.Dense(16, activation="relu")
+    kind = tf_keras.layers.Dense(4, activation="softmax", name="kind")
+    model = tf_keras.Sequential([tf_keras.Input((64,), name="pixels"), hidden, kind])
+    source = Source("soft", None, "", model, None, "probabilities")
+    path = Converter(source, samples, samples, embedded).write(VARIANTS["onnx:int8"], tmp_path)
+    with load(path) as loaded:
+        ours = loaded.run(samples.inputs["pixels"])
+    assert describe(path).outputs[0].name == "kind"
+    np.testing.assert_allclose(ours, model.predict(samples.inputs["pixels"], verbose=0), atol=0.05)
