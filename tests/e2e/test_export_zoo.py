@@ -85,6 +85,7 @@ def check(result, out, count):
         (resnet, ".h5", "tf_keras"),
         (resnet, ".keras", "keras"),
         (separable, ".keras", "tf_keras"),
+        (separable, "", "tf_keras"),  # A SavedModel folder.
         (separable, ".keras", "keras"),
     ],
 )
