@@ -46,7 +46,7 @@ _TOOLS = (
     "ai-edge-litert",
     "numpy",
 )
-_UNKNOWN_SHARE = 0.01
+_UNKNOWN_SHARE = 0.02
 """Share of held-back images that the threshold for "unknown" may turn away."""
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgepress.runtime.conformance import conformance
+from edgepress.runtime.selftest import write_selftest
 from edgepress.runtime.trial import run_trial
 
 needs_tflite_runtime = pytest.mark.skipif(
@@ -70,3 +72,14 @@ def test_batches_and_single_pictures_are_bit_equal(bundle, many_digits):
             np.array_equal(model.raw_outputs(image)[0], row)
             for image, row in zip(many_digits[:2000], whole, strict=True)
         )
+
+
+@needs_tflite_runtime
+def test_a_file_that_two_runtimes_compute_differently_is_refused_by_name(bundle_of, digits):
+    """Sparse rows of 12 inputs: chance in LiteRT, and another chance in tflite-runtime."""
+    folder = bundle_of("pruned-sparse.tflite", "digits-int8.tflite")
+    vectors = write_selftest(folder, digits[0][:64], digits[1][:64])
+    matrix = conformance(folder, vectors=vectors, backends=["litert", "tflite-runtime"])
+    assert list(matrix.refused) == ["pruned-sparse.tflite"]
+    assert matrix.refused["pruned-sparse.tflite"].startswith("tflite-runtime")
+    assert all(c.status == "pass" for c in matrix.cells if c.artifact == "digits-int8.tflite")

@@ -1,5 +1,6 @@
 """Files that this project's exporter did not make."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,24 @@ def test_several_inputs_and_outputs_go_by_name_and_by_order():
 def test_numpy_refuses_what_is_not_dense():
     with pytest.raises(InputError, match="dense models, and this one has CONV_2D"):
         load(GOLDEN / "conv.tflite", backend="numpy")
+
+
+def test_an_old_converters_file_runs_in_litert_and_in_numpy():
+    """TensorFlow Lite Micro's sine, converted in 2020."""
+    folder = importlib.util.find_spec("tflite_micro").submodule_search_locations[0]
+    (file,) = Path(folder).rglob("sine_float.tflite")
+    x = np.linspace(0, 2 * np.pi, 50, dtype=np.float32)[:, None]
+    answers = []
+    for backend in ("litert", "numpy"):
+        with load(file, backend=backend) as model:
+            answers.append(model.run(x))
+    np.testing.assert_allclose(answers[0], np.sin(x), atol=0.2)
+    np.testing.assert_allclose(*answers, atol=1e-5)
+
+
+@pytest.mark.parametrize("file", ["packed-250x.tflite.xz", "packed-200x.tflite.xz"])
+def test_packed_two_bit_weights_run_in_litert_and_in_numpy(file, digits):
+    images, labels = (each[:500] for each in digits)
+    for backend in ("litert", "numpy"):
+        with load(Path(__file__).parents[3] / "docs" / "frontier" / file, backend=backend) as model:
+            assert np.mean(model.predict(images).indices == labels) > 0.97, backend
