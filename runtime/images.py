@@ -46,6 +46,9 @@ def read_picture(file: PictureFile, *, most_pixels: int = _PIXELS) -> NDArray[np
         raise
     except FileNotFoundError:
         raise InputError(f"{name} does not exist: name a PNG or JPEG file") from None
+    except pillow.UnidentifiedImageError:
+        # Its own message names a stream by its address.
+        raise InputError(f"{name} is no PNG or JPEG, or a damaged one: save it again as one of them") from None
     except pillow.DecompressionBombError:
         raise InputError(f"{name} claims far more pixels than the {most_pixels:,} that are allowed") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:

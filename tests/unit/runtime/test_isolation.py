@@ -45,7 +45,7 @@ def test_a_child_that_hangs_is_ended(bundle, digits, monkeypatch):
 
 
 def test_a_child_that_wants_too_much_memory_is_refused(bundle, monkeypatch):
-    program = f"from {isolated.__name__} import _limit; _limit(); bytearray(2 << 30)"
+    program = "from edgepress.runtime.backends.isolated_child import limit; limit(); bytearray(2 << 30)"
     import subprocess
     import sys
 
