@@ -18,6 +18,7 @@ _RAW = "application/octet-stream"
 _PICTURES = ("image/png", "image/jpeg")
 _FORM = "multipart/form-data"
 _LAYOUTS = ("one", "page")
+_SWITCH = ("false", "true")
 # Longer JSON is read beside the event loop: 100 kB take about a millisecond.
 _LONG_JSON = 100_000
 
@@ -29,17 +30,20 @@ async def predict(service: Service, request: Request) -> Response:
             raise Problem(422, f"{bundle.manifest.name} is no classifier: POST /v2/models/{{artifact}}/infer")
         service.queue.refuse_when_full()
         served = await service.artifact(bundle, request.query_params.get("artifact"))
+        predict = served.predict
+        if _choice(request, "unknown", _SWITCH) == "true":
+            if bundle.manifest.unknown_threshold is None:
+                raise Problem(422, f"unknown=true, and {bundle.manifest.name} has no threshold: ask without it")
+            predict = served.predict_known
         async with service.bodies.body(request) as body:
             pictures = await _pictures(service, bundle, request, body)
-            answer = await service.queue.predict(served.predict, pictures.images)
+            answer = await service.queue.predict(predict, pictures.images)
     labels, probabilities = answer.value
     timing = server_timing(answer)
     if request.headers.get("accept") == _RAW:
         return Response(probabilities.astype("<f4").tobytes(), headers=timing, media_type=_RAW)
     result = {"artifact": served.artifact.file, "labels": labels.tolist(), "probabilities": probabilities}
-    if pictures.boxes is not None:
-        result["boxes"] = pictures.boxes
-    return json_response(result, headers=timing)
+    return json_response(result | pictures.details, headers=timing)
 
 
 async def _pictures(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> Pictures:
@@ -53,10 +57,17 @@ async def _pictures(service: Service, bundle: ServedBundle, request: Request, bo
             return Pictures(images_from_json(body, contract))
         return Pictures(await service.aside(images_from_json, body, contract))
     if kind in _PICTURES or kind == _FORM:
-        layout = request.query_params.get("layout", "one")
-        if layout not in _LAYOUTS:
-            raise Problem(422, f"layout {layout[:80]!r}: allowed are {', '.join(_LAYOUTS)}")
+        pages = _choice(request, "layout", _LAYOUTS) == "page"
+        echo = _choice(request, "images", _SWITCH) == "true"
         files = await read_form(header, body) if kind == _FORM else [body]
-        return await service.aside(partial(read_pictures, pages=layout == "page"), files, contract, limits)
+        return await service.aside(partial(read_pictures, pages=pages, echo=echo), files, contract, limits)
     allowed = ", ".join(("application/json", _RAW, *_PICTURES, _FORM))
     raise Problem(415, f"content-type {kind!r}: allowed are {allowed}", {"accept": allowed})
+
+
+def _choice(request: Request, name: str, allowed: tuple[str, ...]) -> str:
+    """A query parameter that takes a few values, the first of which is the default."""
+    value = request.query_params.get(name, allowed[0])
+    if value not in allowed:
+        raise Problem(422, f"{name} {value[:80]!r}: allowed are {', '.join(allowed)}")
+    return value

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from .options import Limits
 from .problems import overloaded
 
-__all__ = ["Answer", "InferenceQueue"]
+__all__ = ["Answer", "InferenceQueue", "Predict"]
 
 # Inference that is expected to take less runs in the event loop: with batches of 256 of a small model that takes 40 %
 # off the processor time of a request. Other inference would wait for it in any case; all else waits for so long.

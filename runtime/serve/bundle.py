@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from .. import load
 from ..errors import InputError
 from ..manifest import MANIFEST_NAME, Artifact, Manifest
+from .batching import Predict
 from .options import Options
 from .problems import Problem
 
@@ -25,8 +25,9 @@ class ServedArtifact:
 
     artifact: Artifact
     model: Any
-    predict: Callable[[NDArray[np.uint8]], tuple[NDArray[Any], NDArray[np.float32]]]
-    """Images in the contract to labels and probabilities."""
+    predict: Predict
+    predict_known: Predict
+    """The same, with the label "unknown" below the bundle's threshold."""
 
 
 class ServedBundle:
@@ -85,7 +86,11 @@ class ServedBundle:
             prediction = model.predict(images)
             return prediction.labels, prediction.probabilities
 
-        served = ServedArtifact(model.artifact, model, predict)
+        def predict_known(images: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+            prediction = model.predict(images, unknown=True)
+            return prediction.labels, prediction.probabilities
+
+        served = ServedArtifact(model.artifact, model, predict, predict_known)
         self._loaded[model.artifact.file] = served
         return served
 

@@ -92,6 +92,7 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
     picture: dict[str, Any] = pixel
     for size in reversed(contract.shape):
         picture = _array(picture, size)
+    labels = [*manifest.labels, *(["unknown"] if manifest.unknown_threshold is not None else [])]
     probabilities = _array(number, len(manifest.labels))
     tensor = {"name": text, "shape": _array(integer), "datatype": text}
     return {
@@ -150,11 +151,12 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
             "required": ["artifact", "labels", "probabilities"],
             "properties": {
                 "artifact": text,
-                "labels": _array({"enum": list(manifest.labels)} if manifest.labels else text),
+                "labels": _array({"enum": labels} if manifest.labels else text),
                 "probabilities": _array(probabilities),
                 "boxes": _array(
                     _object({"picture": integer, "left": integer, "top": integer, "right": integer, "bottom": integer})
                 ),
+                "images": _array(picture),
             },
         },
         "Probabilities": {

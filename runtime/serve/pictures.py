@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +48,21 @@ async def read_form(content_type: str, body: bytes) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was found on picture files."""
+    """What a request asks about."""
 
     images: NDArray[np.uint8]
     """Shape (n, ...) of the contract."""
-    boxes: list[dict[str, int]] | None = None
-    """For pages, where each image was: `picture` (from 0), `left`, `top`, `right`, `bottom` in its pixels."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What the answer says of them besides. `boxes`: for pages, where each image was: `picture` (from 0), `left`,
+    `top`, `right`, `bottom` in its pixels. `images`: for those who want to see what the model sees."""
 
 
-def read_pictures(files: list[bytes], contract: Preprocessing, limits: Limits, *, pages: bool) -> Pictures:
+def read_pictures(
+    files: list[bytes], contract: Preprocessing, limits: Limits, *, pages: bool, echo: bool = False
+) -> Pictures:
     """PNG and JPEG files as images of the contract: one each, or for `pages` every object, in reading order.
+
+    With `echo` the images are among the details.
 
     Raises:
         Problem: 422 for a file that is no picture, claims too many pixels, or when all together take too long; 409
@@ -80,4 +86,5 @@ def read_pictures(files: list[bytes], contract: Preprocessing, limits: Limits, *
             raise Problem(409, f"this server reads no pages: {error}") from None
         except InputError as error:
             raise Problem(422, f"picture {number + 1} of {len(files)}: {error}") from None
-    return Pictures(np.concatenate(images), boxes if pages else None)
+    found = np.concatenate(images)
+    return Pictures(found, ({"boxes": boxes} if pages else {}) | ({"images": found} if echo else {}))

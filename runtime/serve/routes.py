@@ -38,6 +38,8 @@ OPERATIONS = (
         {
             "artifact": "File name of the artifact that answers; the default one otherwise.",
             "layout": "For picture files: one (the default) object each, or page: every object on them, with boxes.",
+            "images": "For picture files: true adds the pixels that the model saw.",
+            "unknown": "true gives the label unknown to what is below the bundle's threshold of probability.",
         },
         (400, 404, 409, *_READ),
     ),

@@ -15,6 +15,7 @@ from pathlib import Path
 from edgepress.runtime import Artifact, Manifest, Preprocessing, load
 from edgepress.runtime.files import new_folder
 
+UNKNOWN_THRESHOLD = 0.7
 GOLDEN = Path(__file__).parents[2] / "golden"
 _WITH_LIMITS = """
 import json, sys
@@ -54,6 +55,7 @@ def make_bundle(folder, variants=("float32", "int8"), name="digits"):
             output="logits",
             artifacts=tuple(artifacts),
             default_model="digits",
+            unknown_threshold=UNKNOWN_THRESHOLD,
         )
         (work / "manifest.json").write_text(manifest.to_json())
     return Path(folder)

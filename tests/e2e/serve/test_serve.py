@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -82,6 +83,38 @@ def test_a_page_with_several_digits_is_read_in_order_with_boxes(server, served_b
     assert (empty.status, empty.json["labels"], empty.json["boxes"]) == (200, [], [])
     wrong = server.request("POST", "/v1/predict?layout=x", blank, {"content-type": "image/png"})
     assert (wrong.status, "one, page" in wrong.json["error"]) == (422, True)
+
+
+def test_the_pixels_that_the_model_saw_are_answered_where_asked_for(server, served_bundle, test_digits):
+    picture = png(np.kron(255 - test_digits[0][0], np.ones((3, 3), np.uint8)))
+    for layout in ("one", "page"):
+        answer = server.request(
+            "POST", f"/v1/predict?layout={layout}&images=true", picture, {"content-type": "image/png"}
+        )
+        seen = np.array(answer.json["images"], np.uint8)
+        with load(served_bundle) as model:
+            assert np.array_equal(model.predict(seen).probabilities, np.float32(answer.json["probabilities"]))
+    assert "images" not in server.request("POST", "/v1/predict", picture, {"content-type": "image/png"}).json
+
+
+def test_what_is_below_the_threshold_is_unknown_where_asked_for(
+    server, served_bundle, test_digits, run_server, tmp_path
+):
+    images = np.random.default_rng(0).integers(0, 256, (64, 28, 28), dtype=np.uint8)
+    images[:8] = test_digits[0][:8]
+    with load(served_bundle) as model:
+        expected = model.predict(images, unknown=True).labels.tolist()
+    assert {"unknown"} < set(expected)
+    assert server.predict(images, "/v1/predict?unknown=true").json["labels"] == expected
+    for path in ("/v1/predict", "/v1/predict?unknown=false"):
+        assert "unknown" not in server.predict(images, path).json["labels"]
+    wrong = server.predict(images, "/v1/predict?unknown=yes")
+    assert (wrong.status, wrong.json["error"]) == (422, "unknown 'yes': allowed are false, true")
+    shutil.copytree(served_bundle, tmp_path / "plain")
+    manifest = json.loads((tmp_path / "plain/manifest.json").read_text())
+    (tmp_path / "plain/manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": None}))
+    plain = run_server(tmp_path / "plain").predict(images, "/v1/predict?unknown=true")
+    assert (plain.status, "no threshold" in plain.json["error"]) == (422, True)
 
 
 def test_raw_answers_and_named_artifacts(server, served_bundle, test_digits):
