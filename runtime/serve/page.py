@@ -1,5 +1,7 @@
 """What pages and tools fetch: the bundle's description, its artifacts, the metrics."""
 
+from importlib.util import find_spec
+
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -16,7 +18,12 @@ async def bundle_json(service: Service, request: Request) -> Response:
     """The bundle as the drawing page needs it: labels, preprocessing, artifacts."""
     bundle = service.bundle
     runtime = None if service.assets is None else ASSETS_PATH
-    description = describe_bundle(bundle.manifest, default=bundle.default.artifact.file, browser_runtime=runtime)
+    description = describe_bundle(
+        bundle.manifest,
+        default=bundle.default.artifact.file,
+        browser_runtime=runtime,
+        reads_pages=bundle.manifest.preprocessing.fit == "mnist" and find_spec("cv2") is not None,
+    )
     return json_response(description, headers={"cache-control": "no-cache"})
 
 

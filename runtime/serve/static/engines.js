@@ -25,20 +25,32 @@ export function makeEngine({ artifact, where }, bundle) {
   return where === "server" ? new ServerEngine(artifact) : new BrowserEngine(artifact, bundle);
 }
 
+/** POST to this page's server; returns the response and its JSON. */
+async function ask(url, type, body) {
+  const headers = { "content-type": type };
+  const key = sessionStorage.getItem(KEY);
+  if (key) headers.authorization = `Bearer ${key}`;
+  const response = await fetch(url, { method: "POST", headers, body });
+  const answer = await response.json();
+  if (response.status === 401) throw new KeyNeededError(answer.error);
+  if (!response.ok) throw new Error(answer.error);
+  return { response, answer };
+}
+
+/** Every object on a page, a PNG: the pixels that a model sees of each, and its box {left, top, right, bottom}. */
+export async function readPage(png) {
+  const { answer } = await ask("v1/predict?layout=page&images=true", "image/png", png);
+  return answer.images.map((image, i) => ({ pixels: Uint8Array.from(image.flat(2)), box: answer.boxes[i] }));
+}
+
 class ServerEngine {
   constructor(artifact) {
     this.url = `v1/predict?artifact=${encodeURIComponent(artifact.file)}`;
   }
 
   async predict(pixels) {
-    const headers = { "content-type": "application/octet-stream" };
-    const key = sessionStorage.getItem(KEY);
-    if (key) headers.authorization = `Bearer ${key}`;
     const start = performance.now();
-    const response = await fetch(this.url, { method: "POST", headers, body: pixels });
-    const answer = await response.json();
-    if (response.status === 401) throw new KeyNeededError(answer.error);
-    if (!response.ok) throw new Error(answer.error);
+    const { response, answer } = await ask(this.url, "application/octet-stream", pixels);
     const timing = /inference;dur=([0-9.]+)/.exec(response.headers.get("server-timing") ?? "");
     return {
       probabilities: answer.probabilities,

@@ -1,10 +1,12 @@
 // The page: what is drawn or uploaded becomes digits, digits become the model's pixels, two artifacts say what they see.
 
-import { KeyNeededError, choices, storeKey } from "./engines.js";
+import { KeyNeededError, choices, readPage, storeKey } from "./engines.js";
 import { Pad } from "./pad.js";
 import { Panel } from "./panel.js";
+import { Photo } from "./photo.js";
 import { fitPicture } from "./preprocess.js";
 import { canvasPicture, digitPicture, groupDigits } from "./strokes.js";
+import { verdict } from "./verdict.js";
 
 const LARGEST_SIDE = 1600;
 const byId = (id) => document.getElementById(id);
@@ -19,13 +21,19 @@ class Page {
     this.pad.addEventListener("change", () => this.drawn());
     byId("undo").addEventListener("click", () => this.pad.undo());
     byId("clear").addEventListener("click", () => this.clear());
-    byId("upload").addEventListener("change", (event) => this.uploaded(event.target));
+    this.photo = new Photo(byId("photo"));
+    byId("photo").addEventListener("click", (event) => this.select(this.photo.boxAt(event)));
+    byId("upload").addEventListener("change", (event) => this.uploaded(event.target, (files) => this.readPictures(files)));
+    byId("upload-page").addEventListener("change", (event) => this.uploaded(event.target, ([file]) => this.readPage(file)));
+    byId("page-button").hidden = byId("page-help").hidden = !bundle.reads_pages;
     byId("key-form").addEventListener("submit", (event) => {
       event.preventDefault();
       storeKey(byId("key").value);
       byId("key-form").hidden = true;
-      this.classify();
+      this.afterKey();
+      this.afterKey = () => this.classify();
     });
+    this.afterKey = () => this.classify();
     const options = choices(bundle), chosen = firstChoices(options, bundle.default_model);
     this.panels = chosen.map((index) => {
       const root = byId("panel").content.cloneNode(true).firstElementChild;
@@ -45,28 +53,57 @@ class Page {
 
   /** The drawing changed: cut it into digits, each as the model sees it. */
   drawn() {
+    this.photo.hide();
+    byId("pad").hidden = false;
     const contract = this.bundle.preprocessing;
     this.digits = groupDigits(this.pad.strokes, this.pad.pen).map((strokes) => fitPicture(digitPicture(strokes), contract));
     this.selected = this.digits.length - 1;
     this.classify();
   }
 
-  /** A picture was chosen or taken; it is read here and goes nowhere. */
-  async uploaded(input) {
+  /** Files were chosen or taken: `read` makes digits of them. */
+  async uploaded(input, read) {
     const files = [...input.files];
     input.value = "";
+    if (files.length === 0) return;
     this.pad.clear();
+    await this.tryToRead(files, read);
+  }
+
+  async tryToRead(files, read) {
+    byId("status").classList.remove("unseen");
+    byId("status").textContent = "Reading ...";
     try {
-      const pictures = await Promise.all(files.map(readPicture));
-      this.digits = pictures.map((picture) => fitPicture(picture, this.bundle.preprocessing));
-    } catch {
+      this.digits = await read(files);
+    } catch (error) {
       this.digits = [];
       this.show([]);
-      byId("status").textContent = "This file is no picture that the browser reads: choose a PNG or JPEG file.";
+      // fetch throws a TypeError where there is no network.
+      byId("status").textContent = error instanceof TypeError ? "The server is out of reach, and pages need it." : error.message;
+      if (error instanceof KeyNeededError) {
+        byId("key-form").hidden = false;
+        this.afterKey = () => this.tryToRead(files, read);
+      }
       return;
     }
     this.selected = 0;
-    this.classify();
+    await this.classify();
+    if (this.digits.length === 0) byId("status").textContent = "No digits found: choose a picture with dark digits on light paper.";
+  }
+
+  /** One digit on each picture; read here, the pictures go nowhere. */
+  async readPictures(files) {
+    const contexts = await Promise.all(files.map(readPicture));
+    return contexts.map((context) => fitPicture(canvasPicture(context), this.bundle.preprocessing));
+  }
+
+  /** Every digit on one picture; the server finds them. */
+  async readPage(file) {
+    const { canvas } = await readPicture(file);
+    const found = await readPage(await canvas.convertToBlob({ type: "image/png" }));
+    this.photo.show(canvas, found.map(({ box }) => box));
+    byId("pad").hidden = true;
+    return found.map(({ pixels }) => pixels);
   }
 
   /** Ask both panels; while they work, only the latest state waits. */
@@ -100,33 +137,40 @@ class Page {
   show(answers) {
     const { labels, preprocessing } = this.bundle;
     this.answers = answers;
-    const text = this.digits.map((_, i) => {
+    const read = this.digits.map((_, i) => {
       const row = answers.find((rows) => rows)?.[i];
-      return row ? labels[row.indexOf(Math.max(...row))] : "?";
+      if (!row) return { short: "?", long: "no answer" };
+      const { index, unknown } = verdict(row, this.bundle);
+      return unknown ? { short: "?", long: "unknown" } : { short: labels[index], long: labels[index] };
     });
+    const text = read.map(({ short }) => short), spoken = read.map(({ long }) => long);
     byId("result").textContent = text.join(" ");
     // Below the pictures of the digits it repeats the heading, for screen readers alone.
     byId("status").classList.toggle("unseen", this.digits.length > 0);
-    byId("status").textContent = this.digits.length ? `Read: ${text.join(" ")}` : "Nothing yet: draw one digit, or several in a row.";
+    byId("status").textContent = this.digits.length ? `Read: ${spoken.join(" ")}` : "Nothing yet: draw one digit, or several in a row.";
     const seen = byId("seen");
     while (seen.children.length > this.digits.length) seen.lastChild.remove();
     this.digits.forEach((digit, i) => {
       const button = seen.children[i] ?? seen.appendChild(this.seenButton(i));
       button.setAttribute("aria-pressed", String(i === this.selected));
-      button.setAttribute("aria-label", `Digit ${i + 1}, read as ${text[i]}: show its probabilities`);
+      button.setAttribute("aria-label", `Digit ${i + 1}, read as ${spoken[i]}: show its probabilities`);
       paint(button.firstChild, digit, preprocessing);
     });
+    this.photo.label(text, this.selected);
     this.panels.forEach((panel, i) => panel.show(answers[i]?.[this.selected] ?? null));
+  }
+
+  select(index) {
+    if (index < 0) return;
+    this.selected = index;
+    this.show(this.answers);
   }
 
   seenButton(index) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(document.createElement("canvas"));
-    button.addEventListener("click", () => {
-      this.selected = index;
-      this.show(this.answers);
-    });
+    button.addEventListener("click", () => this.select(index));
     return button;
   }
 }
@@ -144,15 +188,17 @@ function firstChoices(options, defaultModel) {
   return [...found, ...rest].slice(0, 2);
 }
 
-/** A picture file as pixels, turned upright, at most LARGEST_SIDE long. */
+/** A picture file on a canvas of its own, turned upright, at most LARGEST_SIDE long; returns the context. */
 async function readPicture(file) {
-  const bitmap = await createImageBitmap(file);
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error("This file is no picture that the browser reads: choose a PNG or JPEG file.");
+  });
   const scale = Math.min(1, LARGEST_SIDE / Math.max(bitmap.width, bitmap.height));
   const canvas = new OffscreenCanvas(Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
   const context = canvas.getContext("2d");
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  return canvasPicture(context);
+  return context;
 }
 
 function paint(canvas, pixels, { width, height, channels }) {

@@ -1,6 +1,7 @@
 // One side of the comparison: an artifact, what it says, how long it takes.
 
 import { makeEngine } from "./engines.js";
+import { verdict } from "./verdict.js";
 
 const KEPT = 15;
 
@@ -82,9 +83,10 @@ export class Panel {
 
   /** Show the probabilities of one digit, or nothing for null. */
   show(row) {
-    const best = row === null ? -1 : row.indexOf(Math.max(...row));
-    this.part("answer").textContent = row === null ? "–" : this.bundle.labels[best];
-    this.part("confidence").textContent = row === null ? "" : `${(row[best] * 100).toFixed(1)} %`;
+    const { index: best, share, unknown } = row === null ? { index: -1 } : verdict(row, this.bundle);
+    const percent = row === null ? "" : `${(share * 100).toFixed(1)} %`;
+    this.part("answer").textContent = row === null ? "–" : unknown ? "?" : this.bundle.labels[best];
+    this.part("confidence").textContent = unknown ? `perhaps ${this.bundle.labels[best]}` : percent;
     this.bars.forEach((item, i) => {
       const share = row === null ? 0 : row[i];
       item.classList.toggle("best", i === best);

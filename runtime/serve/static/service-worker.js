@@ -3,7 +3,7 @@
 const CACHE = "edgepress";
 const PAGE = [
   "./", "index.html", "style.css", "icon.svg", "app.webmanifest", "main.js", "pad.js", "strokes.js", "panel.js",
-  "preprocess.js", "tensors.js", "engines.js", "bundle.json",
+  "photo.js", "verdict.js", "preprocess.js", "tensors.js", "engines.js", "bundle.json",
 ];
 
 self.addEventListener("install", (event) => {

@@ -15,7 +15,7 @@ from pathlib import Path
 from edgepress.runtime import Artifact, Manifest, Preprocessing, load
 from edgepress.runtime.files import new_folder
 
-UNKNOWN_THRESHOLD = 0.7
+UNKNOWN_THRESHOLD = 0.5
 GOLDEN = Path(__file__).parents[2] / "golden"
 _WITH_LIMITS = """
 import json, sys

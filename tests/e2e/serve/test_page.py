@@ -168,6 +168,56 @@ def test_a_picture_is_read_on_the_device_as_the_runtime_reads_it(phone, served_b
     phone.page.wait_for_function("() => document.getElementById('status').textContent.includes('no picture')")
 
 
+def page_of_digits(digits, file):
+    from PIL import Image
+
+    page = np.full((300, 620), 235, np.uint8)
+    for number, digit in enumerate(digits):
+        left = 30 + 190 * number
+        page[80:220, left : left + 140] -= np.kron(digit // 2, np.ones((5, 5), np.uint8))
+    Image.fromarray(page).save(file)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_with_several_digits_is_read_with_boxes(
+    open_phone, server, served_bundle, test_digits, tmp_path, scheme
+):
+    page_of_digits(test_digits[0][:3], tmp_path / "page.png")
+    with load(served_bundle) as model:
+        expected, boxes = model.predict_page(tmp_path / "page.png")
+        phone = open_phone(server.url, color_scheme=scheme)
+        phone.page.locator("#upload-page").set_input_files(tmp_path / "page.png")
+        phone.wait_for(" ".join(expected.labels))
+        assert np.array_equal(model.predict(phone.seen()).probabilities, expected.probabilities)
+    photo = phone.page.locator("#photo")
+    shown = photo.bounding_box()
+    left, top, right, bottom = boxes[2] * shown["width"] / 620
+    photo.tap(position={"x": (left + right) / 2, "y": (top + bottom) / 2})
+    assert phone.texts("answer") == [expected.labels[2]] * 2
+    phone.page.click("#clear")
+    phone.wait_for("")
+    assert photo.is_hidden()
+
+
+def test_below_the_threshold_the_page_says_that_it_is_not_sure(phone, served_bundle, tmp_path):
+    from PIL import Image
+
+    chance = np.random.default_rng(0)
+    with load(served_bundle, variant="float32") as first, load(served_bundle, variant="int8") as second:
+        for _ in range(1000):
+            picture = np.kron(chance.integers(0, 2, (4, 4)) * 255, np.ones((20, 20))).astype(np.uint8)
+            Image.fromarray(np.pad(255 - picture, 20, constant_values=255)).save(tmp_path / "blot.png")
+            answers = [model.predict_files(tmp_path / "blot.png", unknown=True) for model in (first, second)]
+            if all(answer.labels[0] == "unknown" for answer in answers):
+                break
+    phone.page.locator("#upload").set_input_files(tmp_path / "blot.png")
+    phone.wait_for("?")
+    assert phone.texts("answer") == ["?", "?"]
+    for answer, shown in zip(answers, phone.texts("confidence"), strict=True):
+        assert shown == f"perhaps {answer.probabilities[0].argmax()}"
+    assert phone.page.locator("#status").inner_text() == "Read: unknown"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark(open_phone, server, scheme):
     phone = open_phone(server.url, color_scheme=scheme)
