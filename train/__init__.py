@@ -5,7 +5,7 @@ from .curves import draw_curves
 from .history import History
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
 from .models import MODELS, build_mlp, build_network, output_kind
-from .pipeline import TrainResult, press_model, train, train_baseline
+from .pipeline import TrainResult, adopt_baseline, press_model, train, train_baseline
 
 __all__ = [
     "MODELS",
@@ -14,6 +14,7 @@ __all__ = [
     "KerasFile",
     "TrainConfig",
     "TrainResult",
+    "adopt_baseline",
     "build_mlp",
     "build_network",
     "draw_curves",

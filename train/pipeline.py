@@ -29,12 +29,12 @@ from .history import History
 from .keras_file import open_keras, save_keras, strip_quantization
 from .models import MODELS, build_network, output_kind
 from .prune import add_pruning, sparsity, strip_pruning
-from .quantize import add_quantization, release_clusters, rounded_kernels
+from .quantize import UnknownLayersError, add_quantization, release_clusters, rounded_kernels
 from .rates import rate_schedule
 from .slim import slim
 from .tensorboard import scalar_log
 
-__all__ = ["TrainResult", "press_model", "train", "train_baseline"]
+__all__ = ["TrainResult", "adopt_baseline", "press_model", "train", "train_baseline"]
 
 _log = logging.getLogger("edgepress")
 _FITS = ("float", "prune", "cluster", "quantize")
@@ -53,8 +53,10 @@ class TrainResult:
     history: History
 
     @property
-    def validation_accuracy(self) -> float:
-        """Of the weights in the file, on the held-back training images."""
+    def validation_accuracy(self) -> float | None:
+        """Of the weights in the file, on the held-back training images; None where nothing was fitted."""
+        if not self.history.fits:
+            return None
         last = list(self.history.fits.values())[-1]
         return float(last["epochs"][last["best_epoch"]]["validation_accuracy"])
 
@@ -144,6 +146,34 @@ def train_baseline(
     return run.finish(network)
 
 
+def adopt_baseline(
+    dataset: Dataset, config: TrainConfig, model: str | os.PathLike[str], path: str | os.PathLike[str]
+) -> TrainResult:
+    """Take a user's own model for the float one: rebuilt, compared with the data set, and written to `path` as it is.
+
+    Raises:
+        InputError: Not a float classifier of such images and classes.
+    """
+    make_deterministic(config.seed)
+    network = _open_float(model)
+    run = _Run(dataset, config, History.begin("float", dataset, config, _digest(network)), Path(path), None)
+    if finished := run.finished():
+        return finished
+    run.check(network)
+    _log.info(
+        "%s: its weights are the start; right about %.2f %% of the held-back training images",
+        model, 100 * run.validation_accuracy(network),
+    )  # fmt: skip
+    return run.finish(network)
+
+
+def _open_float(path: str | os.PathLike[str]) -> Any:
+    opened = open_keras(path)
+    if opened.quantized:
+        raise InputError(f"{path} is quantization-aware already: give the float model that it was made from")
+    return opened.model
+
+
 def _teacher(run: "_Run", dataset: Dataset, config: TrainConfig, path: Path) -> Any:
     """The model that teaches the one at `path`: the user's own, or a new one beside it."""
     if config.teacher not in MODELS:
@@ -179,7 +209,7 @@ def press_model(
         tensorboard: A folder for logs that TensorBoard shows, one folder a fit.
     """
     make_deterministic(config.seed)
-    network = open_keras(float_path).model
+    network = _open_float(float_path)
     run = _Run(dataset, config, History.begin("pressed", dataset, config, _digest(network)), Path(path), tensorboard)
     if finished := run.finished():
         return finished
@@ -214,10 +244,13 @@ def press_model(
         run.fit(network, "cluster", kind=kind, teacher=teacher)
         network = strip_clustering(network)
     if config.quantize_epochs:
-        network = add_quantization(network, clustered=clustered, weight_bits=config.weight_bits)
-        run.fit(network, "quantize", kind=kind, teacher=teacher)
-        if clustered:
-            network = release_clusters(network)
+        try:
+            quantized = add_quantization(network, clustered=clustered, weight_bits=config.weight_bits)
+        except UnknownLayersError as error:
+            _log.info("%s: that is left out; export quantizes by ranges that it measures on training images", error)
+            return run.finish(network)
+        run.fit(quantized, "quantize", kind=kind, teacher=teacher)
+        network = release_clusters(quantized) if clustered else quantized
         if config.weight_bits < 8:
             # The rounded weights in a float model: export's quantizer gives them the same integers again.
             kernels = rounded_kernels(network)
@@ -279,6 +312,11 @@ class _Run:
                 f"{model.name} gives {model.output_shape[1:]}, {self._dataset.name} has {classes} classes: "
                 "one output a class is allowed"
             )
+
+    def validation_accuracy(self, model: Any) -> float:
+        """Share of the held-back images that the model is right about."""
+        answers = predictor(model)(self._validation.images).argmax(axis=1)
+        return float((answers == self._validation.labels).mean())
 
     def fit(
         self,

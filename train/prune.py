@@ -1,5 +1,6 @@
 """Magnitude pruning through TensorFlow Model Optimization."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from edgepress.runtime.extras import require
 
 __all__ = ["PRUNINGS", "add_pruning", "sparsity", "strip_pruning"]
 
+_log = logging.getLogger("edgepress")
 PRUNINGS = ("polynomial", "constant", "2:4")
 _UPDATES_PER_EPOCH = 4
 _PRUNED = ("Conv1D", "Conv2D", "Conv2DTranspose", "Dense")
@@ -43,6 +45,9 @@ def add_pruning(
     Raises:
         InputError: A layer name that the model does not have.
     """
+    whole = [f"'{layer.name}' ({type(layer).__name__})" for layer in model.layers if _is_left_whole(layer)]
+    if whole:
+        _log.info("pruning leaves whole: %s", ", ".join(whole))
     sparsity_api = require("tensorflow_model_optimization", extra="toolkit").sparsity.keras
     clone_model = require("tf_keras", extra="toolkit").models.clone_model
     shares = {layer.name: share for layer in model.layers if type(layer).__name__ in _PRUNED}
@@ -71,6 +76,11 @@ def add_pruning(
             # TFMOT's callback does this for `Model.fit`; the wrapper refuses to run from its initial -1.
             layer.pruning_step.assign(0)
     return pruned
+
+
+def _is_left_whole(layer: Any) -> bool:
+    """Whether the layer has a kernel that pruning does not touch."""
+    return type(layer).__name__ not in _PRUNED and any(len(weight.shape) > 1 for weight in layer.trainable_weights)
 
 
 def strip_pruning(model: Any) -> Any:

@@ -5,9 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
 
-__all__ = ["add_quantization", "release_clusters", "rounded_kernels"]
+__all__ = ["UnknownLayersError", "add_quantization", "release_clusters", "rounded_kernels"]
+
+
+class UnknownLayersError(InputError):
+    """Layers that TFMOT cannot train quantization-aware."""
 
 
 def add_quantization(model: Any, *, clustered: bool = False, weight_bits: int = 8) -> Any:
@@ -21,6 +26,9 @@ def add_quantization(model: Any, *, clustered: bool = False, weight_bits: int = 
         clustered: Hold the weights of each kernel to the values that they share now. Call `release_clusters` on the
             model after training.
         weight_bits: 8, or fewer for Dense and Conv2D, one scale for each output; then not `clustered`.
+
+    Raises:
+        UnknownLayersError: TFMOT does not know a layer; the message names it.
     """
     tfmot = require("tensorflow_model_optimization", extra="toolkit")
     annotated = tfmot.quantization.keras.quantize_annotate_model(model)
@@ -31,7 +39,21 @@ def add_quantization(model: Any, *, clustered: bool = False, weight_bits: int = 
         scheme = schemes.Default8BitPrunePreserveQuantizeScheme()
     else:
         scheme = _scheme_with(weight_bits)
-    return tfmot.quantization.keras.quantize_apply(annotated, scheme)
+    try:
+        return tfmot.quantization.keras.quantize_apply(annotated, scheme)
+    except (RuntimeError, ValueError) as error:
+        # Which layers TFMOT takes depends on their neighbours too: it rewrites some pairs before it looks.
+        layers = ", ".join(_unknown_layers(model, scheme)) or str(error).splitlines()[0]
+        raise UnknownLayersError(f"TFMOT cannot train {layers} quantization-aware") from None
+
+
+def _unknown_layers(model: Any, scheme: Any) -> list[str]:
+    registry = scheme.get_quantize_registry()
+    return [
+        f"'{layer.name}' ({type(layer).__name__})"
+        for layer in model.layers
+        if type(layer).__name__ != "InputLayer" and not registry.supports(layer)
+    ]
 
 
 def release_clusters(model: Any) -> Any:

@@ -18,7 +18,7 @@ from .fit import predictor
 from .keras_file import graph_of, model_of
 from .keras_file.graph import Graph, Node, Ref
 
-__all__ = ["slim"]
+__all__ = ["can_crop", "slim"]
 
 _log = logging.getLogger("edgepress")
 _IMAGES = 10_000
@@ -59,13 +59,25 @@ def slim(model: Any, images: NDArray[np.uint8], *, pixel_loss: float = 0.0, unit
     return model
 
 
-def _cropped(model: Any, images: NDArray[np.uint8], loss: float) -> Any:
-    graph = graph_of(model)
+def can_crop(model: Any) -> bool:
+    """Whether `pixel_loss` does something: whether a Dense layer reads the picture."""
+    return _first_dense(graph_of(model)) is not None
+
+
+def _first_dense(graph: Graph) -> tuple[Node, list[Node], Node] | None:
+    """The input, what lies between, and the Dense layer that alone reads the picture."""
     start = next(node for node in graph.nodes if node.name == graph.inputs[0])
     between, reader = _path(graph, start, _PIXEL_WISE)
-    if reader is None or reader.class_name != "Dense":
+    return (start, between, reader) if reader is not None and reader.class_name == "Dense" else None
+
+
+def _cropped(model: Any, images: NDArray[np.uint8], loss: float) -> Any:
+    graph = graph_of(model)
+    found = _first_dense(graph)
+    if found is None:
         _log.info("slim: the picture stays whole: %s does not begin with a Dense layer", model.name)
         return model
+    start, between, reader = found
     shape = images.shape[1:] if images.ndim == 4 else (*images.shape[1:], 1)
     mean, cost = _costs(model, reader, images)
     top, bottom, left, right = _frame(cost.reshape(shape).sum(axis=2), loss)

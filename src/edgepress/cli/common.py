@@ -16,10 +16,13 @@ __all__ = [
     "data_option",
     "emit",
     "json_option",
+    "model_option",
     "out_option",
     "overwrite_option",
+    "preset_option",
     "reports_errors",
     "seed_option",
+    "teacher_option",
 ]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
@@ -37,6 +40,23 @@ data_option = click.option(
     show_default=True,
     metavar="NAME|PATH",
     help="mnist, an .npz file, a folder of IDX files, or a folder of class folders.",
+)
+model_option = click.option(
+    "--model",
+    metavar="NAME|FILE",
+    help="mlp, lenet-300-100, lenet-5, cnn (the preset's when not given), or a Keras file of your own to start from.",
+)
+preset_option = click.option(
+    "--preset",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="quick, default, frontier (hours), or a TOML file with the same keys.",
+)
+teacher_option = click.option(
+    "--teacher",
+    metavar="NAME|FILE",
+    help="Who teaches the float model, in place of the preset's: a model's name, or a Keras file of your own.",
 )
 
 

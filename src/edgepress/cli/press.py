@@ -2,18 +2,25 @@
 
 import click
 
-from .common import data_option, emit, json_option, out_option, overwrite_option, reports_errors, seed_option
+from .common import (
+    data_option,
+    emit,
+    json_option,
+    model_option,
+    out_option,
+    overwrite_option,
+    preset_option,
+    reports_errors,
+    seed_option,
+    teacher_option,
+)
 
 
 @click.command()
 @data_option
-@click.option(
-    "--preset",
-    type=click.Choice(["quick", "default", "frontier"]),
-    default="default",
-    show_default=True,
-    help="quick: at most 3 minutes on two cores; default: at most 8; frontier: hours.",
-)
+@model_option
+@teacher_option
+@preset_option
 @seed_option
 @out_option("Run folder: models, bundle/ and bundle/report/. A new one below runs/ when not given.")
 @overwrite_option
@@ -25,6 +32,8 @@ from .common import data_option, emit, json_option, out_option, overwrite_option
 @reports_errors
 def command(
     data: str,
+    model: str | None,
+    teacher: str | None,
     preset: str,
     seed: int,
     out: str | None,
@@ -37,8 +46,10 @@ def command(
 ) -> None:
     """Train, prune and quantize, export, benchmark; print the table, write the bundle and the report.
 
-    With --max-drop, --max-bytes or --max-latency-us, widths and sparsities are searched for the best model that keeps
-    these limits on held-back training images; search/ in the run folder shows the front.
+    A Keras file of your own as --model is the float model: it is pressed from its own weights.
+
+    With --max-drop, --max-bytes or --max-latency-us, widths, pixels, bits and sparsities are searched for the best
+    model that keeps these limits on held-back training images; search/ in the run folder shows the front.
 
     A press that was interrupted goes on where it was when the same command is given again.
     """
@@ -47,7 +58,10 @@ def command(
 
     limits = (max_drop, max_bytes, max_latency_us)
     budget = Budget(*limits) if any(limit is not None for limit in limits) else None
-    result = press(data, out, preset=preset, seed=seed, overwrite=overwrite, budget=budget, trials=trials)
+    result = press(
+        data, out, model=model, teacher=teacher, preset=preset, seed=seed, overwrite=overwrite, budget=budget,
+        trials=trials,
+    )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(
         {"run": str(result.run), "bundle": str(result.bundle), "report": result.report},

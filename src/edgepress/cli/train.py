@@ -6,25 +6,27 @@ from typing import Any
 
 import click
 
-from .common import data_option, emit, json_option, out_option, overwrite_option, reports_errors, seed_option
+from .common import (
+    data_option,
+    emit,
+    json_option,
+    model_option,
+    out_option,
+    overwrite_option,
+    preset_option,
+    reports_errors,
+    seed_option,
+    teacher_option,
+)
 
 __all__ = ["command"]
 
 
 @click.command("train")
 @data_option
-@click.option(
-    "--model",
-    metavar="NAME|FILE",
-    help="mlp, lenet-300-100, lenet-5, cnn (the preset's when not given), or a Keras file of your own to start from.",
-)
-@click.option(
-    "--preset",
-    default="default",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="quick, default, or a TOML file with the same keys.",
-)
+@model_option
+@teacher_option
+@preset_option
 @seed_option
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of the baseline, in place of the preset's.")
 @click.option("--weight-bits", type=click.Choice(["4", "8"]), help="Bits of a weight, in place of the preset's.")
@@ -37,6 +39,7 @@ __all__ = ["command"]
 def command(
     data: str,
     model: str | None,
+    teacher: str | None,
     preset: str,
     seed: int,
     epochs: int | None,
@@ -60,6 +63,8 @@ def command(
         config = dataclasses.replace(config, epochs=epochs)
     if weight_bits is not None:
         config = dataclasses.replace(config, weight_bits=int(weight_bits))
+    if teacher is not None:
+        config = dataclasses.replace(config, teacher=teacher)
     start = None
     if model in MODELS:
         config = dataclasses.replace(config, model=model)
@@ -81,4 +86,5 @@ def command(
         "seed": seed,
         "validation_accuracy": result.validation_accuracy,
     }
-    emit(summary, f"{result.path}: validation accuracy {result.validation_accuracy:.4f}", as_json=as_json)
+    accuracy = "" if result.validation_accuracy is None else f": validation accuracy {result.validation_accuracy:.4f}"
+    emit(summary, f"{result.path}{accuracy}", as_json=as_json)

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from edgepress.data import load_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
 from edgepress.runtime.files import write_file
-from edgepress.train import TrainConfig, press_model, train_baseline
+from edgepress.train import MODELS, PRESETS, TrainConfig, adopt_baseline, press_model, train_baseline
 
 from .budget import Budget
 from .search import search
@@ -53,6 +53,8 @@ def press(
     data: str | os.PathLike[str] = "mnist",
     out: str | os.PathLike[str] | None = None,
     *,
+    model: str | None = None,
+    teacher: str | None = None,
     preset: str = "default",
     seed: int = 0,
     overwrite: bool = False,
@@ -66,20 +68,34 @@ def press(
     Args:
         data: As `load_dataset` takes it.
         out: The run folder; a new one below `runs/` when None.
-        preset: `quick`, `default` or `frontier`.
+        model: A model's name, in place of the preset's; or a Keras file of the user's own, which is the float model
+            then and is pressed from its own weights.
+        teacher: Who teaches the float model, in place of the preset's: a model's name or a Keras file.
+        preset: `quick`, `default`, `frontier`, or the path of a TOML file.
         seed: Makes the run reproducible.
         overwrite: Start again whatever the run folder holds; an unfinished press is not taken up either.
         budget: Search widths and sparsities for the best pressed model within these limits.
         trials: How many models such a search trains.
 
     Raises:
-        InputError: Unusable data, an unknown preset, or a run folder that holds something else.
+        InputError: Unusable data or model, an unknown preset, or a run folder that holds something else.
         CheckFailedError: No model keeps the budget.
     """
     started = time.monotonic()
+    own = model is not None and model not in MODELS
+    if own and teacher is not None:
+        raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
     config = TrainConfig.preset(preset, seed=seed)
+    config = replace(config, model=config.model if own else model or config.model, teacher=teacher or config.teacher)
     dataset = load_dataset(data)
-    plan = {"dataset": dataset.name, "dataset_sha256": dataset.sha256, "preset": preset, "seed": seed}
+    plan: dict[str, Any] = {
+        "dataset": dataset.name,
+        "dataset_sha256": dataset.sha256,
+        "preset": preset,
+        "config": config.to_dict(),
+    }
+    if own:
+        plan["model"] = str(model)
     if budget:
         plan |= {"budget": asdict(budget), "trials": trials}
     run = Path(out) if out is not None else next_run_folder(Path("runs"), plan)
@@ -88,12 +104,16 @@ def press(
 
     logger.info("press: %s, %d + %d images, into %s", dataset.name, len(dataset.x_train), len(dataset.x_test), run)
     models = {"float": run / "float.keras", "pressed": run / "pressed.keras"}
-    logger.info("press: 1/4 train the float baseline")
-    train_baseline(dataset, config, models["float"])
+    if model is not None and own:
+        logger.info("press: 1/4 take %s for the float baseline", model)
+        adopt_baseline(dataset, config, model, models["float"])
+    else:
+        logger.info("press: 1/4 train the float baseline")
+        train_baseline(dataset, config, models["float"])
     logger.info("press: 2/4 prune, and train quantization-aware")
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:
-        found = search(dataset, config, models["float"], run / "search", budget, trials=trials)
+        found = search(dataset, config, models["float"], run / "search", budget, own=own, trials=trials)
         models["pressed"] = found.model
         variants += [] if found.choice.variant in variants else [found.choice.variant]
         packed = [found.choice.variant] if found.choice.packed else []
@@ -104,7 +124,8 @@ def press(
         models, dataset, bundle, variants=variants, packed=packed, seed=seed, name=dataset.name, overwrite=True
     )
     logger.info("press: 4/4 benchmark")
-    report = benchmark(bundle, dataset, float_model=models["float"], preset=preset, seed=seed)
+    pace = preset if preset in PRESETS else "default"
+    report = benchmark(bundle, dataset, float_model=models["float"], preset=pace, seed=seed)
     write_report(report, bundle / "report")
     write_file(run / _PLAN, json.dumps(plan | {"finished": True}, indent=2) + "\n")
     logger.info("press: done in %.0f s", time.monotonic() - started)
@@ -113,7 +134,7 @@ def press(
 
 def next_run_folder(parent: Path, plan: dict[str, Any]) -> Path:
     """The folder of an unfinished press with the same plan, or the next free one: `<data set>-<preset>-<number>`."""
-    stem = f"{plan['dataset']}-{plan['preset']}"
+    stem = f"{plan['dataset']}-{Path(plan['preset']).stem}"
     number = 1
     while (folder := parent / f"{stem}-{number}").exists():
         if _read_plan(folder) == plan:

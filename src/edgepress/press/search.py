@@ -1,5 +1,6 @@
-"""Search widths and sparsities for the best model within a budget (Akiba et al. 2019, Optuna; multi-objective TPE).
+"""Search widths, pixels, bits and sparsities for the best model within a budget.
 
+Optuna's multi-objective TPE (Akiba et al. 2019, "Optuna: A Next-generation Hyperparameter Optimization Framework").
 Every choice is made on training images that were held back; the test set is not looked at.
 """
 
@@ -7,10 +8,11 @@ import hashlib
 import json
 import logging
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from edgepress.runtime.extras import require
 from edgepress.runtime.files import write_file
 from edgepress.train import TrainConfig, open_keras, press_model, train_baseline
 from edgepress.train.fit import predictor
+from edgepress.train.slim import can_crop
 
 from .budget import Budget, Candidate, choose, pareto_front
 
@@ -29,11 +32,23 @@ __all__ = ["SearchResult", "search"]
 
 logger = logging.getLogger(__name__)
 
-_VARIANTS = ("tflite:int8", "tflite:dynamic-int8", "tflite:dynamic-int4")
+_VARIANTS = {8: ("tflite:int8", "tflite:dynamic-int8"), 4: ("tflite:int4", "tflite:dynamic-int4")}
+"""By the bits of a weight that the model was trained for."""
 _FIRST_WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192)
 _LATER_WIDTHS = (8, 16, 24, 32, 48, 64)
+_PIXEL_LOSSES = (0.0, 0.01, 0.03)
+_UNIT_LOSSES = (0.0, 0.02, 0.05, 0.1)
 _SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
 _LATENCY_IMAGES = 256
+
+
+class _Ranges(NamedTuple):
+    """What is searched besides bits and sparsity."""
+
+    widths: bool
+    """Of the hidden layers; else the units that leave."""
+    pixels: bool
+    """How much of the picture's border leaves."""
 
 
 @dataclass(frozen=True)
@@ -48,32 +63,42 @@ class SearchResult:
 
 
 def search(
-    dataset: Dataset, config: TrainConfig, baseline: Path, folder: Path, budget: Budget, *, trials: int = 12
+    dataset: Dataset,
+    config: TrainConfig,
+    baseline: Path,
+    folder: Path,
+    budget: Budget,
+    *,
+    own: bool = False,
+    trials: int = 12,
 ) -> SearchResult:
-    """Train, press and export models of several widths and sparsities; name the best one within the budget.
+    """Train, press and export models of several sizes and sparsities; name the best one within the budget.
 
     A search that was killed goes on where it was: finished trials are kept, the one under way goes on in its own run.
     `search.json` and `search.png` in the folder show all candidates, the front and the choice.
 
     Args:
         dataset: Training images and labels.
-        config: The preset; widths (of an `mlp`) and sparsity are searched, all else stays.
+        config: The preset; its `widths`, `pixel_loss`, `unit_loss`, `weight_bits` and `sparsity` are searched.
         baseline: The float `.keras` file that drops are counted from.
         folder: Where trials lie; made here.
         budget: What to keep within.
+        own: Whether the baseline is a user's own model, which loses units and pixels but is not built anew.
         trials: How many models to train.
 
     Raises:
         CheckFailedError: No candidate keeps the budget; the nearest is named.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    study = _open_study(folder / "journal.log", config)
-    reference = _validation_accuracy(baseline, dataset, config)
+    network = open_keras(baseline).model
+    ranges = _Ranges(widths=config.model == "mlp" and not own, pixels=can_crop(network))
+    study = _open_study(folder / "journal.log", config, ranges)
+    reference = _validation_accuracy(network, dataset, config)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
     while done < trials:
-        trial = study.ask()
-        parameters = _suggest(trial, config)
+        trial, started = study.ask(), time.monotonic()
+        parameters = _suggest(trial, ranges)
         made = _run_trial(trial.number, parameters, dataset, config, baseline, folder, budget, reference)
         trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
         if made:
@@ -84,7 +109,7 @@ def search(
             study.tell(trial, [100.0, 1e9])
         candidates += made
         done += 1
-        logger.info("search: trial %d of %d; the front so far:", done, trials)
+        logger.info("search: trial %d of %d took %.0f s; the front so far:", done, trials, time.monotonic() - started)
         for candidate in pareto_front(candidates):
             logger.info("search:   %s %s", " " if budget.overdrawn(candidate) else "*", candidate.describe())
     front = pareto_front(candidates)
@@ -98,7 +123,7 @@ def search(
     return SearchResult(choice, _trial_folder(folder, choice.parameters) / "pressed.keras", front, candidates)
 
 
-def _open_study(journal: Path, config: TrainConfig) -> Any:
+def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:
     """The study in the journal, with what was under way when it was left put first."""
     optuna = require("optuna", extra="toolkit")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -113,7 +138,7 @@ def _open_study(journal: Path, config: TrainConfig) -> Any:
     study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), n_startup_trials=5)
     running = optuna.trial.TrialState.RUNNING
     if not study.trials:
-        for start in _starts(config):
+        for start in _starts(ranges):
             study.enqueue_trial(start)
     for left in study.get_trials(states=(running,)):
         study.tell(left.number, state=optuna.trial.TrialState.FAIL)
@@ -121,20 +146,29 @@ def _open_study(journal: Path, config: TrainConfig) -> Any:
     return study
 
 
-def _starts(config: TrainConfig) -> list[dict[str, Any]]:
+def _starts(ranges: _Ranges) -> list[dict[str, Any]]:
     """The first trials: a large, a middling and a small model show where the budget lies."""
-    if config.model != "mlp":
-        return [{"sparsity": 0.8}, {"sparsity": 0.95}]
-    points = (((128, 64), 0.8), ((48, 24), 0.7), ((24, 16), 0.5))
-    return [{"width1": widths[0], "width2": widths[1], "sparsity": share} for widths, share in points]
+    sizes: list[dict[str, Any]] = [{"unit_loss": 0.0}, {"unit_loss": 0.02}, {"unit_loss": 0.1}]
+    if ranges.widths:
+        sizes = [{"width1": 128, "width2": 64}, {"width1": 48, "width2": 24}, {"width1": 24, "width2": 16}]
+    rest = ((0.0, 8, 0.8), (0.03, 4, 0.5), (0.03, 8, 0.5))
+    return [
+        size | {"weight_bits": bits, "sparsity": share} | ({"pixel_loss": loss} if ranges.pixels else {})
+        for size, (loss, bits, share) in zip(sizes, rest, strict=True)
+    ]
 
 
-def _suggest(trial: Any, config: TrainConfig) -> dict[str, Any]:
+def _suggest(trial: Any, ranges: _Ranges) -> dict[str, Any]:
     """Values of the config for one trial."""
     parameters: dict[str, Any] = {}
-    if config.model == "mlp":
+    if ranges.widths:
         first = trial.suggest_categorical("width1", _FIRST_WIDTHS)
         parameters["widths"] = [first, trial.suggest_categorical("width2", _LATER_WIDTHS)]
+    else:
+        parameters["unit_loss"] = trial.suggest_categorical("unit_loss", _UNIT_LOSSES)
+    if ranges.pixels:
+        parameters["pixel_loss"] = trial.suggest_categorical("pixel_loss", _PIXEL_LOSSES)
+    parameters["weight_bits"] = trial.suggest_categorical("weight_bits", list(_VARIANTS))
     parameters["sparsity"] = trial.suggest_categorical("sparsity", _SPARSITIES)
     return parameters
 
@@ -152,14 +186,16 @@ def _run_trial(
     """Train, press, export and measure one model; none where export withholds every variant."""
     run = _trial_folder(folder, parameters)
     logger.info("search: %s", ", ".join(f"{name} {value}" for name, value in parameters.items()))
-    own = replace(config, **parameters)
+    how = replace(config, **parameters)
     start = baseline
-    if own.model == "mlp" and own.widths != config.widths:
-        start = train_baseline(dataset, own, run / "float.keras").path
-    pressed = press_model(dataset, start, own, run / "pressed.keras").path
+    if how.widths != config.widths:
+        # The baseline, which is larger or as well trained, teaches it; nobody trains a teacher for every trial.
+        start = train_baseline(dataset, replace(how, teacher=str(baseline)), run / "float.keras").path
+    pressed = press_model(dataset, start, how, run / "pressed.keras").path
+    variants = _VARIANTS[how.weight_bits]
     try:
         manifest = export(
-            {"pressed": pressed}, dataset, run / "bundle", variants=_VARIANTS, packed=_VARIANTS, seed=config.seed,
+            {"pressed": pressed}, dataset, run / "bundle", variants=variants, packed=variants, seed=config.seed,
             overwrite=True,
         ).manifest  # fmt: skip
     except CheckFailedError as error:
@@ -188,10 +224,10 @@ def _trial_folder(folder: Path, parameters: dict[str, Any]) -> Path:
     return folder / f"trial-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _validation_accuracy(model: Path, dataset: Dataset, config: TrainConfig) -> float:
+def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig) -> float:
     """Of a float model, on the images that export holds back too."""
     held_back = dataset.split(config.seed).validation
-    outputs = predictor(open_keras(model).model)(dataset.x_train[held_back])
+    outputs = predictor(model)(dataset.x_train[held_back])
     return float((outputs.argmax(axis=1) == dataset.y_train[held_back]).mean())
 
 

@@ -56,7 +56,7 @@ def test_no_more_than_the_share_leaves(framed):
 def test_even_numbers_stay():
     """LiteRT computes nonsense of 4-bit rows of odd length."""
     images = np.random.default_rng(0).integers(0, 255, (400, 9, 9)).astype(np.uint8)
-    for loss in (0.1, 0.2, 0.3, 0.4):
+    for loss in (0.2, 0.3, 0.4):
         slimmer = slim(build_mlp(81, 3, (12, 7)), images, pixel_loss=loss, unit_loss=loss)
         assert [layer.kernel.shape[0] % 2 for layer in slimmer.layers if hasattr(layer, "kernel")][:2] == [0, 0]
         assert slimmer.get_layer("hidden2").units in (2, 4, 6, 7)
