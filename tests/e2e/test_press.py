@@ -108,6 +108,39 @@ def test_a_press_killed_twice_goes_on_and_ends_with_the_same_model(tmp_path, off
     assert digests[0] == digests[1]
 
 
+def test_a_model_of_ones_own_is_pressed_from_its_weights(tmp_path, edgepress, offline_env):
+    """A Keras 3 model with softmax."""
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((28, 28)), layers.Flatten(), layers.Dense(24, "relu"), layers.Dense(10, "softmax")]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    marks, labels = rng.integers(0, 120, (700, 28, 28)).astype(np.uint8), np.arange(700) % 10
+    marks[np.arange(700), 6 + labels, 5:25] = 255
+    data = {"x_train": marks[:600], "y_train": labels[:600], "x_test": marks[600:], "y_test": labels[600:]}
+    np.savez(tmp_path / "marks.npz", **data)
+    model.fit(marks[:600] / np.float32(255), labels[:600], epochs=8, verbose=0)
+    model.save(tmp_path / "own.keras")
+    common = ("press", "--data", tmp_path / "marks.npz", "--preset", "quick", "--json")
+    done = edgepress(*common, "--model", tmp_path / "own.keras", "--out", tmp_path / "run", env=offline_env)
+    assert done.returncode == 0, done.stderr
+    assert "its weights are the start" in done.stderr
+    assert "float 1/" not in done.stderr
+    run = tmp_path / "run"
+    for ours, theirs in zip(open_keras(run / "float.keras").model.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    rows = rows_by_artifact(json.loads(done.stdout)["report"])
+    assert rows["pressed-int8.tflite"]["sparsity"] > 0.75
+    assert rows["pressed-int8.tflite"]["accuracy"] > 0.9
+    refused = edgepress(*common, "--model", tmp_path / "own.keras", "--teacher", "cnn", env=offline_env)
+    assert refused.returncode == 2
+    assert "teaches itself" in refused.stderr
+
+
 @pytest.mark.skipif("EDGEPRESS_DATA_DIR" not in os.environ, reason="needs full MNIST in EDGEPRESS_DATA_DIR")
 def test_the_default_press_keeps_its_promises_on_full_mnist(tmp_path, edgepress):
     done = edgepress("press", "--out", tmp_path / "run", "--json")

@@ -46,5 +46,6 @@ def test_a_search_finds_a_model_within_the_budget_and_goes_on_where_it_was(datas
 def test_a_budget_that_cannot_be_kept_names_the_nearest(dataset, tmp_path):
     baseline = train_baseline(dataset, CONFIG, tmp_path / "float.keras").path
     with pytest.raises(CheckFailedError, match="nearest is"):
-        search(dataset, CONFIG, baseline, tmp_path / "search", Budget(max_bytes=100), trials=1)
+        search(dataset, CONFIG, baseline, tmp_path / "search", Budget(max_bytes=100), own=True, trials=1)
+    assert not list((tmp_path / "search").rglob("float.keras"))
     assert json.loads((tmp_path / "search/search.json").read_text())["choice"] is None

@@ -28,6 +28,11 @@ def test_the_first_folder_is_number_one(tmp_path):
     assert next_run_folder(tmp_path, PLAN) == tmp_path / "mnist-quick-1"
 
 
+def test_a_preset_of_ones_own_gives_the_folder_its_name(tmp_path):
+    plan = PLAN | {"preset": "settings/tiny.toml"}
+    assert next_run_folder(tmp_path, plan) == tmp_path / "mnist-tiny-1"
+
+
 def test_an_unfinished_press_is_taken_up_and_a_finished_one_left_alone(tmp_path):
     left(tmp_path / "mnist-quick-1", PLAN | {"finished": True})
     unfinished = left(tmp_path / "mnist-quick-2", PLAN)

@@ -5,9 +5,19 @@ import json
 
 import numpy as np
 import pytest
+import tf_keras
 
 from edgepress.runtime import InputError
-from edgepress.train import draw_curves, open_keras, press_model, strip_quantization, train, train_baseline
+from edgepress.train import (
+    adopt_baseline,
+    draw_curves,
+    open_keras,
+    press_model,
+    save_keras,
+    strip_quantization,
+    train,
+    train_baseline,
+)
 from edgepress.train.fit import predictor
 from edgepress.train.prune import sparsity
 
@@ -93,6 +103,41 @@ def test_a_model_of_ones_own_is_the_start(pressed, dataset, config, tmp_path):
     assert accuracy(after, dataset) > 0.95
     again = train(dataset, config, tmp_path / "pressed.keras", model=start)
     assert again.history.fingerprint == pressed.history.fingerprint
+
+
+def test_a_model_of_ones_own_is_the_float_one_as_it_is(pressed, dataset, config, tmp_path, caplog):
+    start = pressed.path.with_name("model-float.keras")
+    with caplog.at_level("INFO", "edgepress"):
+        adopted = adopt_baseline(dataset, config, start, tmp_path / "float.keras")
+    assert "its weights are the start; right about 100.00 % of the held-back" in caplog.text
+    assert adopted.validation_accuracy is None
+    for ours, theirs in zip(open_keras(adopted.path).model.weights, open_keras(start).model.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    with pytest.raises(InputError, match="quantization-aware already: give the float model"):
+        adopt_baseline(dataset, config, pressed.path, tmp_path / "other.keras")
+    with pytest.raises(InputError, match="equal sizes are allowed"):
+        adopt_baseline(blobs(shape=(6, 6)), config, start, tmp_path / "other.keras")
+
+
+def test_layers_that_cannot_be_pressed_are_named_and_left_out(dataset, config, tmp_path, caplog):
+    layers = tf_keras.layers
+    model = tf_keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.DepthwiseConv2D(3, depth_multiplier=4, name="depth"),
+            layers.LayerNormalization(name="norm"),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu", name="hidden"),
+            layers.Dense(3),
+        ]
+    )
+    save_keras(model, tmp_path / "own.keras")
+    with caplog.at_level("INFO", "edgepress"):
+        found = open_keras(press_model(dataset, tmp_path / "own.keras", config, tmp_path / "pressed.keras").path)
+    assert "pruning leaves whole: 'depth' (DepthwiseConv2D)" in caplog.text
+    assert "TFMOT cannot train 'norm' (LayerNormalization) quantization-aware: that is left out" in caplog.text
+    assert not found.quantized
+    assert (found.model.get_layer("hidden").kernel.numpy() == 0).mean() == pytest.approx(config.sparsity, abs=0.01)
 
 
 def test_logs_for_tensorboard_hold_every_epoch(dataset, config, tmp_path):
