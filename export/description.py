@@ -144,7 +144,9 @@ def constant(
         summed_axis: Along which axis blocks of zeros save work.
     """
     is_zero = values == zero_points
-    rows = np.moveaxis(is_zero, summed_axis, -1).reshape(-1, is_zero.shape[summed_axis]) if is_zero.ndim else is_zero
+    # Numbers and empty lists have no axis to sum over.
+    has_rows = is_zero.ndim > 0 and is_zero.size > 0
+    rows = np.moveaxis(is_zero, summed_axis, -1).reshape(-1, is_zero.shape[summed_axis]) if has_rows else is_zero
     return Constant(
         name=name,
         shape=tuple(values.shape),

@@ -11,6 +11,7 @@ from edgepress.runtime.embedded import EMBEDDED_KEY, Embedded
 from edgepress.runtime.extras import require
 
 from .tflite_metadata import append_labels, model_metadata
+from .tflite_shapes import store_shapes
 
 __all__ = ["finish_tflite", "to_flatbuffer"]
 
@@ -35,7 +36,8 @@ _WRAPPING = re.compile(r"(sequential|model|functional)(_\d+)?|StatefulPartitione
 def finish_tflite(
     content: bytes, name: str, *, keras_name: str, output_names: Sequence[str], embedded: Embedded
 ) -> bytes:
-    """Write the file again with its interface named and described. The graph and the weights stay as they are.
+    """Write the file again with its interface named and described, and shapes that are known stored. What it computes
+    and its weights stay as they are.
 
     Args:
         content: What a converter made.
@@ -49,6 +51,7 @@ def finish_tflite(
     graph = model.subgraphs[0]
     _name_interface(model, output_names)
     _free_the_batch(graph)
+    store_shapes(schema, model)
     _state_versions(schema, model)
     names = _interface_names(model)
     for subgraph in model.subgraphs:
