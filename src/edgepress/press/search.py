@@ -147,11 +147,11 @@ def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:
 
 
 def _starts(ranges: _Ranges) -> list[dict[str, Any]]:
-    """The first trials: a large, a middling and a small model show where the budget lies."""
+    """The first trials show where the budget lies: a large sparse, a middling and a small model."""
     sizes: list[dict[str, Any]] = [{"unit_loss": 0.0}, {"unit_loss": 0.02}, {"unit_loss": 0.1}]
     if ranges.widths:
         sizes = [{"width1": 128, "width2": 64}, {"width1": 48, "width2": 24}, {"width1": 24, "width2": 16}]
-    rest = ((0.0, 8, 0.8), (0.03, 4, 0.5), (0.03, 8, 0.5))
+    rest = ((0.03, 8, 0.9), (0.03, 4, 0.5), (0.03, 8, 0.5))
     return [
         size | {"weight_bits": bits, "sparsity": share} | ({"pixel_loss": loss} if ranges.pixels else {})
         for size, (loss, bits, share) in zip(sizes, rest, strict=True)
