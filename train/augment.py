@@ -51,7 +51,7 @@ def distort(
     images: NDArray[np.uint8], rng: np.random.Generator, distortion: Distortion = Distortion()
 ) -> NDArray[np.uint8]:
     """One distorted copy of each image (n, height, width[, 3]), bilinear; what comes in from outside is 0."""
-    cv2 = require("cv2", extra="scan")
+    cv2 = require("cv2", extra="toolkit")
     count = len(images)
     height, width = images.shape[1:3]
     centre = np.array([(width - 1) / 2, (height - 1) / 2], np.float32)
