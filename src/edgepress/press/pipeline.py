@@ -100,7 +100,7 @@ def press(
         plan |= {"budget": asdict(budget), "trials": trials}
     run = Path(out) if out is not None else next_run_folder(Path("runs"), plan)
     bundle = run / "bundle"
-    _enter(run, plan, overwrite=overwrite)
+    resumed = _enter(run, plan, overwrite=overwrite)
 
     logger.info("press: %s, %d + %d images, into %s", dataset.name, len(dataset.x_train), len(dataset.x_test), run)
     models = {"float": run / "float.keras", "pressed": run / "pressed.keras"}
@@ -127,8 +127,10 @@ def press(
     pace = preset if preset in PRESETS else "default"
     report = benchmark(bundle, dataset, float_model=models["float"], preset=pace, seed=seed)
     write_report(report, bundle / "report")
-    write_file(run / _PLAN, json.dumps(plan | {"finished": True}, indent=2) + "\n")
-    logger.info("press: done in %.0f s", time.monotonic() - started)
+    seconds = round(time.monotonic() - started, 1)
+    done = {"finished": True, "seconds": seconds, "resumed": resumed}
+    write_file(run / _PLAN, json.dumps(plan | done, indent=2) + "\n")
+    logger.info("press: done in %.0f s", seconds)
     return PressResult(run, bundle, exported, report)
 
 
@@ -151,22 +153,23 @@ def _read_plan(run: Path) -> dict[str, Any] | None:
     return plan
 
 
-def _enter(run: Path, plan: dict[str, Any], *, overwrite: bool) -> None:
-    """Make the run folder, or go on in it where the same press was interrupted."""
+def _enter(run: Path, plan: dict[str, Any], *, overwrite: bool) -> bool:
+    """Make the run folder, or go on in it where the same press was interrupted; whether it goes on."""
     if run.exists() and not run.is_dir():
         raise InputError(f"{run} is a file: name a folder with --out")
     found = _read_plan(run)
     if found == plan and not overwrite:
         logger.info("press: going on in %s", run)
-    elif run.exists() and any(run.iterdir()) and not overwrite:
+        return True
+    if run.exists() and any(run.iterdir()) and not overwrite:
         kind = "a finished" if found and found.get("finished") else "another"
         state = f"holds {kind} press ({found['dataset']}, {found['preset']})" if found else "is not empty"
         raise InputError(f"{run} {state}: name another folder with --out, or pass --overwrite")
-    else:
-        # Nothing of the other run may pass for this one's; its bundle stays until the new one is complete.
-        for pattern in _OWN_FILES:
-            for stale in run.glob(pattern):
-                stale.unlink()
-        if (run / "search/journal.log").exists():
-            shutil.rmtree(run / "search")
-        write_file(run / _PLAN, json.dumps(plan, indent=2) + "\n")
+    # Nothing of the other run may pass for this one's; its bundle stays until the new one is complete.
+    for pattern in _OWN_FILES:
+        for stale in run.glob(pattern):
+            stale.unlink()
+    if (run / "search/journal.log").exists():
+        shutil.rmtree(run / "search")
+    write_file(run / _PLAN, json.dumps(plan, indent=2) + "\n")
+    return False

@@ -1,8 +1,11 @@
 """Figures in documents come from a script."""
 
+import json
+
 import pytest
 
 from edgepress.benchmarks.studies.figures import insert_figures
+from edgepress.benchmarks.studies.run_times import run_time
 from edgepress.runtime import InputError
 
 
@@ -22,3 +25,10 @@ def test_a_page_without_its_markers_is_refused_and_kept(tmp_path, text):
     with pytest.raises(InputError, match="figures: x"):
         insert_figures(page, "x", "new")
     assert page.read_text() == text
+
+
+@pytest.mark.parametrize(("note", "says"), [({}, "finished"), ({"seconds": 3.2, "resumed": True}, "interrupted")])
+def test_a_press_without_a_time_of_its_own_is_refused(tmp_path, note, says):
+    (tmp_path / "run.json").write_text(json.dumps({"preset": "quick"} | note))
+    with pytest.raises(InputError, match=says):
+        run_time(tmp_path)

@@ -42,7 +42,7 @@ def test_an_unfinished_press_is_taken_up_and_a_finished_one_left_alone(tmp_path)
 
 def test_going_on_keeps_what_is_there(tmp_path):
     run = left(tmp_path / "run", PLAN)
-    _enter(run, PLAN, overwrite=False)
+    assert _enter(run, PLAN, overwrite=False)
     assert own_files(run) == OWN
 
 
@@ -50,7 +50,7 @@ def test_overwriting_begins_an_unfinished_press_again_and_keeps_what_is_not_its_
     run = left(tmp_path / "run", PLAN)
     (run / "notes.txt").write_text("mine")
     (run / "bundle").mkdir()
-    _enter(run, PLAN, overwrite=True)
+    assert not _enter(run, PLAN, overwrite=True)
     assert own_files(run) == []
     assert sorted(path.name for path in run.iterdir()) == ["bundle", "notes.txt", "run.json"]
 
