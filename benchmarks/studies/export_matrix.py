@@ -39,11 +39,6 @@ _SAMPLES = 10_000
 """Training images that calibrate and check the model with two inputs."""
 
 
-def cnn(keras: Any) -> Any:
-    """The package's own, with batch normalization."""
-    return build_network("cnn", (28, 28), 10)
-
-
 def lenet_5(keras: Any) -> Any:
     """The package's own LeNet-5."""
     return build_network("lenet-5", (28, 28), 10)
@@ -85,7 +80,6 @@ def two_inputs(keras: Any) -> Any:
 
 
 KINDS: dict[str, Callable[[Any], Any]] = {
-    "cnn": cnn,
     "lenet-5": lenet_5,
     "resnet": resnet,
     "separable": separable,
