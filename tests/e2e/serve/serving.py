@@ -1,10 +1,8 @@
 """A served bundle of the golden models, in a process of its own, as the tests talk to it."""
 
-import hashlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +10,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgepress.runtime import Artifact, Manifest, Preprocessing, load
+from bundles import golden, write_bundle
+
 from edgepress.runtime.files import new_folder
 
 UNKNOWN_THRESHOLD = 0.5
-GOLDEN = Path(__file__).parents[2] / "golden"
 _WITH_LIMITS = """
 import json, sys
 from edgepress.runtime.serve import Limits, Options, serve
@@ -29,35 +27,9 @@ serve(sys.argv[1], Options(port=0, limits=Limits(**limits)), lambda url: print(j
 
 def make_bundle(folder, variants=("float32", "int8"), name="digits"):
     """A bundle of golden digit classifiers; it replaces what is at `folder`."""
-    artifacts = []
+    files = [f"digits-{variant}.{format}" for variant in variants for format in ("tflite", "onnx")]
     with new_folder(Path(folder), overwrite=Path(folder).exists()) as work:
-        for variant in variants:
-            for suffix in ("tflite", "onnx"):
-                source = GOLDEN / f"digits-{variant}.{suffix}"
-                shutil.copy(source, work)
-                with load(source) as model:
-                    artifacts.append(
-                        Artifact(
-                            file=source.name,
-                            model="digits",
-                            format=suffix,
-                            variant=variant,
-                            sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
-                            bytes=source.stat().st_size,
-                            inputs=model.artifact.inputs,
-                            outputs=model.artifact.outputs,
-                        )
-                    )
-        manifest = Manifest(
-            name=name,
-            labels=tuple("0123456789"),
-            preprocessing=Preprocessing(28, 28),
-            output="logits",
-            artifacts=tuple(artifacts),
-            default_model="digits",
-            unknown_threshold=UNKNOWN_THRESHOLD,
-        )
-        (work / "manifest.json").write_text(manifest.to_json())
+        write_bundle(work, golden(*files), name=name, unknown_threshold=UNKNOWN_THRESHOLD)
     return Path(folder)
 
 
