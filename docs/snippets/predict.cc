@@ -1,4 +1,5 @@
 // C++ on a microcontroller: TensorFlow Lite Micro and the header that `--target microcontroller` writes.
+#include <cstddef>
 #include <cstdint>
 
 #include "pressed-int8.h"
@@ -17,12 +18,12 @@ int Predict(const int8_t* pixels) {
   static const bool allocated = registered && interpreter.AllocateTensors() == kTfLiteOk;
   if (!allocated) return -1;
   TfLiteTensor* input = interpreter.input(0);
-  for (int i = 0; i < input->bytes; ++i) input->data.int8[i] = pixels[i];
+  for (size_t i = 0; i < input->bytes; ++i) input->data.int8[i] = pixels[i];
   if (interpreter.Invoke() != kTfLiteOk) return -1;
   const TfLiteTensor* output = interpreter.output(0);
-  int best = 0;
-  for (int i = 1; i < output->bytes; ++i) {
+  size_t best = 0;
+  for (size_t i = 1; i < output->bytes; ++i) {
     if (output->data.int8[i] > output->data.int8[best]) best = i;
   }
-  return best;
+  return static_cast<int>(best);
 }
