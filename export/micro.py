@@ -23,7 +23,7 @@ _LARGEST_ARENA = 1 << 24
 _ALIGNMENT = 16
 """Of the arena, in bytes."""
 _TOLERANCE = 1
-"""Quanta: its kernels round a product once where LiteRT's round twice."""
+"""Quanta: its kernels round halves away from zero (gemmlowp), LiteRT's upwards (ruy)."""
 
 
 def write_c_header(artifact: Path, inputs: NDArray[np.int8], expected: NDArray[np.int8]) -> Path:

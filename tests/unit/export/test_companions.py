@@ -1,14 +1,17 @@
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgepress.export import micro
 from edgepress.export.companions import Companions
 from edgepress.export.describe import describe
 from edgepress.export.micro import write_c_header
 from edgepress.export.ort_format import write_ort
 from edgepress.runtime import CheckFailedError, InputError, load
+from edgepress.runtime.backends import kernels
 
 
 @pytest.fixture
@@ -49,6 +52,34 @@ def test_a_c_header_holds_the_model_and_its_arena(int8):
     compile_header(path.with_suffix(".h"))
     arena = int(text.split("TINY_INT8_ARENA_BYTES ")[1].split()[0])
     assert 500 < arena < 20_000
+
+
+def away_from_zero(x, multiplier, shift):
+    """gemmlowp's SaturatingRoundingDoublingHighMul and RoundingDivideByPOT."""
+    product = (x << np.maximum(shift, 0)) * multiplier
+    product += np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    high = np.sign(product) * (np.abs(product) >> 31)
+    right = np.maximum(-shift, 0)
+    half = ((np.int64(1) << right) - 1 >> 1) + (high < 0)
+    return (high >> right) + ((high & ((np.int64(1) << right) - 1)) > half)
+
+
+def test_rounding_is_all_that_micro_does_otherwise(digits, tmp_path, monkeypatch):
+    path = tmp_path / "digits-int8.tflite"
+    shutil.copy(Path(__file__).parents[2] / "golden/digits-int8.tflite", path)
+
+    def answers():
+        with load(path, backend="numpy") as model:
+            rows = digits[0][:1000].reshape(1000, -1) / np.float32(255)
+            inputs = model.artifact.inputs[0].quantization.quantize(rows)
+            return inputs, model.run(inputs)
+
+    monkeypatch.setattr(micro, "_TOLERANCE", 0)
+    inputs, upwards = answers()
+    with pytest.raises(CheckFailedError, match="off by 1 quanta"):
+        write_c_header(path, inputs, upwards)
+    monkeypatch.setattr(kernels, "multiply_by_quantized_multiplier", away_from_zero)
+    assert write_c_header(path, *answers()).is_file()
 
 
 def test_no_header_where_micro_answers_otherwise(int8):
