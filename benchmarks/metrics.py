@@ -37,7 +37,8 @@ class Answers:
 
 
 def describe(answers: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
-    """Accuracy (with Wilson's 95 % interval), top-k, calibration, log-loss, F1 per class, confusion, invalid answers.
+    """Accuracy (with Wilson's 95 % interval), top-k, calibration, log-loss, confusion, invalid answers; and per class
+    precision, recall and F1.
 
     Args:
         answers: Of n images.
@@ -56,6 +57,8 @@ def describe(answers: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
         "top_k": {str(k): _top_k(probabilities, truth, k) for k in _TOP_K if k < classes},
         "expected_calibration_error": _calibration_error(probabilities, right),
         "log_loss": _log_loss(probabilities, truth),
+        "precision": _shares(confusion, confusion.sum(axis=0)[:classes]),
+        "recall": _shares(confusion, confusion.sum(axis=1)),
         "f1": [float(x) for x in _f1(confusion)],
         "confusion": confusion[:, :classes].tolist(),
     }
@@ -136,6 +139,12 @@ def _log_loss(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> f
     """Mean negative log probability of the true class, probabilities clipped at 1e-7."""
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.clip(own, _SMALLEST, 1)).mean())
+
+
+def _shares(confusion: NDArray[np.int64], of: NDArray[np.int64]) -> list[float]:
+    """What share of `of` each class's hits are; 0 for a class without any, as for F1."""
+    hits = np.diagonal(confusion).astype(np.float64)
+    return [float(x) for x in np.divide(hits, of, out=np.zeros_like(hits), where=of > 0)]
 
 
 def _f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -24,6 +24,8 @@ def test_describe_agrees_with_scikit_learn(truth):
     facts = describe(said, truth)
     assert facts["accuracy"] == pytest.approx(metrics.accuracy_score(truth, said.labels))
     assert facts["f1"] == pytest.approx(list(metrics.f1_score(truth, said.labels, average=None)))
+    assert facts["precision"] == pytest.approx(list(metrics.precision_score(truth, said.labels, average=None)))
+    assert facts["recall"] == pytest.approx(list(metrics.recall_score(truth, said.labels, average=None)))
     exact = said.probabilities.astype(float)
     exact /= exact.sum(axis=1, keepdims=True)
     assert facts["log_loss"] == pytest.approx(metrics.log_loss(truth, exact), rel=1e-5)
