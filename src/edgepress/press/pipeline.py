@@ -97,7 +97,8 @@ def press(
     if own:
         plan["model"] = str(model)
     if budget:
-        plan |= {"budget": asdict(budget), "trials": trials}
+        # Not the trials: a search that found nothing goes on where more are asked for.
+        plan["budget"] = asdict(budget)
     run = Path(out) if out is not None else next_run_folder(Path("runs"), plan)
     bundle = run / "bundle"
     resumed = _enter(run, plan, overwrite=overwrite)
