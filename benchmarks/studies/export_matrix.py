@@ -29,7 +29,7 @@ from edgepress.runtime import Artifact
 from edgepress.runtime.conformance import Cell, conformance, setting_name
 from edgepress.runtime.files import write_file
 from edgepress.runtime.selftest import Vectors, reference_outputs
-from edgepress.train import build_network, open_keras, save_keras
+from edgepress.train import build_network, open_keras, save_keras, strip_quantization
 
 SETTINGS = {
     "tflite": ("litert", "litert+delegate", "tflite-runtime", "tflite-runtime+delegate", "numpy"),
@@ -112,7 +112,8 @@ def train(build: Callable[[Any], Any], data: Dataset, path: Path, seed: int) -> 
 def study(kind: str, path: Path, data: Dataset, seed: int) -> dict[str, Any]:
     """One kind: `kind`, `accuracy` of the Keras model, and `rows` by variant: bytes, and `cells` by setting, each with
     `points` or with a `reason`."""
-    model = open_keras(path).model
+    opened = open_keras(path)
+    model = strip_quantization(opened.model) if opened.quantized else opened.model
     tests = inputs_of(model, data.x_test)
     answers = model.predict([tests[name] for name in model.input_names], verbose=0)
     accuracy = float((answers.argmax(1) == data.y_test).mean())
@@ -256,7 +257,7 @@ def short_table(kinds: list[dict[str, Any]], command: str) -> str:
     lines += [
         "",
         f"Points from the Keras model on test images of MNIST ({accuracies}); two values where the default "
-        " delegate changes it. In brackets: what a withheld file lost on held-back images, more than its "
+        "delegate changes it. In brackets: what a withheld file lost on held-back images, more than its "
         "bound.  ",
         *notes.lines(),
         "",
@@ -318,6 +319,7 @@ def main() -> None:
             count = None if kind in given else options.images
             tested = replace(data, x_test=data.x_test[:count], y_test=data.y_test[:count])
             record["kinds"].append(study(kind, path, tested, options.seed))
+        record["kinds"].sort(key=lambda each: [*given, *KINDS].index(each["kind"]))
         write_file(options.record, json.dumps(record, indent=1) + "\n")
     write_file(options.page, long_table(record["kinds"], command))
     print(short_table(record["kinds"], command))
