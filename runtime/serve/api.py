@@ -9,7 +9,7 @@ from .answers import json_response, server_timing
 from .bundle import ServedBundle
 from .pictures import Pictures, read_form, read_pictures
 from .problems import Problem
-from .requests import images_from_json, images_from_raw
+from .requests import header, images_from_json, images_from_raw, query
 from .service import Service
 
 __all__ = ["predict"]
@@ -29,7 +29,7 @@ async def predict(service: Service, request: Request) -> Response:
         if bundle.manifest.output == "raw":
             raise Problem(422, f"{bundle.manifest.name} is no classifier: POST /v2/models/{{artifact}}/infer")
         service.queue.refuse_when_full()
-        served = await service.artifact(bundle, request.query_params.get("artifact"))
+        served = await service.artifact(bundle, query(request).get("artifact"))
         predict = served.predict
         if _choice(request, "unknown", _SWITCH) == "true":
             if bundle.manifest.unknown_threshold is None:
@@ -40,7 +40,7 @@ async def predict(service: Service, request: Request) -> Response:
             answer = await service.queue.predict(predict, pictures.images)
     labels, probabilities = answer.value
     timing = server_timing(answer)
-    if request.headers.get("accept") == _RAW:
+    if header(request, b"accept") == _RAW:
         return Response(probabilities.astype("<f4").tobytes(), headers=timing, media_type=_RAW)
     result = {"artifact": served.artifact.file, "labels": labels.tolist(), "probabilities": probabilities}
     return json_response(result | pictures.details, headers=timing)
@@ -48,8 +48,8 @@ async def predict(service: Service, request: Request) -> Response:
 
 async def _pictures(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> Pictures:
     contract, limits = bundle.manifest.preprocessing, service.options.limits
-    header = request.headers.get("content-type", "")
-    kind = header.partition(";")[0].strip().lower()
+    content_type = header(request, b"content-type")
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == _RAW:
         return Pictures(images_from_raw(body, contract))
     if kind == "application/json":
@@ -59,7 +59,7 @@ async def _pictures(service: Service, bundle: ServedBundle, request: Request, bo
     if kind in _PICTURES or kind == _FORM:
         pages = _choice(request, "layout", _LAYOUTS) == "page"
         echo = _choice(request, "images", _SWITCH) == "true"
-        files = await read_form(header, body) if kind == _FORM else [body]
+        files = await read_form(content_type, body) if kind == _FORM else [body]
         return await service.aside(partial(read_pictures, pages=pages, echo=echo), files, contract, limits)
     allowed = ", ".join(("application/json", _RAW, *_PICTURES, _FORM))
     raise Problem(415, f"content-type {kind!r}: allowed are {allowed}", {"accept": allowed})
@@ -67,7 +67,7 @@ async def _pictures(service: Service, bundle: ServedBundle, request: Request, bo
 
 def _choice(request: Request, name: str, allowed: tuple[str, ...]) -> str:
     """A query parameter that takes a few values, the first of which is the default."""
-    value = request.query_params.get(name, allowed[0])
+    value = query(request).get(name, allowed[0])
     if value not in allowed:
         raise Problem(422, f"{name} {value[:80]!r}: allowed are {', '.join(allowed)}")
     return value
