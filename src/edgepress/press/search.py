@@ -113,12 +113,13 @@ def search(
         for candidate in pareto_front(candidates):
             logger.info("search:   %s %s", " " if budget.overdrawn(candidate) else "*", candidate.describe())
     front = pareto_front(candidates)
+    seconds = [trial.duration.total_seconds() for trial in study.trials if trial.values is not None]
     try:
         choice = choose(candidates, budget)
     except CheckFailedError:
-        _write(folder, candidates, front, None, budget)
+        _write(folder, candidates, front, None, budget, seconds)
         raise
-    _write(folder, candidates, front, choice, budget)
+    _write(folder, candidates, front, choice, budget, seconds)
     logger.info("search: chosen: %s", choice.describe())
     return SearchResult(choice, _trial_folder(folder, choice.parameters) / "pressed.keras", front, candidates)
 
@@ -250,12 +251,18 @@ def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, 
 
 
 def _write(
-    folder: Path, candidates: Sequence[Candidate], front: Sequence[Candidate], choice: Candidate | None, budget: Budget
+    folder: Path,
+    candidates: Sequence[Candidate],
+    front: Sequence[Candidate],
+    choice: Candidate | None,
+    budget: Budget,
+    seconds: Sequence[float],
 ) -> None:
     """Everything that was found, for machines and for people."""
     found = {
         "schema": 1,
         "budget": asdict(budget),
+        "trial_seconds": [round(value, 1) for value in seconds],
         "choice": asdict(choice) if choice else None,
         "front": [asdict(candidate) for candidate in front],
         "candidates": [asdict(candidate) for candidate in candidates],
