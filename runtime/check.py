@@ -135,7 +135,7 @@ def _check_operator(operator: Operator, graph: Subgraph) -> bool:
     _require(
         least <= len(tensors) <= most
         and len(operator.outputs) == 1
-        and all(tensor is not None for tensor in (tensors if most > 3 else tensors[:least])),
+        and all(tensor is not None for i, tensor in enumerate(tensors) if (most, i) != (3, _BIAS)),
         f"{operator.name} has {len(tensors)} inputs and {len(operator.outputs)} outputs",
     )
     present = [t for t in tensors if t is not None]
@@ -152,7 +152,7 @@ def _check_operator(operator: Operator, graph: Subgraph) -> bool:
 
 
 def _bias_fits(operator: Operator, tensors: list[Tensor | None], units: int) -> None:
-    bias = tensors[2] if len(tensors) > 2 else None
+    bias = tensors[_BIAS] if len(tensors) > _BIAS else None
     if bias is not None:
         _require(bias.shape == (units,), f"{operator.name} of {units} units has bias {bias.shape}")
         _require(bias.dtype in ("float32", "int32", "int64"), f"{operator.name} has a bias of {bias.dtype}")
@@ -209,7 +209,7 @@ def _check_depthwise(operator: Operator, tensors: list[Tensor | None], result: T
     x, weights = _weights(operator, tensors, 4)
     _check_window(operator, x, result)
     one, *_, units = weights.shape
-    multiplier = operator.options["DepthMultiplier"]
+    multiplier = operator.options.get("DepthMultiplier", -1)
     fits = one == 1 and units % x.shape[3] == 0 and multiplier in (0, units // x.shape[3])
     _require(fits, f"DEPTHWISE_CONV_2D of {units} units is given {x.shape}")
     _require(result.shape[3] == units, f"DEPTHWISE_CONV_2D of {units} units gives {result.shape}")
@@ -310,6 +310,8 @@ def _check_strided_slice(operator: Operator, tensors: list[Tensor | None], resul
     _require(result.dtype == x.dtype and result.shape == tuple(shape), f"STRIDED_SLICE of {x.shape} is {result.shape}")
 
 
+_BIAS = 2
+"""Which of three inputs may be left out."""
 _UNCHECKED_OPTIONS = ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset")
 """Of STRIDED_SLICE: what they do is not followed."""
 _REAL = ("float32", "int8", "uint8", "int16")

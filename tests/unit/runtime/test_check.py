@@ -72,6 +72,12 @@ def test_a_slice_that_does_not_fit_is_named():
         check_tflite(changed(content, strides, struct.pack("<4i", 1, -1, 1, 1)))
 
 
+def test_an_input_that_is_left_out_is_named():
+    content = (GOLDEN / "conv.tflite").read_bytes()
+    with pytest.raises(ArtifactRefusedError, match="RESHAPE has 2 inputs"):
+        check_tflite(changed(content, struct.pack("<3i", 2, 6, 2), struct.pack("<3i", 2, 6, -1)))
+
+
 def onnx_model(nodes, initializers=(), shape=("n", 4)):
     onnx = pytest.importorskip("onnx")
     info = onnx.helper.make_tensor_value_info
