@@ -138,9 +138,8 @@ def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:
     # The sampler's state is not in the journal; its seed moves on with the trials, or it would repeat itself.
     study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), n_startup_trials=5)
     running = optuna.trial.TrialState.RUNNING
-    if not study.trials:
-        for start in _starts(ranges):
-            study.enqueue_trial(start)
+    for start in _starts(ranges):
+        study.enqueue_trial(start, skip_if_exists=True)
     for left in study.get_trials(states=(running,)):
         study.tell(left.number, state=optuna.trial.TrialState.FAIL)
         study.enqueue_trial(left.params)
@@ -148,11 +147,12 @@ def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:
 
 
 def _starts(ranges: _Ranges) -> list[dict[str, Any]]:
-    """The first trials show where the budget lies: a large sparse, a middling and a small model."""
-    sizes: list[dict[str, Any]] = [{"unit_loss": 0.0}, {"unit_loss": 0.02}, {"unit_loss": 0.1}]
+    """The first trials show where the budget lies: two large sparse models, a middling and a small one."""
+    sizes: list[dict[str, Any]] = [{"unit_loss": loss} for loss in (0.0, 0.0, 0.02, 0.1)]
     if ranges.widths:
-        sizes = [{"width1": 128, "width2": 64}, {"width1": 48, "width2": 24}, {"width1": 24, "width2": 16}]
-    rest = ((0.03, 8, 0.9), (0.03, 4, 0.5), (0.03, 8, 0.5))
+        widths = ((128, 64), (128, 64), (48, 24), (24, 16))
+        sizes = [{"width1": first, "width2": second} for first, second in widths]
+    rest = ((0.03, 8, 0.9), (0.01, 4, 0.8), (0.03, 4, 0.5), (0.03, 8, 0.5))
     return [
         size | {"weight_bits": bits, "sparsity": share} | ({"pixel_loss": loss} if ranges.pixels else {})
         for size, (loss, bits, share) in zip(sizes, rest, strict=True)
