@@ -44,6 +44,7 @@ WHEELS = {
         "starlette==1.10.0",
         "uvicorn==0.54.0",
         "httptools==0.9.0",
+        "uvloop==0.23.0",
         "orjson==3.13.0",
         "python-multipart==0.0.34",
         "prometheus-client==0.26.0",
