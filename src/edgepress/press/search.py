@@ -269,19 +269,30 @@ def _write(
     }
     write_file(folder / "search.json", json.dumps(found, indent=2) + "\n")
     figure = require("matplotlib.figure", extra="toolkit").Figure((7, 4.5), layout="constrained")
+    ticker = require("matplotlib.ticker", extra="toolkit")
     axes = figure.add_subplot()
-    axes.plot([c.bytes for c in candidates], [c.drop_points for c in candidates], "o", color="0.75", label="candidates")
+
+    def draw(shown: Sequence[Candidate], style: str, **look: Any) -> None:
+        axes.plot([c.bytes / 1000 for c in shown], [c.drop_points for c in shown], style, **look)
+
+    draw(candidates, "o", color="0.75", label="candidates")
     # With three limits the front is a surface: its points are shown, and not joined.
-    style = "o" if budget.max_latency_us is not None else "o-"
-    axes.plot([c.bytes for c in front], [c.drop_points for c in front], style, color="tab:blue", label="Pareto front")
+    draw(front, "o" if budget.max_latency_us is not None else "o-", color="tab:blue", label="Pareto front")
     if choice:
-        axes.plot(choice.bytes, choice.drop_points, "*", color="tab:red", markersize=15, label=f"choice: {choice.file}")
+        draw([choice], "*", color="tab:red", markersize=15, label=f"choice: {choice.file}")
     if budget.max_bytes:
-        axes.axvline(budget.max_bytes, color="tab:red", linewidth=0.8, linestyle="--")
+        axes.axvline(budget.max_bytes / 1000, color="tab:red", linewidth=0.8, linestyle="--")
     if budget.max_drop_points:
         axes.axhline(budget.max_drop_points, color="tab:red", linewidth=0.8, linestyle="--")
-    axes.set(
-        xscale="log", xlabel="bytes", ylabel="accuracy lost on held-back images, points", title="Models within reach"
-    )
+    axes.set(xscale="log", xlabel="KB", ylabel="accuracy lost on held-back images, points", title="Models within reach")
+    # Where a budget lies, tenths of a point matter; a small model that lost tens of them must not hide that.
+    axes.set_yscale("symlog", linthresh=1, linscale=2)
+    drops = [0.0, *(candidate.drop_points for candidate in candidates)]
+    axes.set_ylim(min(drops) - 0.05, max(1.0, 1.3 * max(drops)))
+    axes.yaxis.set_major_locator(ticker.FixedLocator([-1, -0.5, 0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 20, 50]))
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.set_minor_formatter(ticker.NullFormatter())
     axes.legend()
     figure.savefig(folder / "search.png", dpi=120)
