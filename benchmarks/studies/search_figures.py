@@ -13,6 +13,8 @@ from typing import Any
 
 from edgepress.runtime import InputError
 
+from ..report import read_report
+
 __all__ = ["search_figures"]
 
 _LIMITS = {"drop_points": "max_drop_points", "bytes": "max_bytes", "latency_us": "max_latency_us"}
@@ -48,6 +50,17 @@ def search_figures(run: Path) -> str:
         )
     if found["choice"] is None:
         lines += ["", "None keeps the budget."]
+    elif (file := run / "bundle" / "report" / "report.json").exists():
+        report = read_report(file)
+        name = found["choice"]["file"].removesuffix(".xz")
+        row = next(row for row in report["rows"] if row["artifact"] == name)
+        low, high = row["difference_interval_points"]
+        lines += [
+            "",
+            f"On the {report['dataset']['images']:,} test images, looked at when the choice was made: "
+            f"{100 * row['accuracy']:.2f} %, {row['difference_points']:+.2f} points from the float model "
+            f"({low:+.2f} to {high:+.2f}).",
+        ]
     return "\n".join(lines)
 
 
