@@ -129,9 +129,11 @@ def _check_operator(operator: Operator, graph: Subgraph) -> bool:
     tensors = [graph.tensors[i] if i >= 0 else None for i in operator.inputs]
     if rule is None or any(t is not None and (t.sparse or t.is_variable) for t in tensors) or operator.intermediates:
         return False
+    least, most, kinds = rule
     if any(operator.options.get(name) for name in _UNCHECKED_OPTIONS):
         return False
-    least, most, kinds = rule
+    if operator.name in _OF_NUMBERS and any(tensor is not None and not tensor.is_constant for tensor in tensors[1:]):
+        return False
     _require(
         least <= len(tensors) <= most
         and len(operator.outputs) == 1
@@ -140,8 +142,12 @@ def _check_operator(operator: Operator, graph: Subgraph) -> bool:
     )
     present = [t for t in tensors if t is not None]
     result = graph.tensors[operator.outputs[0]]
+    if any(tensor.dtype not in kinds for tensor in (*present[:1], result)):
+        return False
+    if any(-1 in tensor.shape_signature[1:] for tensor in (*present, result)):
+        # Only the batch is free where shapes are followed.
+        return False
     for tensor in (*present[:1], result):
-        _require(tensor.dtype in kinds, f"{operator.name} on {tensor.dtype}")
         if tensor.dtype in ("int8", "uint8", "int16"):
             _require(len(tensor.scales) == 1, f"{operator.name} on integers without a scale")
     _require(operator.options.get("FusedActivationFunction", 0) in range(6), f"{operator.name} has no such activation")
@@ -243,7 +249,7 @@ def _check_mean(operator: Operator, tensors: list[Tensor | None], result: Tensor
     assert x is not None
     assert axes is not None
     _require(min(x.shape, default=0) > 0, f"MEAN of shape {x.shape}")
-    _require(axes.is_constant and axes.dtype == "int32" and len(axes.shape) <= 1, "MEAN over axes that are computed")
+    _require(axes.dtype == "int32" and len(axes.shape) <= 1, "MEAN over axes that are none")
     wanted = axes.values().reshape(-1).tolist()
     _require(all(-len(x.shape) <= axis < len(x.shape) for axis in wanted), f"MEAN over {wanted} of shape {x.shape}")
 
@@ -283,7 +289,6 @@ def _check_reshape(operator: Operator, tensors: list[Tensor | None], result: Ten
         shape = tensors[1]
         assert shape is not None
         _require(shape.dtype == "int32" and len(shape.shape) == 1, "RESHAPE takes a shape that is none")
-        _require(shape.is_constant, "RESHAPE takes a shape that is computed")
         wanted = shape.values().tolist()
         _require(
             len(wanted) == len(result.shape) and all(w in (-1, n) for w, n in zip(wanted, result.shape, strict=True)),
@@ -298,8 +303,8 @@ def _check_strided_slice(operator: Operator, tensors: list[Tensor | None], resul
     _require("BeginMask" in operator.options, "STRIDED_SLICE has no options")
     for tensor in ranges:
         assert tensor is not None
-        known = tensor.is_constant and tensor.dtype == "int32" and tensor.shape == (rank,)
-        _require(known, f"STRIDED_SLICE of {x.shape} takes a range of {tensor.shape} or one that is computed")
+        fits = tensor.dtype == "int32" and tensor.shape == (rank,)
+        _require(fits, f"STRIDED_SLICE of {x.shape} takes a range of {tensor.dtype} {tensor.shape}")
     begins, ends, strides = (tensor.values().tolist() for tensor in ranges if tensor is not None)
     _require(0 < rank <= 5 and min(strides) >= 1, f"STRIDED_SLICE of {x.shape} has strides {strides}")
     shape = []
@@ -312,6 +317,8 @@ def _check_strided_slice(operator: Operator, tensors: list[Tensor | None], resul
 
 _BIAS = 2
 """Which of three inputs may be left out."""
+_OF_NUMBERS = ("MEAN", "RESHAPE", "STRIDED_SLICE")
+"""Beyond the first input the numbers themselves are checked: a graph that computes them is not followed."""
 _UNCHECKED_OPTIONS = ("EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset")
 """Of STRIDED_SLICE: what they do is not followed."""
 _REAL = ("float32", "int8", "uint8", "int16")

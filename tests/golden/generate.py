@@ -178,6 +178,17 @@ def write_foreign() -> None:
         (HERE / f"{name}.tflite").write_bytes(converter.convert())
 
 
+def write_normalized() -> None:
+    """normalized.tflite: layer normalization, which computes the shape that it reshapes to."""
+    import tensorflow as tf
+    import tf_keras
+
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(1)
+    model = tf_keras.Sequential([layers.Input((4, 6)), layers.LayerNormalization(), layers.Flatten(), layers.Dense(3)])
+    (HERE / "normalized.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
 def write_cropped() -> None:
     """cropped.tflite: int8, reads 5 x 6 of 8 x 8 pixels."""
     import tf_keras
@@ -262,5 +273,6 @@ if __name__ == "__main__":
         write_sparse()
         write_pruned_sparse()
         write_foreign()
+        write_normalized()
         write_cropped()
         write_preprocess()

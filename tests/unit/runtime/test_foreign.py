@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import InputError, load
+from edgepress.runtime.backends.isolated import IsolatedSession
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -39,6 +40,15 @@ def test_numpy_crops_pictures_as_litert_does():
     with load(GOLDEN / "cropped.tflite", backend="numpy") as model:
         x[:, 1:6, 2:] = 0
         assert np.unique(model.run(x), axis=0).shape == (1, 3)
+
+
+def test_shapes_that_are_computed_run_apart():
+    with load(GOLDEN / "normalized.tflite") as model:
+        assert isinstance(model._session, IsolatedSession)
+        x = np.random.default_rng(0).random((5, 4, 6)).astype(np.float32)
+        whole = model.run(x)
+        assert whole.shape == (5, 3)
+        np.testing.assert_allclose(model.run(x[:1]), whole[:1], atol=1e-5)
 
 
 def test_lstm_of_fixed_batch_runs():
