@@ -147,6 +147,8 @@ def _check_operator(operator: Operator, graph: Subgraph) -> bool:
     if any(-1 in tensor.shape_signature[1:] for tensor in (*present, result)):
         # Only the batch is free where shapes are followed.
         return False
+    if any((tensor.scales < _SMALLEST_SCALE).any() for tensor in (*present, result)):
+        return False
     for tensor in (*present[:1], result):
         if tensor.dtype in ("int8", "uint8", "int16"):
             _require(len(tensor.scales) == 1, f"{operator.name} on integers without a scale")
@@ -315,6 +317,8 @@ def _check_strided_slice(operator: Operator, tensors: list[Tensor | None], resul
     _require(result.dtype == x.dtype and result.shape == tuple(shape), f"STRIDED_SLICE of {x.shape} is {result.shape}")
 
 
+_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+"""XNNPACK's depthwise kernels crash on a scale that is no normal number."""
 _BIAS = 2
 """Which of three inputs may be left out."""
 _OF_NUMBERS = ("MEAN", "RESHAPE", "STRIDED_SLICE")

@@ -72,6 +72,14 @@ def test_a_slice_that_does_not_fit_is_named():
         check_tflite(changed(content, strides, struct.pack("<4i", 1, -1, 1, 1)))
 
 
+def test_a_scale_next_to_nothing_needs_isolation():
+    content = (GOLDEN / "depthwise.tflite").read_bytes()
+    model, vouched = check_tflite(content)
+    (scale,) = next(tensor for tensor in model.main.tensors if tensor.dtype == "int8" and not tensor.is_constant).scales
+    tiny = changed(content, struct.pack("<f", scale), struct.pack("<f", 1e-40))
+    assert (vouched, check_tflite(tiny)[1]) == (True, False)
+
+
 def test_an_input_that_is_left_out_is_named():
     content = (GOLDEN / "conv.tflite").read_bytes()
     with pytest.raises(ArtifactRefusedError, match="RESHAPE has 2 inputs"):
