@@ -72,7 +72,7 @@ class Converter:
     def _onnx(self, name: str) -> bytes:
         metadata = onnx_metadata(self._embedded)
         if name not in ("float32", "int8"):
-            return from_float32(self._onnx("float32"), name, metadata)
+            return from_float32(self._onnx("float32"), name, self._calibration, metadata)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.tflite")
             path.write_bytes(self._lite(name))

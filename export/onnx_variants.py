@@ -1,15 +1,21 @@
 """Smaller ONNX models from the float32 one, by ONNX Runtime's own tools."""
 
+import contextlib
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from edgepress.runtime.extras import require
 
 from .onnx_graph import Graph
 from .quiet import quiet
+from .samples import Samples
 
 __all__ = ["from_float32"]
+
 
 _BLOCK = 128
 """Weights that share one scale in 4-bit models."""
@@ -17,17 +23,21 @@ _INT8_COMPUTE = 4
 """ONNX Runtime's `accuracy_level` at which 4-bit products are computed in int8."""
 
 
-def from_float32(float32: bytes, variant: str, metadata: dict[str, str]) -> bytes:
-    """Make `float16`, `dynamic-int8` or `dynamic-int4` from the float32 ONNX file.
+def from_float32(float32: bytes, variant: str, calibration: Samples, metadata: dict[str, str]) -> bytes:
+    """Make another variant from the float32 ONNX file.
 
     Args:
         float32: The file.
-        variant: Which of the three.
+        variant: `float16`, `dynamic-int8`, `dynamic-int4` or `int8-percentile`.
+        calibration: Samples for the ranges of activations.
         metadata: Metadata properties of the new file.
     """
     model = require("onnx", extra="toolkit").load_from_string(float32)
     with quiet():
-        made = {"float16": _float16, "dynamic-int8": _dynamic_int8, "dynamic-int4": _dynamic_int4}[variant](model)
+        if variant == "int8-percentile":
+            made = _int8_percentile(model, calibration)
+        else:
+            made = {"float16": _float16, "dynamic-int8": _dynamic_int8, "dynamic-int4": _dynamic_int4}[variant](model)
     return Graph(made).finish({}, metadata)
 
 
@@ -44,6 +54,39 @@ def _dynamic_int8(model: Any) -> Any:
         unsigned = quantization.QuantType.QUInt8
         quantization.quantize_dynamic(model, path, weight_type=unsigned, per_channel=True)
         return require("onnx", extra="toolkit").load(path)
+
+
+def _int8_percentile(model: Any, calibration: Samples) -> Any:
+    quantization = require("onnxruntime.quantization", extra="toolkit")
+    # Unsigned on both sides: as above, and then QDQ is exact there too.
+    unsigned = quantization.QuantType.QUInt8
+    prepare = require("onnxruntime.quantization.shape_inference", extra="toolkit").quant_pre_process
+    # Both talk on standard output, where results of ours may go.
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        path, fused = Path(folder, "model.onnx"), Path(folder, "fused.onnx")
+        # A product and its bias as one operator, or the sum between them is rounded too.
+        prepare(model, fused)
+        quantization.quantize_static(
+            fused,
+            path,
+            _Feed(calibration.inputs),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=unsigned,
+            weight_type=unsigned,
+            calibrate_method=quantization.CalibrationMethod.Percentile,
+        )
+        return require("onnx", extra="toolkit").load(path)
+
+
+class _Feed:
+    """Samples one by one, as ONNX Runtime's `CalibrationDataReader` gives them."""
+
+    def __init__(self, inputs: dict[str, NDArray[Any]]) -> None:
+        count = len(next(iter(inputs.values())))
+        self._samples = iter({name: values[i : i + 1] for name, values in inputs.items()} for i in range(count))
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._samples, None)
 
 
 def _dynamic_int4(model: Any) -> Any:

@@ -22,8 +22,8 @@ __all__ = ["command"]
     "variants",
     multiple=True,
     metavar="[FORMAT:]NAME",
-    help="Which files to make: float32, float16, dynamic-int8, int8, int8-float-io, int16x8, mixed, dynamic-int4, "
-    "int4, or one format's, such as tflite:int8. Repeat for several.",
+    help="Which files to make: float32, float16, dynamic-int8, int8, int8-float-io, int8-percentile, "
+    "int16x8, mixed, dynamic-int4, int4, or one format's, such as tflite:int8. Repeat for several.",
 )
 @click.option("--target", metavar="NAME", help="Pick variants for raspberry-pi, android, ios, browser, ...")
 @click.option("--runtime", metavar="NAME-X.Y", help="Only files that this old runtime loads, such as tflite-2.14.")

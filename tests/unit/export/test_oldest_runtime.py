@@ -57,6 +57,7 @@ STORED = {
     "dynamic-int8": {"int8", "uint8"},
     "int8": {"int8", "uint8"},
     "int8-float-io": {"int8"},
+    "int8-percentile": {"uint8"},
     "int16x8": {"int8"},
     "mixed": {"int8", "int4"},
     "dynamic-int4": {"int4"},

@@ -4,6 +4,7 @@ import pytest
 
 from edgepress.export.convert import Converter
 from edgepress.export.describe import describe
+from edgepress.export.samples import Samples
 from edgepress.export.source import Source
 from edgepress.export.variants import VARIANTS
 from edgepress.runtime import load
@@ -26,14 +27,31 @@ def test_int8_answers_as_the_tflite_file_does(files, samples):
     assert np.abs(ours - theirs).max() <= step * 1.01
 
 
-def test_int8_multiplies_unsigned_by_unsigned(files):
+@pytest.mark.parametrize("key", ["onnx:int8", "onnx:int8-percentile"])
+def test_int8_multiplies_unsigned_by_unsigned(files, key):
     """Signed weights saturate on x86 without VNNI."""
-    model = onnx.load(files["onnx:int8"])
+    model = onnx.load(files[key])
     assert onnx.TensorProto.INT8 not in {i.data_type for i in model.graph.initializer}
-    found = describe(files["onnx:int8"])
+    found = describe(files[key])
     assert found.weights == {"uint8": 1.0}
     assert found.float_steps == ()
     assert not [name for name in found.operators if name.startswith("QLinear")]
+
+
+def test_ranges_that_leave_outliers_out_are_narrower(tiny, samples, embedded, tmp_path):
+    pixels = np.resize(samples.inputs["pixels"], (2_000, 64))
+    pixels[-1, 0] = 30 * pixels.max()
+    converter = Converter(tiny, Samples({"pixels": pixels}, None), samples, embedded)
+    whole, narrow = (
+        _input_scale(converter.write(VARIANTS[f"onnx:{name}"], tmp_path)) for name in ("int8", "int8-percentile")
+    )
+    assert narrow < whole / 2
+
+
+def _input_scale(path):
+    graph = onnx.load(path).graph
+    (quantize,) = (node for node in graph.node if node.input[0] == "pixels")
+    return onnx.numpy_helper.to_array(next(i for i in graph.initializer if i.name == quantize.input[1]))
 
 
 @pytest.mark.parametrize("key", ONNX)
