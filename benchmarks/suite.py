@@ -240,7 +240,10 @@ def _test_images(
 def _selftest_images(bundle: Path, manifest: Manifest) -> NDArray[np.uint8]:
     if manifest.selftest is None:
         raise InputError(f"{bundle} holds no self-test: name a data set with --data")
-    return Vectors.read(bundle / manifest.selftest).images
+    images = Vectors.read(bundle / manifest.selftest).images
+    if images is None:
+        raise InputError(f"{bundle} holds golden vectors without images: export it again with a data set of images")
+    return images
 
 
 def _describe_dataset(dataset: Dataset) -> dict[str, Any]:

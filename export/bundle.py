@@ -21,7 +21,7 @@ from edgepress.runtime.manifest import MANIFEST_NAME
 from .companions import Companions
 from .convert import Converter
 from .describe import describe
-from .draw import GOLDEN_IMAGES, Draw, PictureDraw, SampleDraw
+from .draw import GOLDEN_SAMPLES, Draw, PictureDraw, SampleDraw
 from .errors import ConversionError
 from .judge import judge
 from .measure import Outputs, run_artifacts
@@ -65,7 +65,7 @@ class ExportResult:
     manifest: Manifest
     withheld: tuple[Withheld, ...]
     matrix: Matrix | None
-    """Every artifact in every backend that is here; None for models that are no classifiers."""
+    """Every artifact in every backend that is here; None where no artifact was left to try."""
 
     def raise_if_withheld(self) -> None:
         """Raise CheckFailedError that names every artifact that was withheld."""
@@ -151,12 +151,11 @@ def export(
             },
             tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
         )
-        matrix, golden = None, draw.golden()
-        if artifacts and golden is not None and embedded.output != "raw":
-            manifest, matrix = verify(folder, manifest, *golden, golden=GOLDEN_IMAGES)
+        matrix, vectors = None, draw.golden(default)
+        if artifacts:
+            manifest, matrix = verify(folder, manifest, vectors, golden=GOLDEN_SAMPLES)
             withheld += [Withheld(file, reason) for file, reason in matrix.refused.items()]
-        images = golden[0][:GOLDEN_IMAGES] if golden is not None else None
-        manifest, failed_companions = companions.write(folder, manifest, images)
+        manifest, failed_companions = companions.write(folder, manifest, vectors.first(GOLDEN_SAMPLES).images)
         withheld += [Withheld(file, reason) for file, reason in failed_companions.items()]
         known = {MANIFEST_NAME, *manifest.digests}
         others = sorted(path for path in folder.iterdir() if path.name not in known)

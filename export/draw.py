@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.data.convention import contract_of
 from edgepress.runtime import InputError, Preprocessing
+from edgepress.runtime.selftest import Vectors
 
 from .samples import Samples, pictures
 from .source import Source
 
-__all__ = ["GOLDEN_IMAGES", "Draw", "PictureDraw", "SampleDraw"]
+__all__ = ["GOLDEN_SAMPLES", "Draw", "PictureDraw", "SampleDraw"]
 
-GOLDEN_IMAGES = 64
-_CONFORMANCE_IMAGES = 1000
+GOLDEN_SAMPLES = 64
+_CONFORMANCE_SAMPLES = 1000
 _CALIBRATION_SAMPLES = 500
 _HELD_BACK_SAMPLES = 5000
 _FEWEST_SAMPLES = 20
@@ -36,9 +37,9 @@ class Draw(Protocol):
     def held_back(self, source: Source) -> Samples:
         """What every artifact is checked on."""
 
-    def golden(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
-        """Held-back pictures and classes for every backend, of which the first `GOLDEN_IMAGES` become the bundle's
-        self-test; None where the model takes no pictures."""
+    def golden(self, source: Source) -> Vectors:
+        """Held-back inputs, and classes of a classifier's, for every backend; the first `GOLDEN_SAMPLES` become the
+        bundle's self-test."""
 
     def record(self) -> dict[str, Any]:
         """For the manifest: enough to draw the same again."""
@@ -58,7 +59,7 @@ class PictureDraw:
         fit = split.fit if calibration is None else np.arange(len(calibration.x_train))
         self.calibration_indices = _some(random, fit, _CALIBRATION_SAMPLES)
         self.held_back_indices = _some(random, split.validation, _HELD_BACK_SAMPLES)
-        self._conformance_indices = random.permutation(self.held_back_indices)[:_CONFORMANCE_IMAGES]
+        self._conformance_indices = random.permutation(self.held_back_indices)[:_CONFORMANCE_SAMPLES]
 
     def calibration(self, source: Source) -> Samples:
         """See `Draw`."""
@@ -68,9 +69,10 @@ class PictureDraw:
         """See `Draw`."""
         return pictures(self._dataset, self.held_back_indices, source, self.preprocessing)
 
-    def golden(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+    def golden(self, source: Source) -> Vectors:
         """See `Draw`."""
-        return self._dataset.x_train[self._conformance_indices], self._dataset.y_train[self._conformance_indices]
+        labels = self._dataset.y_train[self._conformance_indices] if source.output != "raw" else None
+        return Vectors(self._dataset.x_train[self._conformance_indices], labels)
 
     def record(self) -> dict[str, Any]:
         """See `Draw`."""
@@ -98,6 +100,7 @@ class SampleDraw:
         self._seed = seed
         self._calibration = np.sort(order[: len(order) // 2][:_CALIBRATION_SAMPLES])
         self._held_back = np.sort(order[len(order) // 2 :][:_HELD_BACK_SAMPLES])
+        self._conformance = order[len(order) // 2 :][:_CONFORMANCE_SAMPLES]
         # Rows of numbers as they are; the manifest calls the output raw, so that nobody feeds it pictures.
         size = int(np.prod(next(iter(samples.inputs.values())).shape[1:], dtype=np.int64))
         self.preprocessing = Preprocessing(1, max(size, 1), fit="resize", polarity="as-is", scale=1.0)
@@ -110,8 +113,10 @@ class SampleDraw:
         """See `Draw`."""
         return self._samples[self._held_back].for_inputs(source)
 
-    def golden(self) -> None:
+    def golden(self, source: Source) -> Vectors:
         """See `Draw`."""
+        drawn = self._samples[self._conformance].for_inputs(source)
+        return Vectors(None, drawn.labels, inputs=drawn.inputs)
 
     def record(self) -> dict[str, Any]:
         """See `Draw`."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import Artifact, EdgepressError, TensorSpec
+from edgepress.runtime.batches import run_batches
 
 from .samples import Samples
 
@@ -23,8 +24,6 @@ __all__ = ["Outputs", "run_artifacts"]
 
 Outputs = dict[str, NDArray[np.float32]]
 """Output name to real numbers, shape (n, ...)."""
-
-_BATCH = 256
 
 
 def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples) -> dict[str, Outputs | str]:
@@ -90,31 +89,11 @@ def _child(exchange: Path) -> None:
 
 
 def _run(file: str, inputs: dict[str, NDArray[Any]]) -> Outputs:
-    """All samples, a batch at a time; where the model's batch is fixed, the last one is filled up with zeros."""
     from edgepress.runtime import load
 
     with load(file, delegate=False) as model:
-        specs = model.artifact.inputs
-        step = max(specs[0].shape[0], 0) or _BATCH
-        count = len(inputs[specs[0].name])
-        answers: dict[str, list[NDArray[np.float32]]] = {spec.name: [] for spec in model.artifact.outputs}
-        for start in range(0, count, step):
-            feeds = {spec.name: _to_tensor(spec, inputs[spec.name][start : start + step]) for spec in specs}
-            wanted = step if specs[0].shape[0] > 0 else len(feeds[specs[0].name])
-            given = model.run({name: _fill(values, wanted) for name, values in feeds.items()})
-            for spec in model.artifact.outputs:
-                values = given[spec.name] if isinstance(given, dict) else given
-                answers[spec.name].append(_to_real(spec, values[: min(step, count - start)]))
-        return {name: np.concatenate(parts) for name, parts in answers.items()}
-
-
-def _fill(values: NDArray[Any], count: int) -> NDArray[Any]:
-    missing = np.zeros((count - len(values), *values.shape[1:]), values.dtype)
-    return np.concatenate([values, missing]) if len(missing) else values
-
-
-def _to_tensor(spec: TensorSpec, real: NDArray[Any]) -> NDArray[Any]:
-    return spec.quantization.quantize(real) if spec.quantization else real.astype(spec.dtype)
+        given = run_batches(model, inputs)
+        return {spec.name: _to_real(spec, given[spec.name]) for spec in model.artifact.outputs}
 
 
 def _to_real(spec: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:

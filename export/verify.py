@@ -1,6 +1,7 @@
 """Golden vectors, tolerances, and the conformance check that stands before every publication."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgepress.runtime.conformance import Matrix, conformance, default_tolerance
 from edgepress.runtime.files import write_file
 from edgepress.runtime.manifest import MANIFEST_NAME
 from edgepress.runtime.selftest import SELFTEST_NAME, Vectors, reference_outputs
+from edgepress.runtime.tensors import Tensors, by_name
 
 __all__ = ["verify"]
 
@@ -22,8 +24,7 @@ _DELEGATES = {"litert": (False, True), "tflite-runtime": (False, True)}
 def verify(
     folder: Path,
     manifest: Manifest,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
+    vectors: Vectors,
     golden: int,
 ) -> tuple[Manifest, Matrix]:
     """Run every artifact in every backend that is here, delegates on and off, twice in fresh processes.
@@ -31,36 +32,35 @@ def verify(
     Args:
         folder: The bundle in the making: the artifacts are there.
         manifest: What is known of it so far.
-        images: Held-back pictures in the contract's shape. Shape (n, height, width[, 3]).
-        labels: Their classes. Shape (n,).
-        golden: How many of them, from the first, become the bundle's self-test.
+        vectors: Held-back inputs, with their classes where the models are classifiers. No outputs yet.
+        golden: How many of them, from the first, become the bundle's self-test; fewer of very large ones.
 
     Returns:
         The manifest with tolerances and self-test, without the artifacts that failed; and the matrix. The self-test is
         written; the failed files are gone.
     """
     write_file(folder / MANIFEST_NAME, manifest.to_json())
-    outputs = reference_outputs(folder, images)
+    outputs = reference_outputs(folder, vectors.feed)
     manifest = manifest._replace(artifacts=tuple(_with_tolerance(a, outputs) for a in manifest.artifacts))
     write_file(folder / MANIFEST_NAME, manifest.to_json())
-    matrix = conformance(folder, vectors=Vectors(images, labels, outputs))
+    matrix = conformance(folder, vectors=replace(vectors, outputs=outputs))
     for file in matrix.refused:
         (folder / file).unlink()
     kept = tuple(artifact for artifact in manifest.artifacts if artifact.file not in matrix.refused)
-    vectors = Vectors(images[:golden], labels[:golden], {a.file: outputs[a.file][:golden] for a in kept})
-    vectors.write(folder / SELFTEST_NAME)
+    selftest = replace(vectors, outputs={a.file: outputs[a.file] for a in kept}).first(golden)
+    selftest.write(folder / SELFTEST_NAME)
     return manifest._replace(artifacts=kept, selftest=SELFTEST_NAME), matrix
 
 
-def _with_tolerance(artifact: Artifact, outputs: dict[str, NDArray[Any]]) -> Artifact:
+def _with_tolerance(artifact: Artifact, outputs: dict[str, Tensors]) -> Artifact:
     if artifact.file not in outputs:
         return artifact
-    expected = outputs[artifact.file]
     tolerance = {
-        setting_name(backend.name, delegate): _tolerance(artifact, backend.name, delegate, expected)
+        setting_name(backend.name, delegate, name): _tolerance(artifact, backend.name, delegate, expected)
         for backend in BACKENDS.values()
         if backend.format == artifact.format
         for delegate in _settings(backend.name)
+        for name, expected in by_name(outputs[artifact.file]).items()
     }
     return artifact._replace(tolerance=tolerance)
 

@@ -1,10 +1,10 @@
 """Does every artifact give the right answer in every backend that is here? The conformance matrix."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from .backends import Backend
 from .errors import InputError
 from .manifest import Artifact, Manifest
 from .selftest import Vectors
+from .tensors import by_name
 from .trial import Answer, run_trial, trial_backends
 
 __all__ = ["Cell", "Matrix", "conformance", "default_tolerance", "setting_name"]
@@ -21,9 +22,12 @@ _AGREEMENT = 0.98
 """A cell whose labels agree with the expected ones on fewer images fails whatever its tolerance says."""
 
 
-def setting_name(backend: str, delegate: bool) -> str:
-    """The key of a backend and its delegate setting in a manifest's tolerances: litert, litert+delegate, ..."""
-    return f"{backend}+delegate" if delegate else backend
+def setting_name(backend: str, delegate: bool, output: str = "") -> str:
+    """The key of a backend and its delegate setting in a manifest's tolerances: litert, litert+delegate, ...
+
+    Where a model has several outputs, each has tolerances of its own: litert/kind, litert+delegate/kind, ...
+    """
+    return f"{backend}{'+delegate' if delegate else ''}{f'/{output}' if output else ''}"
 
 
 def default_tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArray[Any]) -> float:
@@ -50,10 +54,11 @@ class Cell:
     `unsupported`: the backend says that it cannot run this artifact, which is no fault."""
     reason: str = ""
     difference: float | None = None
-    """Largest difference from the expected output: quanta for integers, absolute for floats."""
+    """Largest difference from the expected output: quanta for integers, absolute for floats. Of several outputs that of
+    the one farthest beyond its tolerance, or nearest to it."""
     tolerance: float | None = None
     agreement: float | None = None
-    """Share of the images that get the expected output's label."""
+    """Share of the images that get the expected output's label; None where nothing is classified."""
     accuracy: float | None = None
     """Share of the images that get their true label, where the vectors have labels."""
 
@@ -125,13 +130,15 @@ def conformance(
         if manifest.selftest is None:
             raise InputError(f"{folder} has no golden vectors: export the bundle again")
         vectors = Vectors.read(folder / manifest.selftest)
+    # Of samples it is their labels that say it: the manifest calls every model raw that takes no pictures.
+    classifies = manifest.output != "raw" or vectors.labels is not None
     artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
     cells: list[Cell] = []
     for backend in trial_backends(backends):
         own = [a for a in artifacts if a.format == backend.format]
         for delegate in (False, True) if backend.name in ("litert", "tflite-runtime") else (False,):
             if own:
-                cells += _cells(folder, own, vectors, backend, delegate)
+                cells += _cells(folder, own, vectors, backend, delegate, classifies)
     order = {artifact.file: index for index, artifact in enumerate(artifacts)}
     cells += [
         Cell(a.file, "", False, "unsupported", f"no backend for .{a.format} is here")
@@ -141,9 +148,16 @@ def conformance(
     return Matrix(tuple(sorted(cells, key=lambda cell: order[cell.artifact])))
 
 
-def _cells(folder: Path, artifacts: list[Artifact], vectors: Vectors, backend: Backend, delegate: bool) -> list[Cell]:
+def _cells(
+    folder: Path,
+    artifacts: list[Artifact],
+    vectors: Vectors,
+    backend: Backend,
+    delegate: bool,
+    classifies: bool,
+) -> list[Cell]:
     def attempt(files: list[str]) -> dict[str, Answer]:
-        return run_trial(folder, files, vectors.images, backend=backend.name, delegate=delegate)
+        return run_trial(folder, files, vectors.feed, backend=backend.name, delegate=delegate)
 
     first = attempt([a.file for a in artifacts])
     runnable = [file for file, answer in first.items() if answer.output is not None]
@@ -151,18 +165,24 @@ def _cells(folder: Path, artifacts: list[Artifact], vectors: Vectors, backend: B
     cells = []
     for artifact in artifacts:
         one, two = first[artifact.file], second.get(artifact.file)
-        cell = _judge(artifact, one, two, vectors, backend, delegate)
+        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
         if cell.status in ("fail", "killed") and not (one.alone and (two is None or two.alone)):
             # An artifact that ran earlier in the same process may have spoiled its memory: judge this one by itself.
             one = attempt([artifact.file])[artifact.file]
             two = attempt([artifact.file])[artifact.file] if one.output is not None else None
-            cell = _judge(artifact, one, two, vectors, backend, delegate)
+            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
         cells.append(cell)
     return cells
 
 
 def _judge(
-    artifact: Artifact, one: Answer, two: Answer | None, vectors: Vectors, backend: Backend, delegate: bool
+    artifact: Artifact,
+    one: Answer,
+    two: Answer | None,
+    vectors: Vectors,
+    backend: Backend,
+    delegate: bool,
+    classifies: bool,
 ) -> Cell:
     cell = Cell(artifact.file, backend.name, delegate, "pass")
     for answer in (one, two):
@@ -173,39 +193,68 @@ def _judge(
     assert one.output is not None
     assert two is not None
     assert two.output is not None
-    expected = vectors.outputs.get(artifact.file)
-    if expected is None:
+    stored = vectors.outputs.get(artifact.file)
+    if stored is None:
         return replace(cell, status="fail", reason="the golden vectors hold no output for it")
-    if one.output.shape != expected.shape or one.output.dtype != expected.dtype:
-        return replace(
-            cell,
-            status="fail",
-            reason=f"gives {one.output.dtype} {one.output.shape}, expected {expected.dtype} {expected.shape}",
-        )
-    tolerance = artifact.tolerance.get(setting_name(backend.name, delegate))
-    if tolerance is None:
-        tolerance = default_tolerance(artifact, backend.name, delegate, expected)
-    # A NaN is no answer: it must come out as the largest difference there is, not as none.
-    distance = np.abs(one.output.astype(np.float64) - expected.astype(np.float64))
-    difference = float(np.nan_to_num(distance, nan=np.inf).max(initial=0))
-    labels, wanted = _labels(one.output), _labels(expected)
-    agreement = float(np.mean(labels == wanted)) if len(labels) else 1.0
+    expected, given, again = by_name(stored), by_name(one.output), by_name(two.output)
+    if _form(given) != _form(expected):
+        return replace(cell, status="fail", reason=f"gives {_form(given)}, expected {_form(expected)}")
     reasons = []
-    if not np.array_equal(one.output, two.output, equal_nan=True):
+    if not all(np.array_equal(given[name], again[name], equal_nan=given[name].dtype.kind == "f") for name in given):
         reasons.append("gives another answer in each process")
-    if difference > tolerance:
-        reasons.append(f"is off by {difference:.4g}, {tolerance:.4g} is allowed")
-    if agreement < _AGREEMENT:
-        reasons.append(f"only {agreement:.1%} of its labels are the expected ones")
+    gaps = [_gap(artifact, name, backend, delegate, given[name], expected[name]) for name in expected]
+    for gap in gaps:
+        if gap.difference > gap.tolerance:
+            output = f"{gap.output} " if gap.output else ""
+            reasons.append(f"{output}is off by {gap.difference:.4g}, {gap.tolerance:.4g} is allowed")
+    worst = max(gaps, key=lambda gap: gap.excess)
+    agreement = accuracy = None
+    if classifies and len(given) == 1:
+        (labels,), (wanted,) = map(_labels, given.values()), map(_labels, expected.values())
+        agreement = float(np.mean(labels == wanted)) if len(labels) else 1.0
+        accuracy = None if vectors.labels is None else float(np.mean(labels == vectors.labels))
+        if agreement < _AGREEMENT:
+            reasons.append(f"only {agreement:.1%} of its labels are the expected ones")
     return replace(
         cell,
         status="fail" if reasons else "pass",
         reason="; ".join(reasons),
-        difference=difference if np.isfinite(difference) else None,
-        tolerance=tolerance,
+        difference=worst.difference if np.isfinite(worst.difference) else None,
+        tolerance=worst.tolerance,
         agreement=agreement,
-        accuracy=None if vectors.labels is None else float(np.mean(labels == vectors.labels)),
+        accuracy=accuracy,
     )
+
+
+class _Gap(NamedTuple):
+    """How far one output is from the expected one, and how far it may be."""
+
+    output: str
+    difference: float
+    tolerance: float
+
+    @property
+    def excess(self) -> float:
+        """Difference over tolerance."""
+        if self.tolerance:
+            return self.difference / self.tolerance
+        return np.inf if self.difference else 0.0
+
+
+def _gap(
+    artifact: Artifact, output: str, backend: Backend, delegate: bool, given: NDArray[Any], expected: NDArray[Any]
+) -> _Gap:
+    tolerance = artifact.tolerance.get(setting_name(backend.name, delegate, output))
+    if tolerance is None:
+        tolerance = default_tolerance(artifact, backend.name, delegate, expected)
+    # A NaN is no answer: it must come out as the largest difference there is, not as none.
+    distance = np.abs(given.astype(np.float64) - expected.astype(np.float64))
+    return _Gap(output, float(np.nan_to_num(distance, nan=np.inf).max(initial=0)), tolerance)
+
+
+def _form(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Name, type and shape of each."""
+    return ", ".join(f"{name} {array.dtype} {array.shape}".strip() for name, array in sorted(tensors.items()))
 
 
 def _labels(output: NDArray[Any]) -> NDArray[np.int64]:

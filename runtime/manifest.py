@@ -76,7 +76,8 @@ class Artifact(NamedTuple):
     """What export measured on held-back data, such as accuracy and difference_points."""
     tolerance: Mapping[str, float] = {}
     """Largest difference from the self-test's outputs that counts as conforming, in quanta for integer outputs and
-    absolute for float ones, per backend and delegate setting: {"litert": 0, "litert+delegate": 1, ...}."""
+    absolute for float ones, per backend and delegate setting: {"litert": 0, "litert+delegate": 1, ...}; for each of
+    several outputs under its name: {"litert/kind": 0, ...}."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Artifact":

@@ -14,13 +14,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .backends import BACKENDS, Backend
+from .batches import run_batches
 from .errors import EdgepressError, InputError, MissingExtraError
+from .manifest import Manifest
+from .tensors import Tensors, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from .model import Model
 
 __all__ = ["Answer", "run_trial", "trial_backends"]
 
@@ -32,7 +37,8 @@ _SECONDS = 300
 class Answer:
     """What became of one artifact: an output, a refusal, or a dead process."""
 
-    output: NDArray[Any] | None = None
+    output: Tensors | None = None
+    """The output; for a model with several a dictionary by name."""
     refused: str | None = None
     """Why the backend would not load or run it."""
     killed: str | None = None
@@ -72,16 +78,22 @@ def trial_backends(names: Sequence[str] | None) -> list[Backend]:
     return [backend for backend in BACKENDS.values() if backend.name in names]
 
 
-def run_trial(
-    folder: Path, files: Sequence[str], images: NDArray[np.uint8], *, backend: str, delegate: bool
-) -> dict[str, Answer]:
-    """Run `images` through the artifacts `files` of the bundle `folder`, in one fresh process.
+def run_trial(folder: Path, files: Sequence[str], feed: Tensors, *, backend: str, delegate: bool) -> dict[str, Answer]:
+    """Run artifacts in one fresh process; when one kills it, the rest goes on in another.
 
-    When an artifact kills the process, the rest goes on in another.
+    Args:
+        folder: A bundle, or the folder that becomes one.
+        files: Artifacts by file name.
+        feed: Pictures as uint8 in the contract's shape, or real numbers by input name.
+        backend: One of `trial_backends`.
+        delegate: Whether it may use its default delegate.
+
+    Returns:
+        By file name: a classifier of pictures gives its first output, any other model all of them.
     """
     answers: dict[str, Answer] = {}
     with tempfile.TemporaryDirectory(prefix="edgepress-trial-") as work:
-        np.save(Path(work) / "images.npy", images)
+        write_tensors(Path(work) / "feed.npz", {"feed": feed}, compress=False)
         while remaining := [file for file in files if file not in answers]:
             answers |= _run_process(folder, remaining, Path(work), backend, delegate)
     return answers
@@ -102,9 +114,9 @@ def _run_process(folder: Path, files: list[str], work: Path, backend: str, deleg
         end = f"no answer in {_SECONDS} s"
     answers: dict[str, Answer] = {}
     for index, file in enumerate(files):
-        output, refusal = work / f"{index}.npy", work / f"{index}.txt"
+        output, refusal = work / f"{index}.npz", work / f"{index}.txt"
         if output.is_file():
-            answers[file] = Answer(output=np.load(output, allow_pickle=False), alone=index == 0)
+            answers[file] = Answer(output=read_tensors(output)["output"], alone=index == 0)
             output.unlink()
         elif refusal.is_file():
             answers[file] = Answer(refused=refusal.read_text(), alone=index == 0)
@@ -136,17 +148,29 @@ def _main(work: Path) -> None:
     from .model import load
 
     request = json.loads((work / "request.json").read_text())
-    images = np.load(work / "images.npy", allow_pickle=False)
+    feed = read_tensors(work / "feed.npz")["feed"]
+    manifest = Manifest.read(request["folder"])
     for index, file in enumerate(request["files"]):
         try:
             path = Path(request["folder"]) / file
             with load(path, backend=request["backend"], delegate=request["delegate"]) as model:
-                output = model.raw_outputs(images)
+                output = _answer(model, manifest, feed)
         except EdgepressError as error:
             (work / f"{index}.txt").write_text(str(error))
         else:
-            np.save(work / "part.npy", output)
-            os.replace(work / "part.npy", work / f"{index}.npy")
+            write_tensors(work / "part.npz", {"output": output}, compress=False)
+            os.replace(work / "part.npz", work / f"{index}.npz")
+
+
+def _answer(model: "Model", manifest: Manifest, feed: Tensors) -> Tensors:
+    if isinstance(feed, np.ndarray):
+        if manifest.output != "raw":
+            return model.raw_outputs(feed)
+        (spec,) = model.artifact.inputs
+        feed = {spec.name: manifest.preprocessing.normalize(feed).reshape(len(feed), *spec.shape[1:])}
+    outputs = run_batches(model, feed)
+    (first, *others) = outputs.values()
+    return outputs if others else first
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ goes to `--page`, the short one to standard output.
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +23,6 @@ import numpy as np
 
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
-from edgepress.runtime import Artifact
 from edgepress.runtime.conformance import Cell, conformance, setting_name
 from edgepress.runtime.files import write_file
 from edgepress.runtime.selftest import Vectors, reference_outputs
@@ -121,14 +118,15 @@ def study(kind: str, path: Path, data: Dataset, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work, "bundle")
         if len(tests) == 1:
-            result = export({name: path}, data, folder, variants=list(VARIANTS), seed=seed)
-            vectors = Vectors(data.x_test, data.y_test, reference_outputs(folder, data.x_test))
-            cells = conformance(folder, vectors=vectors).cells
+            given: Dataset | Samples = data
+            vectors = Vectors(data.x_test, data.y_test)
         else:
             # The last training images: none of them was trained on.
-            samples = Samples(inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
-            result = export({name: path}, samples, folder, variants=list(VARIANTS), seed=seed)
-            cells = tuple(run_samples(folder, result, tests, data.y_test))
+            given = Samples(inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
+            vectors = Vectors(None, data.y_test, inputs=tests)
+        result = export({name: path}, given, folder, variants=list(VARIANTS), seed=seed)
+        vectors = replace(vectors, outputs=reference_outputs(folder, vectors.feed))
+        cells = conformance(folder, vectors=vectors).cells
         found = {(cell.artifact, setting_name(cell.backend, cell.delegate)): cell for cell in cells}
         rows = {key: row_of(variant, name, result, found, accuracy) for key, variant in VARIANTS.items()}
     return {"kind": kind, "accuracy": accuracy, "images": len(data.x_test), "rows": rows}
@@ -152,56 +150,6 @@ def row_of(
         )
         cells[setting] = points or {"reason": f"{cell.status}: {cell.reason}"}
     return {"bytes": result.manifest.artifact(file).bytes, "cells": cells}
-
-
-_CHILD = """
-import json, sys
-import numpy as np
-from edgepress.runtime import EdgepressError, load
-path, samples, backend, delegate = sys.argv[1:]
-inputs = dict(np.load(samples))
-try:
-    with load(path, backend=backend, delegate=delegate == "on") as model:
-        given = []
-        for start in range(0, len(next(iter(inputs.values()))), 250):
-            feeds = {spec.name: inputs[spec.name][start : start + 250] for spec in model.artifact.inputs}
-            given.append(model.run({
-                spec.name: spec.quantization.quantize(feeds[spec.name]) if spec.quantization else feeds[spec.name]
-                for spec in model.artifact.inputs
-            }))
-        print(json.dumps({"labels": np.concatenate(given).argmax(1).tolist()}))
-except EdgepressError as error:
-    print(json.dumps({"refused": str(error)}))
-"""
-
-
-def run_samples(folder: Path, result: ExportResult, inputs: Mapping[str, Any], labels: Any) -> Iterator[Cell]:
-    """As `conformance`, for a model with several inputs: each artifact and setting in a process of its own."""
-    np.savez(folder / "samples.npz", **inputs)
-    for artifact in result.manifest.artifacts:
-        for setting in SETTINGS[artifact.format]:
-            backend, _, delegate = setting.partition("+")
-            answer = run_child(folder, artifact, backend, "on" if delegate else "off")
-            if "labels" in answer:
-                accuracy = float((np.array(answer["labels"]) == labels).mean())
-                yield Cell(artifact.file, backend, bool(delegate), "pass", accuracy=accuracy)
-            else:
-                yield Cell(artifact.file, backend, bool(delegate), "unsupported", reason=answer["refused"])
-
-
-def run_child(folder: Path, artifact: Artifact, backend: str, delegate: str) -> dict[str, Any]:
-    """What the program printed."""
-    python = os.environ["EDGEPRESS_TFLITE_RUNTIME_PYTHON"] if backend == "tflite-runtime" else sys.executable
-    command = [python, "-c", _CHILD, str(folder / artifact.file), str(folder / "samples.npz"), backend, delegate]
-    source = Path(__file__).resolve().parents[2] / "src"
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(source)}
-    )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        return {"refused": f"the process ended with status {done.returncode}: {last[0]}"}
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
 
 
 class Notes:

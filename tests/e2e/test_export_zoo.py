@@ -1,10 +1,15 @@
 """Keras models of other kinds, in every file format, export to int8 within the stated bounds."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from edgepress.cli import main
 from edgepress.data import Dataset
 from edgepress.export import VARIANTS, Samples, export
+from edgepress.runtime.selftest import Vectors
 
 VARIANT_NAMES = ["float32", "int8"]
 
@@ -124,6 +129,9 @@ def test_an_autoencoder_with_batch_normalization(pictures, tmp_path):
     assert result.manifest.output == "raw"
     for artifact in result.manifest.artifacts:
         assert artifact.metrics["sqnr_db"] >= VARIANTS[f"{artifact.format}:{artifact.variant}"].min_sqnr_db
+    assert result.matrix.ok
+    assert result.manifest.selftest
+    assert {cell.agreement for cell in result.matrix.cells} == {None}
 
 
 def test_a_keras_3_model_with_several_inputs_and_outputs(tmp_path):
@@ -149,3 +157,26 @@ def test_a_keras_3_model_with_several_inputs_and_outputs(tmp_path):
     for artifact in result.manifest.artifacts:
         assert {spec.name for spec in artifact.inputs} == {"picture", "facts"}
         assert {spec.name for spec in artifact.outputs} == {"kind", "size"}
+        setting = "litert+delegate" if artifact.format == "tflite" else "onnxruntime"
+        assert {f"{setting}/kind", f"{setting}/size"} <= set(artifact.tolerance)
+    assert result.matrix.ok
+    assert {(c.backend, c.delegate) for c in result.matrix.cells if c.status == "pass"} >= {
+        ("litert", False),
+        ("litert", True),
+        ("onnxruntime", False),
+    }
+    vectors = Vectors.read(tmp_path / "out/selftest.npz")
+    assert vectors.images is None
+    assert {name: array.shape for name, array in vectors.inputs.items()} == {"picture": (64, 8, 8, 1), "facts": (64, 5)}
+
+    selftest = ["selftest", str(tmp_path / "out"), "--backend", "litert", "--backend", "onnxruntime"]
+    assert CliRunner().invoke(main, selftest).exit_code == 0
+    file = "several-int8.tflite"
+    wrong = vectors.outputs[file]["size"].copy()
+    wrong[7] = -wrong[7] - 1  # The integer's bits turned over.
+    planted = dict(vectors.outputs[file], size=wrong)
+    dataclasses.replace(vectors, outputs={**vectors.outputs, file: planted}).write(tmp_path / "out/selftest.npz")
+    done = CliRunner().invoke(main, selftest)
+    assert done.exit_code == 1
+    assert "do not use several-int8.tflite (litert: size is off by" in done.stderr
+    assert done.stderr.count("several-") == 1

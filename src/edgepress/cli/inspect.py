@@ -70,21 +70,22 @@ def _object(found: Any) -> dict[str, Any]:
 
 
 def _layer_errors(folder: Path, manifest: Manifest) -> dict[str, list[Any]]:
-    """Every TFLite artifact whose model is there in float32, on the pictures of the self-test."""
+    """Every TFLite artifact whose model is there in float32, on the inputs of the self-test."""
     from edgepress.export import compare_layers
     from edgepress.runtime.selftest import Vectors
 
     if manifest.selftest is None:
-        raise InputError(
-            f"{folder} has no self-test pictures to compare layers on: export it with a data set of images"
-        )
-    real = manifest.preprocessing.normalize(Vectors.read(folder / manifest.selftest).images)
+        raise InputError(f"{folder} has no golden vectors to compare layers on: export it again")
+    vectors = Vectors.read(folder / manifest.selftest)
     floats = {a.model: a for a in manifest.artifacts if (a.format, a.variant) == ("tflite", "float32")}
     errors = {}
     for artifact in manifest.artifacts:
         if artifact.format == "tflite" and artifact.variant != "float32" and artifact.model in floats:
-            spec = artifact.inputs[0]
-            inputs = {spec.name: real.reshape(len(real), *spec.shape[1:])}
+            inputs = vectors.inputs
+            if vectors.images is not None:
+                (spec,) = artifact.inputs
+                real = manifest.preprocessing.normalize(vectors.images)
+                inputs = {spec.name: real.reshape(len(real), *spec.shape[1:])}
             errors[artifact.file] = compare_layers(folder / artifact.file, folder / floats[artifact.model].file, inputs)
     return errors
 

@@ -1,14 +1,18 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from edgepress.export import bundle, export
+from edgepress.export import Samples, bundle, export
 from edgepress.export.convert import Converter
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
+from edgepress.runtime import conformance as conformance_module
 from edgepress.runtime.conformance import conformance
 from edgepress.runtime.files import file_sha256
+from edgepress.runtime.selftest import Vectors
 from edgepress.runtime.tflite_file import read_tflite
+from edgepress.runtime.trial import Answer
 
 
 @pytest.fixture
@@ -73,6 +77,39 @@ def test_one_beyond_its_bound_is_withheld_and_the_rest_published(from_tiny, quad
     assert (tmp_path / "out/tiny-float32.tflite").exists()
     with pytest.raises(CheckFailedError, match=r"tiny-int8\.tflite"):
         result.raise_if_withheld()
+
+
+def test_a_wrong_answer_of_one_backend_withholds_a_model_with_several_outputs(tmp_path, monkeypatch):
+    """One of two outputs, of a model with two inputs, in one backend: that file is not published, the other is."""
+    import tf_keras as keras
+
+    left, right = keras.Input((6,), name="left"), keras.Input((4,), name="right")
+    joined = keras.layers.Concatenate()([left, right])
+    outputs = [keras.layers.Dense(3, name="sum")(joined), keras.layers.Dense(1, name="gate")(joined)]
+    keras.Model([left, right], outputs).save(tmp_path / "two.keras")
+    random = np.random.default_rng(0)
+    samples = Samples({"left": random.random((90, 6), np.float32), "right": random.random((90, 4), np.float32)}, None)
+    real = conformance_module.run_trial
+
+    def planted(folder, files, feed, *, backend, delegate):
+        answers = real(folder, files, feed, backend=backend, delegate=delegate)
+        if backend == "litert" and delegate and "two-float32.tflite" in answers:
+            output = answers["two-float32.tflite"].output
+            answers["two-float32.tflite"] = Answer(output={**output, "gate": output["gate"] + 1})
+        return answers
+
+    monkeypatch.setattr(conformance_module, "run_trial", planted)
+    variants = ["tflite:float32", "tflite:float16"]
+    result = export({"two": tmp_path / "two.keras"}, samples, tmp_path / "out", variants=variants)
+    (withheld,) = result.withheld
+    assert withheld.file == "two-float32.tflite"
+    assert withheld.reason.startswith("litert+delegate: gate is off by 1, ")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "manifest.json",
+        "selftest.npz",
+        "two-float16.tflite",
+    ]
+    assert list(Vectors.read(tmp_path / "out/selftest.npz").outputs) == ["two-float16.tflite"]
 
 
 def test_nothing_true_is_nothing_written(from_tiny, quadrants, tmp_path, spoil):

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from bundles import golden, write_bundle
 
 from edgepress.runtime import InputError, Manifest
 from edgepress.runtime.conformance import conformance
@@ -110,6 +111,36 @@ def test_a_delegate_that_corrupts_is_caught_by_name(bundle_of, digits):
     cells = {(c.artifact, c.delegate): c for c in matrix.cells}
     assert cells["block-sparse.tflite", False].accuracy > 0.75
     assert cells["block-sparse.tflite", True].accuracy < 0.4
+
+
+def test_several_inputs_and_outputs_are_compared_one_by_one(tmp_path):
+    """Real numbers by input name; each output has its own difference; nothing is classified."""
+    folder = write_bundle(tmp_path / "bundle", golden("two-inputs.tflite"), model="two", output="raw")
+    specs = Manifest.read(folder).artifacts[0].inputs
+    random = np.random.default_rng(0)
+    inputs = {spec.name: random.random((300, *spec.shape[1:]), np.float32) for spec in specs}
+    outputs = reference_outputs(folder, inputs)
+    Vectors(None, outputs=outputs, inputs=inputs).write(tmp_path / "vectors.npz")
+    vectors = Vectors.read(tmp_path / "vectors.npz")
+    matrix = conformance(folder, vectors=vectors, backends=["litert", "numpy"])
+    assert [cell.status for cell in matrix.cells] == ["pass", "pass", "unsupported"], matrix.to_text()
+    assert {(cell.agreement, cell.accuracy) for cell in matrix.cells} == {(None, None)}
+    for output, right in outputs["two-inputs.tflite"].items():
+        planted = {"two-inputs.tflite": dict(outputs["two-inputs.tflite"], **{output: right + np.float32(0.01)})}
+        wrong = conformance(folder, vectors=dataclasses.replace(vectors, outputs=planted), backends=["litert"])
+        assert wrong.refused["two-inputs.tflite"].startswith(f"litert: {output} is off by 0.01, ")
+        without = {"two-inputs.tflite": right}
+        other = conformance(folder, vectors=dataclasses.replace(vectors, outputs=without), backends=["litert"])
+        assert "expected float32 (300, " in other.refused["two-inputs.tflite"]
+
+
+def test_the_first_vectors_are_as_many_as_a_file_may_hold(monkeypatch):
+    from edgepress.runtime import selftest
+
+    vectors = Vectors(None, outputs={"a.onnx": np.ones((9, 25))}, inputs={"x": np.ones((9, 75))})
+    assert len(vectors.first(4).inputs["x"]) == len(vectors.first(4).outputs["a.onnx"]) == 4
+    monkeypatch.setattr(selftest, "_LIMIT", 5 * 800)
+    assert len(vectors.first(4).inputs["x"]) == 2
 
 
 def test_a_runtime_that_computes_wrongly_is_caught_by_name(tested, monkeypatch):
