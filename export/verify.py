@@ -48,7 +48,10 @@ def verify(
         (folder / file).unlink()
     kept = tuple(artifact for artifact in manifest.artifacts if artifact.file not in matrix.refused)
     selftest = replace(vectors, outputs={a.file: outputs[a.file] for a in kept}).first(golden)
-    selftest.write(folder / SELFTEST_NAME)
+    # Dynamic ONNX files take one scale from all rows of a batch: beside fewer rows, each has another answer.
+    dynamic = [a.file for a in kept if a.format == "onnx" and a.variant.startswith("dynamic")]
+    again = reference_outputs(folder, selftest.feed, files=dynamic) if dynamic else {}
+    replace(selftest, outputs={**selftest.outputs, **again}).write(folder / SELFTEST_NAME)
     return manifest._replace(artifacts=kept, selftest=SELFTEST_NAME), matrix
 
 
