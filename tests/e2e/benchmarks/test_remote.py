@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from emulation import SYSTEMS, needs_emulation, system, wheels
 
 from edgepress.benchmarks import benchmark, benchmark_on, merge_reports, write_report
 from edgepress.runtime import CheckFailedError, InputError, Manifest
@@ -122,14 +123,8 @@ def test_failures_over_there_are_told_here(server, bundle):
 @pytest.fixture(scope="module")
 def arm_python(tmp_path_factory):
     """The Python of an emulated Raspberry Pi 4 with NumPy and LiteRT; the children that it starts are emulated, too."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "runtime"))
-    import test_arm as arm
-
-    for needed in ("qemu-aarch64-static", "mmdebstrap"):
-        if not shutil.which(needed):
-            pytest.skip("needs Debian's packages: apt-get install qemu-user-static mmdebstrap")
-    root, site = arm.system("arm64"), arm.wheels("arm64", "litert")
-    qemu, cpu = arm.SYSTEMS["arm64"]["qemu"]
+    root, site = system("arm64"), wheels("arm64", "litert")
+    qemu, cpu = SYSTEMS["arm64"]["qemu"]
     wrapper = tmp_path_factory.mktemp("arm") / "python3"
     # -0 lets Python take this script for itself.
     wrapper.write_text(
@@ -140,12 +135,14 @@ def arm_python(tmp_path_factory):
     return str(wrapper)
 
 
+@needs_emulation[0]
+@needs_emulation[1]
 @pytest.mark.timeout(580)
 def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, tmp_path):
     bundle = shutil.copytree(bundle, tmp_path / "bundle")
     manifest = Manifest.read(bundle)
     two = [manifest.artifact(f"float-{variant}.tflite") for variant in ("float32", "int8")]
-    (bundle / "manifest.json").write_text(dataclasses.replace(manifest, artifacts=tuple(two)).to_json())
+    (bundle / "manifest.json").write_text(manifest._replace(artifacts=tuple(two)).to_json())
     few = dataclasses.replace(dataset, x_test=dataset.x_test[:500], y_test=dataset.y_test[:500])
     report = benchmark_on("device", bundle, few, arguments=["--preset=quick"], ssh=server, python=arm_python)
     assert report["machine"]["architecture"] == "aarch64"

@@ -3,16 +3,12 @@
 import json
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from emulation import emulator, needs_emulation, run
 
 from edgepress.runtime.trial import run_trial
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from emulation import emulator, needs_emulation, run
 
 pytestmark = needs_emulation
 

@@ -3,19 +3,14 @@
 import io
 import json
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from emulation import emulator, needs_emulation
 from PIL import Image
 from serving import Server
 
 from edgepress.runtime import load
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from emulation import emulator, needs_emulation
 
 pytestmark = needs_emulation
 

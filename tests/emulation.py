@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgepress-tests"
 BASE = ("python3-minimal", "libpython3-stdlib", "libstdc++6", "libgcc-s1", "zlib1g", "liblzma5", "libbz2-1.0")
 # A Raspberry Pi 4's, which LiteRT and ONNX Runtime read; on the host's own they crash or take other kernels.
