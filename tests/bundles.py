@@ -29,9 +29,9 @@ def real_digits():
 
 
 def golden(*names):
-    """File name to bytes of golden models; all of the digits' without names."""
-    files = [GOLDEN / name for name in names] or GOLDEN.glob("digits-*")
-    return {file.name: file.read_bytes() for file in sorted(files)}
+    """File name to bytes of golden models, in their order; all of the digits' without names."""
+    files = [GOLDEN / name for name in names] or sorted(GOLDEN.glob("digits-*"))
+    return {file.name: file.read_bytes() for file in files}
 
 
 def write_bundle(folder, content, *, model=None, vectors=None, **facts):

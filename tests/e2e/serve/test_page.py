@@ -114,13 +114,9 @@ def test_ten_digits_drawn_by_touch_are_read_by_both_artifacts(phone, served_bund
             phone.draw(digit)
             phone.wait_for(digit)
             assert phone.texts("answer") == [digit, digit]
-            # The page reads while the finger moves: the last answers may still be on their way.
-            for _ in range(100):
-                wanted = [f"{m.predict(phone.seen()).probabilities.max() * 100:.1f} %" for m in (exact, small)]
-                if phone.texts("confidence") == wanted:
-                    break
-                phone.page.wait_for_timeout(50)
-            assert phone.texts("confidence") == wanted
+            seen = phone.seen()
+            for model, shown in zip((exact, small), phone.texts("confidence"), strict=True):
+                assert shown == f"{model.predict(seen).probabilities.max() * 100:.1f} %"
     assert all("model" in text and "network" in text for text in phone.texts("time"))
 
 
