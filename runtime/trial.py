@@ -47,12 +47,12 @@ class Answer:
     """Whether no other artifact had run in the process before."""
 
 
-def _python(backend: Backend) -> str | None:
+def _python(backend: Backend) -> Sequence[str] | None:
     """The interpreter that has the backend: this one, or for tflite-runtime the one that the environment names."""
     if backend.missing() is None:
-        return sys.executable
+        return [sys.executable]
     other = os.environ.get(_TFLITE_RUNTIME_PYTHON)
-    return other if backend.name == "tflite-runtime" and other and Path(other).is_file() else None
+    return [other] if backend.name == "tflite-runtime" and other and Path(other).is_file() else None
 
 
 def trial_backends(names: Sequence[str] | None) -> list[Backend]:
@@ -78,7 +78,15 @@ def trial_backends(names: Sequence[str] | None) -> list[Backend]:
     return [backend for backend in BACKENDS.values() if backend.name in names]
 
 
-def run_trial(folder: Path, files: Sequence[str], feed: Tensors, *, backend: str, delegate: bool) -> dict[str, Answer]:
+def run_trial(
+    folder: Path,
+    files: Sequence[str],
+    feed: Tensors,
+    *,
+    backend: str,
+    delegate: bool,
+    python: Sequence[str] | None = None,
+) -> dict[str, Answer]:
     """Run artifacts in one fresh process; when one kills it, the rest goes on in another.
 
     Args:
@@ -87,24 +95,28 @@ def run_trial(folder: Path, files: Sequence[str], feed: Tensors, *, backend: str
         feed: Pictures as uint8 in the contract's shape, or real numbers by input name.
         backend: One of `trial_backends`.
         delegate: Whether it may use its default delegate.
+        python: The command of an interpreter that has the backend, an emulated one for example; by default the one
+            that `trial_backends` found.
 
     Returns:
         By file name: a classifier of pictures gives its first output, any other model all of them.
     """
+    python = python or _python(BACKENDS[backend])
+    assert python is not None
     answers: dict[str, Answer] = {}
     with tempfile.TemporaryDirectory(prefix="edgepress-trial-") as work:
         write_tensors(Path(work) / "feed.npz", {"feed": feed}, compress=False)
         while remaining := [file for file in files if file not in answers]:
-            answers |= _run_process(folder, remaining, Path(work), backend, delegate)
+            answers |= _run_process(python, folder, remaining, Path(work), backend, delegate)
     return answers
 
 
-def _run_process(folder: Path, files: list[str], work: Path, backend: str, delegate: bool) -> dict[str, Answer]:
-    python = _python(BACKENDS[backend])
-    assert python is not None
+def _run_process(
+    python: Sequence[str], folder: Path, files: list[str], work: Path, backend: str, delegate: bool
+) -> dict[str, Answer]:
     request = {"folder": str(folder.resolve()), "files": files, "backend": backend, "delegate": delegate}
     (work / "request.json").write_text(json.dumps(request))
-    command = [python, "-m", f"{__package__}.trial", str(work)]
+    command = [*python, "-m", f"{__package__}.trial", str(work)]
     try:
         done = subprocess.run(
             command, env=_environment(), capture_output=True, text=True, timeout=_SECONDS, check=False
