@@ -11,22 +11,31 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .extras import require
 
-__all__ = ["PictureFile", "picture_files", "read_picture"]
+__all__ = ["MOST_PIXELS", "PictureFile", "picture_files", "read_picture", "read_scaled"]
 
 PictureFile = str | os.PathLike[str] | bytes | IO[bytes]
 """A path, the file's bytes, or a stream of them."""
 
-_PIXELS = 50_000_000
+MOST_PIXELS = 50_000_000
 """A file that claims more is refused before it is unpacked: 200 MB is what this many take."""
 _SIDE = 2_000
 """Larger pictures are brought near this many pixels on their longer side: no object needs more."""
 
 
-def read_picture(file: PictureFile, *, most_pixels: int = _PIXELS) -> NDArray[np.uint8]:
-    """Decode a PNG or JPEG, turned upright as its EXIF data say.
+def read_picture(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
+    """Decode a PNG or JPEG, turned upright as its EXIF data say; a large one is shrunk.
 
     Returns:
         uint8: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
+
+    Raises:
+        InputError, MissingExtraError: As `read_scaled`.
+    """
+    return read_scaled(file, most_pixels=most_pixels)[0]
+
+
+def read_scaled(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> tuple[NDArray[np.uint8], float]:
+    """What `read_picture` gives, and how many of the file's pixels stand side by side in one of these.
 
     Raises:
         InputError: No such file, another format, damaged, or of more than `most_pixels`.
@@ -40,8 +49,10 @@ def read_picture(file: PictureFile, *, most_pixels: int = _PIXELS) -> NDArray[np
             if picture.width * picture.height > most_pixels:
                 size = f"{picture.width} x {picture.height}"
                 raise InputError(f"{name} is {size} pixels: {most_pixels:,} in all are allowed; scale it down")
+            side = max(picture.size)
             picture.draft(None, (_SIDE, _SIDE))
-            return _array(_shrunk(operations.exif_transpose(picture)))
+            pixels = _array(_shrunk(operations.exif_transpose(picture)))
+            return pixels, side / max(pixels.shape[:2])
     except InputError:
         raise
     except FileNotFoundError:

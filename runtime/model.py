@@ -256,7 +256,8 @@ class Model:
             unknown: As for `predict`.
 
         Returns:
-            The prediction for the n objects found, and their boxes (n, 4): left, top, right, bottom in pixels.
+            The prediction for the n objects found, and their boxes (n, 4): left, top, right, bottom in the
+            picture's own pixels.
 
         Raises:
             InputError: A file that cannot be read, or a model without a contract that locates objects.
@@ -264,10 +265,9 @@ class Model:
         """
         if self.preprocessing is None:
             raise InputError(f"{self.artifact.file} does not say how pictures become its input: load it from a bundle")
-        from .images import read_picture
-        from .scan import find_objects
+        from .scan import read_page
 
-        page = find_objects(read_picture(file), self.preprocessing)
+        page = read_page(file, self.preprocessing)
         return self.predict(page.images, unknown=unknown), page.boxes
 
     def _no_pictures(self) -> NDArray[np.uint8]:

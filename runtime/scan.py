@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from .contract import Preprocessing
 from .errors import InputError
 from .extras import require
+from .images import MOST_PIXELS, PictureFile, read_scaled
 from .preprocess import grey_picture, place
 
-__all__ = ["Page", "find_objects"]
+__all__ = ["Page", "find_objects", "read_page"]
 
 _LARGEST = 1_000
 """Pixels of a page's longer side while objects are looked for."""
@@ -29,6 +30,18 @@ class Page:
     """Shape (n, *contract.shape): each object as the model's pixels."""
     boxes: NDArray[np.int64]
     """Shape (n, 4): left, top, right, bottom in the page's pixels; right and bottom lie outside."""
+
+
+def read_page(file: PictureFile, contract: Preprocessing, *, most_pixels: int = MOST_PIXELS) -> Page:
+    """Find the objects on a page in a PNG or JPEG file; the boxes are in the file's own pixels, upright.
+
+    Raises:
+        InputError: As `read_scaled` and `find_objects`.
+        MissingExtraError: Pillow or OpenCV is not installed.
+    """
+    pixels, scale = read_scaled(file, most_pixels=most_pixels)
+    page = find_objects(pixels, contract)
+    return Page(page.images, np.rint(page.boxes * scale).astype(np.int64))
 
 
 def find_objects(picture: NDArray[np.uint8], contract: Preprocessing) -> Page:

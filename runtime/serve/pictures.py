@@ -14,7 +14,7 @@ from ..contract import Preprocessing
 from ..errors import InputError, MissingExtraError
 from ..images import read_picture
 from ..preprocess import fit_picture
-from ..scan import find_objects
+from ..scan import read_page
 from .options import Limits
 from .problems import Problem
 
@@ -75,12 +75,12 @@ def read_pictures(
         if time.perf_counter() - start > limits.answer_s:
             raise Problem(422, f"{number} of {len(files)} pictures took {limits.answer_s:g} s to read: send fewer")
         try:
-            picture = read_picture(file, most_pixels=limits.pixels)
             if pages:
-                page = find_objects(picture, contract)
+                page = read_page(file, contract, most_pixels=limits.pixels)
                 images.append(page.images)
                 boxes += [dict(zip(_BOX, (number, *box), strict=True)) for box in page.boxes.tolist()]
             else:
+                picture = read_picture(file, most_pixels=limits.pixels)
                 images.append(fit_picture(picture, contract)[np.newaxis])
         except MissingExtraError as error:
             raise Problem(409, f"this server reads no pages: {error}") from None

@@ -62,6 +62,19 @@ def test_a_page_by_its_file_with_boxes(bundle, digits):
     assert boxes[3, 1] > boxes[0, 1]
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_boxes_are_in_the_pixels_of_a_large_file(bundle, digits, kind):
+    picture = page(digits[0][:4], 2, 6, np.random.default_rng(0), True, 1, 0)
+    large = cv2.resize(picture, None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC)
+    assert max(large.shape) > 4000
+    stream = io.BytesIO()
+    Image.fromarray(large).save(stream, kind)
+    expected = 12 * find_objects(picture, MNIST).boxes
+    with load(bundle) as model:
+        _, boxes = model.predict_page(stream.getvalue())
+    assert np.abs(boxes - expected).max() <= 24
+
+
 def test_an_empty_page_holds_nothing(bundle):
     blank = (200 + np.random.default_rng(0).normal(0, 2, (300, 400))).astype(np.uint8)
     assert len(find_objects(blank, MNIST).images) == 0
