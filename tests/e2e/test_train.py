@@ -72,6 +72,7 @@ def test_the_command_trains_and_says_so(tmp_path, edgepress, offline_env):
     assert result["dataset"]["name"] == "mnist-5k"
     assert result["bytes"] == out.stat().st_size
     assert "prune 2/2" in done.stderr
+    assert "cuda" not in done.stderr, "TensorFlow's own log lines among ours"
     again = edgepress("train", "--preset", preset, "--out", out, env=offline_env)
     assert again.returncode == 2
     assert "exists already" in again.stderr
