@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edgepress.runtime.hush import hushed
+
 __all__ = ["quiet"]
 
 _LOGGERS = ("", "absl", "tensorflow", "tf2onnx", "onnxruntime.quantization.matmul_nbits_quantizer")
@@ -12,12 +14,13 @@ _LOGGERS = ("", "absl", "tensorflow", "tf2onnx", "onnxruntime.quantization.matmu
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what converters report about their own work: informative lines, and warnings meant for their authors."""
+    """Silence what converters report about their own work: informative lines, warnings meant for their
+    authors, and what their native code writes to standard error."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with hushed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

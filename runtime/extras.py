@@ -3,8 +3,6 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
 
 from .errors import MissingExtraError
@@ -26,7 +24,10 @@ def require(module: str, *, extra: str) -> ModuleType:
         return present
     try:
         if extra == "toolkit" and os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") != "0":
-            with _hushed():
+            # TensorFlow's libraries begin to log before the level counts that was asked for.
+            from .hush import hushed
+
+            with hushed():
                 return importlib.import_module(module)
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -36,18 +37,3 @@ def require(module: str, *, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"{module} is not installed for {sys.executable}: run  pip install 'edgepress[{extra}]'"
         ) from None
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Drop what is written to standard error: TensorFlow's libraries begin to log before their level counts."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
