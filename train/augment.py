@@ -6,6 +6,7 @@ one file, and training never waits for them.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
 
-__all__ = ["Distortion", "distort", "make_pool"]
+__all__ = ["STRONG", "Distortion", "distort", "make_pool"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Distortion:
             raise InputError(f"distortion smoothness {self.smoothness}: a range above 0 is allowed")
 
 
+STRONG = Distortion(rotation=12.0, scale=0.13, shear=0.15, shift=2.0, elastic=34.0)
+"""Further than most handwriting goes."""
+
+
 def distort(
     images: NDArray[np.uint8], rng: np.random.Generator, distortion: Distortion = Distortion()
 ) -> NDArray[np.uint8]:
@@ -73,32 +78,32 @@ def distort(
 
 
 def make_pool(
-    images: NDArray[np.uint8], path: Path, *, copies: int, seed: int, distortion: Distortion = Distortion()
+    images: NDArray[np.uint8], path: Path, distortions: Sequence[Distortion], *, seed: int
 ) -> NDArray[np.uint8]:
-    """The images and `copies` distorted ones of each, as a memory-mapped file that is written whole or not at all.
+    """The images and distorted ones of each, as a memory-mapped file that is written whole or not at all.
 
     Args:
         images: (n, height, width[, 3]).
         path: A `.npy` file; where it is there already, it is opened.
-        copies: Distorted copies; each depends on the seed and its own number alone.
+        distortions: How far each copy is bent. It depends on that, the seed and its own number alone.
         seed: Decides every copy.
-        distortion: How far they are bent.
 
     Returns:
         Shape (1 + copies, n, height, width[, 3]), read only; the first is `images`.
     """
+    shape = (1 + len(distortions), *images.shape)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.unfinished")
-        pool = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (1 + copies, *images.shape))
+        pool = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
         pool[0] = images
-        for copy in range(1, 1 + copies):
+        for copy, distortion in enumerate(distortions, 1):
             pool[copy] = distort(images, np.random.default_rng([seed, copy]), distortion)
         pool.flush()
         os.replace(unfinished, path)
     pool = np.load(path, mmap_mode="r")
-    if pool.shape != (1 + copies, *images.shape):
-        raise InputError(f"{path} holds {pool.shape}, {(1 + copies, *images.shape)} is wanted: remove it")
+    if pool.shape != shape:
+        raise InputError(f"{path} holds {pool.shape}, {shape} is wanted: remove it")
     return pool
 
 

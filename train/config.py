@@ -51,6 +51,11 @@ class TrainConfig:
     quantize_learning_rate: float = 5e-4
     schedule: str = "cosine"
     """How the rate runs: `cosine`, `one-cycle` or `constant`."""
+    weight_decay: float = 0.0
+    """Share of each kernel, times the rate, that a step of the baseline fit takes away (Loshchilov and Hutter 2019)."""
+    choose_from: float = 0.0
+    """Part of the baseline fit after which an epoch may be the best one. Among hundreds of epochs at a high rate one is
+    right about more held-back images by luck alone, and is worse than the last."""
     label_smoothing: float = 0.0
     """Share of each target that is spread over all classes (Szegedy et al. 2016)."""
     shift: int = 1
@@ -58,6 +63,8 @@ class TrainConfig:
     copies: int = 0
     """Distorted copies (affine, elastic) of each training image, made once before a fit; they take the place of
     `shift`. 0 for none."""
+    strong_copies: int = 0
+    """Further copies, distorted more."""
     teacher: str = ""
     """Who teaches the float model: a model's name, which is fitted first, or a Keras file of the user's. Empty for
     labels alone."""
@@ -97,11 +104,21 @@ class TrainConfig:
         self._require("block", len(self.block) == 2 and all(type(b) is int and b >= 1 for b in self.block), "two sizes")
         for name in ("epochs", "teacher_epochs", "patience", "batch_size"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 1, "a whole number from 1")
-        for name in ("prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "copies", "seed", "clusters"):
+        for name in (
+            "prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "copies", "strong_copies", "seed", "clusters",
+        ):  # fmt: skip
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 0, "a whole number from 0")
         for name in ("learning_rate", "prune_learning_rate", "cluster_learning_rate", "quantize_learning_rate"):
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")
-        for name in ("dropout", "sparsity", "label_smoothing", "pixel_loss", "unit_loss"):
+        for name in (
+            "dropout",
+            "sparsity",
+            "label_smoothing",
+            "weight_decay",
+            "choose_from",
+            "pixel_loss",
+            "unit_loss",
+        ):
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")

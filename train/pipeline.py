@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.runtime import InputError
 
-from .augment import make_pool
+from .augment import STRONG, Distortion, make_pool
 from .checkpoint import Checkpoint
 from .cluster import add_clustering, strip_clustering
 from .config import TrainConfig
@@ -97,7 +97,7 @@ def train(
         return train_baseline(dataset, config, path, model=model, tensorboard=tensorboard)
     if model is None:
         model = path.with_name(f"{path.stem}-float.keras")
-        train_baseline(dataset, config, model, tensorboard=tensorboard)
+        train_baseline(dataset, config, model, keep_pool=True, tensorboard=tensorboard)
     return press_model(dataset, model, config, path, tensorboard=tensorboard)
 
 
@@ -107,6 +107,7 @@ def train_baseline(
     path: str | os.PathLike[str],
     *,
     model: str | os.PathLike[str] | None = None,
+    keep_pool: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Fit the float model and write it to `path`; where the same run has written it already, that file is kept.
@@ -116,6 +117,7 @@ def train_baseline(
         config: The model, `epochs`, `learning_rate` and what all fits share.
         path: The `.keras` file to write.
         model: A Keras file whose weights are the start, in place of a new model.
+        keep_pool: Leave the distorted copies of the images beside the file, for the fit that comes next.
         tensorboard: A folder for logs that TensorBoard shows.
     """
     make_deterministic(config.seed)
@@ -143,7 +145,7 @@ def train_baseline(
         network.set_weights(initial)
         teacher = _probabilities(predictor(expert), output_kind(expert))
     run.fit(network, "float", teacher=teacher)
-    return run.finish(network)
+    return run.finish(network, keep_pool=keep_pool)
 
 
 def adopt_baseline(
@@ -182,7 +184,7 @@ def _teacher(run: "_Run", dataset: Dataset, config: TrainConfig, path: Path) -> 
         return expert
     alone = dataclasses.replace(config, model=config.teacher, teacher="", epochs=config.teacher_epochs)
     beside = path.with_name(f"{path.stem}-teacher.keras")
-    train_baseline(dataset, alone, beside)
+    train_baseline(dataset, alone, beside, keep_pool=True)
     return open_keras(beside).model
 
 
@@ -334,7 +336,10 @@ class _Run:
         prefix = "" if name == "float" else f"{name}_"
         epochs: int = getattr(config, f"{prefix}epochs")
         rate = rate_schedule(config.schedule, getattr(config, f"{prefix}learning_rate"))
-        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle)
+        decay = 0.0
+        if name == "float":
+            settle, decay = round(config.choose_from * epochs), config.weight_decay
+        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle, decay)
         logits = (kind or output_kind(model)) == "logits"
         state = fit(
             model, source, self._validation, plan,
@@ -352,16 +357,17 @@ class _Run:
         """What the fit with that name sees."""
         config = self._config
         share = config.distill if teacher else 0.0
-        if not config.copies:
+        distortions = [Distortion()] * config.copies + [STRONG] * config.strong_copies
+        if not distortions:
             augment = (lambda images, rng: shift_images(images, rng, config.shift)) if config.shift else None
             return LabelledEpochs(
                 self.images, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share
             )
-        pool = make_pool(self.images, self._scratch("pool"), copies=config.copies, seed=config.seed)
+        pool = make_pool(self.images, self._pool_path, distortions, seed=config.seed)
         logits = teach(pool, _logits(teacher), self._scratch(f"{name}-answers")) if teacher else None
         return PoolEpochs(pool, self._targets, seed=seed, logits=logits, share=share)
 
-    def finish(self, model: Any) -> TrainResult:
+    def finish(self, model: Any, *, keep_pool: bool = False) -> TrainResult:
         """Publish the model and its history, then forget the checkpoints."""
         # The history comes first: a model that is there always has its history, and counts as finished.
         self._history.write(self._path)
@@ -369,8 +375,16 @@ class _Run:
         for name in _FITS:
             self._checkpoint(name).remove()
             self._scratch(f"{name}-answers").unlink(missing_ok=True)
-        self._scratch("pool").unlink(missing_ok=True)
+        if not keep_pool:
+            self._pool_path.unlink(missing_ok=True)
         return TrainResult(self._path, self._history)
+
+    @property
+    def _pool_path(self) -> Path:
+        """By what decides the pool: a teacher and those it teaches share one."""
+        config = self._config
+        decisive = (self._dataset.sha256, config.seed, config.validation_share, config.copies, config.strong_copies)
+        return self._path.with_name(f".pool-{hashlib.sha256(repr(decisive).encode()).hexdigest()[:12]}.npy")
 
     def _scratch(self, what: str) -> Path:
         return self._path.with_name(f".{self._path.stem}-{what}-{self._history.fingerprint[:12]}.npy")

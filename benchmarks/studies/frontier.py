@@ -102,7 +102,7 @@ class Study:
         settings = dict(self.settings["pools"][name])
         copies = settings.pop("copies")
         path = self.work / f"pool-{name}.npy"
-        return make_pool(self.images, path, copies=copies, seed=self.seed, distortion=Distortion(**settings))
+        return make_pool(self.images, path, [Distortion(**settings)] * copies, seed=self.seed)
 
     def teacher_logits(self, pool: str) -> NDArray[np.float16]:
         """What the convolutional network says about every image of a pool."""

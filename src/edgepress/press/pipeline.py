@@ -32,6 +32,7 @@ _OWN_FILES = (
     "pressed*.history.json",
     ".float-*",
     ".pressed-*",
+    ".pool-*",
 )
 """What a press leaves in its run folder besides bundle/ and search/, unfinished fits included."""
 
@@ -110,7 +111,7 @@ def press(
         adopt_baseline(dataset, config, model, models["float"])
     else:
         logger.info("press: 1/4 train the float baseline")
-        train_baseline(dataset, config, models["float"])
+        train_baseline(dataset, config, models["float"], keep_pool=not budget)
     logger.info("press: 2/4 prune, and train quantization-aware")
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:

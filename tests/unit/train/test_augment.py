@@ -8,7 +8,7 @@ import pytest
 from edgepress.data import Dataset
 from edgepress.runtime import InputError
 from edgepress.train import TrainConfig, open_keras, train, train_baseline
-from edgepress.train.augment import Distortion, distort, make_pool
+from edgepress.train.augment import STRONG, Distortion, distort, make_pool
 from edgepress.train.distill import PoolEpochs, teach
 from edgepress.train.epochs import one_hot
 
@@ -55,14 +55,15 @@ def test_a_shift_moves_by_no_more_than_it_says(images):
 
 def test_a_pool_is_made_once_and_is_the_same_again(images, tmp_path):
     path = tmp_path / "pool.npy"
-    pool = np.array(make_pool(images, path, copies=2, seed=3))
+    two = [Distortion(), STRONG]
+    pool = np.array(make_pool(images, path, two, seed=3))
     np.testing.assert_array_equal(pool[0], images)
     written = path.stat().st_mtime_ns
-    make_pool(images, path, copies=2, seed=3)
+    make_pool(images, path, two, seed=3)
     assert path.stat().st_mtime_ns == written
-    np.testing.assert_array_equal(make_pool(images, tmp_path / "again.npy", copies=2, seed=3), pool)
+    np.testing.assert_array_equal(make_pool(images, tmp_path / "again.npy", two, seed=3), pool)
     with pytest.raises(InputError, match="is wanted: remove it"):
-        make_pool(images, path, copies=5, seed=3)
+        make_pool(images, path, two * 2, seed=3)
 
 
 def test_epochs_pair_each_copy_with_what_the_teacher_said_about_it(images, tmp_path):
