@@ -94,7 +94,7 @@ def test_impossible_distortions_are_refused(wrong):
 def test_a_teacher_and_copies_make_a_run_that_leaves_nothing_behind(tmp_path, pictures):
     config = TrainConfig(
         widths=(8,), epochs=3, prune_epochs=0, quantize_epochs=1, batch_size=32,
-        copies=2, teacher="cnn", teacher_epochs=2, distill=0.8,
+        copies=2, strong_copies=1, teacher="cnn", teacher_epochs=2, distill=0.8,
     )  # fmt: skip
     result = train(pictures, config, tmp_path / "small.keras")
     assert result.validation_accuracy > 0.4

@@ -71,6 +71,17 @@ def test_other_image_sizes(shape, config, tmp_path):
     assert open_keras(result.path).model.input_shape == (None, int(np.prod(shape)))
 
 
+def test_weight_decay_and_a_late_choice(dataset, config, tmp_path):
+    config = dataclasses.replace(config, epochs=6, dropout=0.0)
+    decayed = dataclasses.replace(config, weight_decay=0.9, choose_from=0.8)
+    sizes = {}
+    for name, how in (("free", config), ("decayed", decayed)):
+        result = train_baseline(dataset, how, tmp_path / f"{name}.keras")
+        sizes[name] = sum(np.abs(w).sum() for w in open_keras(result.path).model.get_weights() if w.ndim == 2)
+    assert sizes["decayed"] < 0.95 * sizes["free"]
+    assert result.history.fits["float"]["best_epoch"] == 5
+
+
 def test_sparsity_counts_biases(pressed):
     plain = strip_quantization(open_keras(pressed.path).model)
     zeros = sum(int((v.numpy() == 0).sum()) for v in plain.trainable_variables)
