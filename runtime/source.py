@@ -23,6 +23,8 @@ class Source(NamedTuple):
     artifact: Artifact | None = None
     """What the manifest says about it; None for a lone file."""
     manifest: Manifest | None = None
+    sha256: str | None = None
+    """What the manifest says that the file's digest is."""
 
 
 def find_sources(path: str | os.PathLike[str], variant: str) -> list[Source]:
@@ -38,9 +40,11 @@ def find_sources(path: str | os.PathLike[str], variant: str) -> list[Source]:
         raise InputError(f"{path} does not exist: name a bundle folder, a .tflite, .tflite.xz or .onnx file")
     folder, name = os.path.split(path)
     manifest = Manifest.read(folder) if os.path.isfile(os.path.join(folder, MANIFEST_NAME)) else None
+    digest = manifest.digests.get(name) if manifest else None
     for artifact in manifest.artifacts if manifest else ():
-        if artifact.file == name:
-            return [Source(path, artifact.format, artifact, manifest)]
+        # A packed file unfolds to the artifact whose name it has, byte for byte.
+        if digest and artifact.file == name.removesuffix(".xz"):
+            return [Source(path, artifact.format, artifact, manifest, digest)]
     return [Source(path, _format(path))]
 
 
@@ -53,7 +57,7 @@ def _bundle_sources(folder: str, variant: str) -> list[Source]:
         raise InputError(
             f"variant {variant!r} of model {manifest.default_model!r}: {folder} has {present}; name one with variant="
         )
-    return [Source(os.path.join(folder, a.file), a.format, a, manifest) for a in found]
+    return [Source(os.path.join(folder, a.file), a.format, a, manifest, a.sha256) for a in found]
 
 
 def _format(path: str) -> str:
@@ -76,11 +80,11 @@ def read_source(source: Source) -> bytes:
             content = file.read()
     except OSError as error:
         raise InputError(f"{source.path} cannot be read: {error.strerror}") from None
-    if source.artifact is not None:
+    if source.sha256 is not None:
         digest = hashlib.sha256(content).hexdigest()
-        if digest != source.artifact.sha256:
+        if digest != source.sha256:
             raise ArtifactRefusedError(
-                f"{source.path} has SHA-256 {digest[:12]}..., its manifest says {source.artifact.sha256[:12]}...: "
+                f"{source.path} has SHA-256 {digest[:12]}..., its manifest says {source.sha256[:12]}...: "
                 "the file is damaged or was exchanged; export the bundle again"
             )
     if source.path.lower().endswith(".xz"):

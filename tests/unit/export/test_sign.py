@@ -5,6 +5,7 @@ import pytest
 
 from edgepress.export import new_key, sign
 from edgepress.export.describe import describe
+from edgepress.export.packed import pack, write_packed
 from edgepress.runtime import Artifact, ArtifactRefusedError, InputError, Manifest, Preprocessing, load
 from edgepress.runtime.files import file_sha256
 from edgepress.runtime.signature import SIGNATURE_NAME, verify_bundle
@@ -38,6 +39,19 @@ def test_a_signed_bundle_loads_where_a_signature_is_demanded(bundle, keys):
         assert len(model.predict(np.zeros((8, 8), np.uint8))) == 1
     with load(bundle / "tiny-int8.tflite", trusted_key=keys[1]) as model:
         assert model.labels[0] == "nw"
+
+
+def test_a_packed_artifact_is_part_of_its_bundle(bundle, keys):
+    packed = write_packed(bundle / "tiny-int8.tflite")
+    manifest = Manifest.read(bundle)
+    (bundle / "manifest.json").write_text(manifest._replace(files={packed.name: file_sha256(packed)}).to_json())
+    sign(bundle, keys[0])
+    with load(packed, trusted_key=keys[1]) as model:
+        assert model.labels[0] == "nw"
+        assert model.artifact == manifest.artifacts[0]
+    packed.write_bytes(pack((bundle / "tiny-int8.tflite").read_bytes()[:-4] + b"    "))
+    with pytest.raises(ArtifactRefusedError, match="damaged or was exchanged"):
+        load(packed)
 
 
 def test_without_a_signature_it_is_refused(bundle, keys):
