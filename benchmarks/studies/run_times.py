@@ -7,12 +7,27 @@ python -m edgepress.benchmarks.studies.run_times runs/mnist-quick-1 runs/mnist-d
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from edgepress.runtime import InputError
 
 from ..report import read_report
 
-__all__ = ["run_time"]
+__all__ = ["read_note", "run_time"]
+
+
+def read_note(run: Path) -> dict[str, Any]:
+    """A finished press' own record.
+
+    Raises:
+        InputError: No folder of one.
+    """
+    try:
+        note: dict[str, Any] = json.loads((run / "run.json").read_text())
+        note["seconds"], note["preset"]  # what only a finished press has
+    except (OSError, ValueError, KeyError):
+        raise InputError(f"{run}: the folder of a finished press is allowed") from None
+    return note
 
 
 def run_time(run: Path) -> str:
@@ -21,16 +36,12 @@ def run_time(run: Path) -> str:
     Raises:
         InputError: No finished press, or one that was interrupted and only timed from there on.
     """
-    try:
-        note = json.loads((run / "run.json").read_text())
-        seconds, preset = round(note["seconds"]), note["preset"]
-    except (OSError, ValueError, KeyError):
-        raise InputError(f"{run}: the folder of a finished press is allowed") from None
+    note = read_note(run)
     if note["resumed"]:
         raise InputError(f"{run} was interrupted, so that its time is not known: press into a new folder")
     report = read_report(run / "bundle" / "report" / "report.json")
-    machine = report["machine"]
-    return f"| {preset} | {note['dataset']} | {seconds} | {machine['processor']} | {report['created'][:10]} |"
+    processor, day = report["machine"]["processor"], report["created"][:10]
+    return f"| {note['preset']} | {note['dataset']} | {round(note['seconds'])} | {processor} | {day} |"
 
 
 def _main() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from edgepress.benchmarks.studies.figures import insert_figures
+from edgepress.benchmarks.studies.presses import press_row
 from edgepress.benchmarks.studies.run_times import run_time
 from edgepress.benchmarks.studies.search_figures import search_figures
 from edgepress.runtime import InputError
@@ -33,6 +34,26 @@ def test_a_press_without_a_time_of_its_own_is_refused(tmp_path, note, says):
     (tmp_path / "run.json").write_text(json.dumps({"preset": "quick"} | note))
     with pytest.raises(InputError, match=says):
         run_time(tmp_path)
+
+
+def test_a_press_is_a_row(tmp_path):
+    note = {"seconds": 61.4, "resumed": False, "preset": "quick", "dataset": "mnist", "config": {"model": "cnn"}}
+    row = {
+        "artifact": "pressed-int8.tflite", "accuracy": 0.991, "difference_points": -0.1,
+        "difference_interval_points": [-0.2, 0.05], "sparsity": 0.8, "bytes": 90_000, "xz_bytes": 30_000,
+        "latency_us": {"p50": 210.04},
+    }  # fmt: skip
+    report = {"schema": 1, "machine": {}, "baseline": {"accuracy": 0.992}, "rows": [row]}
+    (tmp_path / "bundle/report").mkdir(parents=True)
+    (tmp_path / "run.json").write_text(json.dumps(note))
+    path = tmp_path / "bundle/report/report.json"
+    path.write_text(json.dumps(report))
+    assert press_row(tmp_path) == (
+        "| cnn | quick | mnist | 99.20 | 99.10 | -0.10 [-0.20, +0.05] | 80 | 90,000 | 30,000 | 210.0 | 61 |"
+    )
+    path.write_text(json.dumps(report | {"rows": []}))
+    with pytest.raises(InputError, match="withheld"):
+        press_row(tmp_path)
 
 
 def test_a_search_is_a_table_with_its_choice(tmp_path):
