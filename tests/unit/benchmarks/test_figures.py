@@ -7,7 +7,6 @@ import pytest
 from edgepress.benchmarks.studies.figures import insert_figures
 from edgepress.benchmarks.studies.presses import press_row
 from edgepress.benchmarks.studies.run_times import run_time
-from edgepress.benchmarks.studies.search_figures import search_figures
 from edgepress.runtime import InputError
 
 
@@ -54,22 +53,3 @@ def test_a_press_is_a_row(tmp_path):
     path.write_text(json.dumps(report | {"rows": []}))
     with pytest.raises(InputError, match="withheld"):
         press_row(tmp_path)
-
-
-def test_a_search_is_a_table_with_its_choice(tmp_path):
-    small = {"file": "a.xz", "parameters": {"sparsity": 0.8}, "drop_points": 0.2, "bytes": 9_000, "latency_us": None}
-    found = {
-        "trial_seconds": [10.0, 20.0],
-        "budget": {"max_drop_points": 0.3, "max_bytes": None, "max_latency_us": None},
-        "choice": small,
-        "front": [small, small | {"file": "b.xz", "drop_points": 0.4}, small | {"file": "c.xz", "bytes": 8_000}],
-        "candidates": [small] * 4,
-    }
-    (tmp_path / "search").mkdir()
-    (tmp_path / "search/search.json").write_text(json.dumps(found))
-    (tmp_path / "run.json").write_text(json.dumps({"dataset": "mnist", "preset": "quick"}))
-    lines = search_figures(tmp_path).splitlines()
-    assert lines[0].startswith("mnist, preset quick, max_drop_points 0.3: 2 models, 4 files; a model took 15 s")
-    assert [line.split("|")[-2].strip() for line in lines[4:]] == ["chosen", "no", "yes"]
-    with pytest.raises(InputError, match="press with a budget"):
-        search_figures(tmp_path / "search")

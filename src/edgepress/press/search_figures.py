@@ -1,0 +1,98 @@
+"""What a budget search found, from the run folder of the press, as Markdown.
+
+edgepress press --max-drop 0.3 --max-bytes 16384 --max-latency-us 20 --out runs/budget
+python -m edgepress.press.search_figures runs/budget |
+    python -m edgepress.benchmarks.studies.figures docs/train.md budget -
+
+With limits of its own it says what the same models come to under those: --max-drop 0.1 --max-bytes 4000
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from edgepress.benchmarks import read_report
+from edgepress.runtime import CheckFailedError, InputError
+
+from .budget import Budget, Candidate, choose
+
+__all__ = ["search_figures", "verdict"]
+
+
+def search_figures(run: Path) -> str:
+    """The front as a table, what was chosen, and what it took.
+
+    Raises:
+        InputError: No folder of a finished search.
+    """
+    found = _read_search(run)
+    note = json.loads((run / "run.json").read_text())
+    seconds, budget = found["trial_seconds"], Budget(**found["budget"])
+    limits = ", ".join(f"{limit} {value:g}" for limit, value in found["budget"].items() if value is not None)
+    lines = [
+        f"{note['dataset']}, preset {note['preset']}, {limits}: {len(seconds)} models, {len(found['candidates'])} "
+        f"files; a model took {statistics.median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f}).",
+        "",
+        "| on the front | made with | points lost | bytes | us | within |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for data in found["front"]:
+        candidate = Candidate(**data)
+        how = ", ".join(f"{name} {value}" for name, value in candidate.parameters.items())
+        latency = "" if candidate.latency_us is None else f"{candidate.latency_us:.1f}"
+        mark = "chosen" if data == found["choice"] else "no" if budget.overdrawn(candidate) else "yes"
+        lines.append(
+            f"| {candidate.file} | {how} | {candidate.drop_points:.2f} | {candidate.bytes:,} | {latency} | {mark} |"
+        )
+    if found["choice"] is None:
+        lines += ["", verdict(run, budget)]
+    elif (file := run / "bundle" / "report" / "report.json").exists():
+        report = read_report(file)
+        name = found["choice"]["file"].removesuffix(".xz")
+        row = next(row for row in report["rows"] if row["artifact"] == name)
+        low, high = row["difference_interval_points"]
+        lines += [
+            "",
+            f"On the {report['dataset']['images']:,} test images, looked at when the choice was made: "
+            f"{100 * row['accuracy']:.2f} %, {row['difference_points']:+.2f} points from the float model "
+            f"({low:+.2f} to {high:+.2f}).",
+        ]
+    return "\n".join(lines)
+
+
+def verdict(run: Path, budget: Budget) -> str:
+    """What a press would say of the models of that search under another budget.
+
+    Raises:
+        InputError: No folder of a finished search.
+    """
+    candidates = [Candidate(**data) for data in _read_search(run)["candidates"]]
+    try:
+        return f"chosen: {choose(candidates, budget).describe()}"
+    except CheckFailedError as error:
+        return f"edgepress: {error}"
+
+
+def _read_search(run: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((run / "search" / "search.json").read_text())
+    except (OSError, ValueError):
+        raise InputError(f"{run}: the run folder of a press with a budget is allowed") from None
+    return found
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--max-drop", type=float)
+    parser.add_argument("--max-bytes", type=int)
+    parser.add_argument("--max-latency-us", type=float)
+    options = parser.parse_args()
+    limits = (options.max_drop, options.max_bytes, options.max_latency_us)
+    print(verdict(options.run, Budget(*limits)) if any(limits) else search_figures(options.run))
+
+
+if __name__ == "__main__":
+    _main()
