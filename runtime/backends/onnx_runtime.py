@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -20,6 +21,8 @@ _TYPES = {
     **{f"tensor({name})": name for name in ("float16", "int8", "int16", "int32", "int64")},
     **{f"tensor({name})": name for name in ("uint8", "uint16", "uint32", "uint64")},
 }
+_MAPS = "seq(map("
+"""The type of what ZipMap gives, with which scikit-learn's classifiers end: for each row, scores by label."""
 
 
 class OnnxSession:
@@ -44,7 +47,7 @@ class OnnxSession:
             raise InputError(f"onnxruntime cannot load the model: {' '.join(str(error).split())}") from None
         try:
             self.inputs = tuple(map(_spec, self._session.get_inputs()))
-            self.outputs = tuple(map(_spec, self._session.get_outputs()))
+            self.outputs = tuple(map(_output_spec, self._session.get_outputs()))
             self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
             """The file's metadata properties."""
         except UnicodeDecodeError:
@@ -62,20 +65,30 @@ class OnnxSession:
                 output: NDArray[Any] = run(target, {source: array})[0]
             except invalid as error:
                 raise ValueError(str(error)) from None
-            return output
+            return output if isinstance(output, np.ndarray) else _columns(output)
 
         return call
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """One array per input, of its exact type; one new array per output."""
+        """One array per input, of its exact type; one new array per output. Scores by label become a column a label."""
         try:
-            return list(self._session.run(None, dict(zip(self._names, arrays, strict=True))))
+            outputs = self._session.run(None, dict(zip(self._names, arrays, strict=True)))
         except self._failures as error:
             raise ValueError(str(error)) from None
+        return [output if isinstance(output, np.ndarray) else _columns(output) for output in outputs]
 
     def close(self) -> None:
         """Give the memory back."""
         del self._session, self.call
+
+
+def _output_spec(argument: Any) -> TensorSpec:
+    return TensorSpec(argument.name, (-1, -1), "float32") if argument.type.startswith(_MAPS) else _spec(argument)
+
+
+def _columns(rows: list[dict[Any, float]]) -> NDArray[np.float32]:
+    """Every row has the same labels, and the library sorts them."""
+    return np.array([list(row.values()) for row in rows], np.float32)
 
 
 def _spec(argument: Any) -> TensorSpec:

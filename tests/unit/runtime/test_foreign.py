@@ -102,3 +102,36 @@ def test_packed_two_bit_weights_run_in_litert_and_in_numpy(file, digits):
     for backend in ("litert", "numpy"):
         with load(Path(__file__).parents[3] / "docs" / "frontier" / file, backend=backend) as model:
             assert np.mean(model.predict(images).indices == labels) > 0.97, backend
+
+
+@pytest.mark.parametrize("outputs", [["label", "probabilities"], ["probabilities"]])
+@pytest.mark.parametrize("isolate", [False, True])
+def test_scores_by_label_are_columns(outputs, isolate, tmp_path):
+    """What scikit-learn's classifiers end with: a map for each row, whose labels ONNX Runtime sorts."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    ml = {"domain": "ai.onnx.ml"}
+    linear = helper.make_node(
+        "LinearClassifier", ["x"], ["label", "scores"], classlabels_ints=[9, 3], coefficients=[1.0, 0, 0, 1],
+        intercepts=[0.0, 0.0], post_transform="SOFTMAX", **ml,
+    )  # fmt: skip
+    named = helper.make_node("ZipMap", ["scores"], ["probabilities"], classlabels_int64s=[9, 3], **ml)
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, number))
+    kinds = {
+        "label": helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+        "probabilities": helper.make_value_info("probabilities", maps),
+    }
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])
+    graph = helper.make_graph([linear, named], "rows", [x], [kinds[name] for name in outputs])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "rows.onnx")
+    rows = np.array([[0.0, 1.0], [2.0, 0.0], [5.0, 5.0]], np.float32)
+    scores = np.exp(rows) / np.exp(rows).sum(axis=1, keepdims=True)
+    with load(tmp_path / "rows.onnx", isolate=isolate) as model:
+        found = model.run(rows)
+    if len(outputs) == 2:
+        np.testing.assert_array_equal(found["label"], [3, 9, 9])
+        found = found["probabilities"]
+    np.testing.assert_allclose(found, scores[:, ::-1], atol=1e-6)
