@@ -5,6 +5,7 @@ Analysis". A step of a small model takes less time than the distortion of its ba
 one file, and training never waits for them.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
 
 __all__ = ["STRONG", "Distortion", "distort", "make_pool"]
+
+_log = logging.getLogger("edgepress")
+_NEWS = 10
+"""Copies after which a line says how far it is: all of them take minutes."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ def make_pool(
         pool[0] = images
         for copy, distortion in enumerate(distortions, 1):
             pool[copy] = distort(images, np.random.default_rng([seed, copy]), distortion)
+            if copy % _NEWS == 0:
+                _log.info("distorted %d of %d copies", copy, len(distortions))
         pool.flush()
         os.replace(unfinished, path)
     pool = np.load(path, mmap_mode="r")

@@ -4,6 +4,7 @@ Hinton, Vinyals and Dean 2015, "Distilling the Knowledge in a Neural Network". T
 image of a pool; training then only reads.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 from .epochs import Epoch
 
 __all__ = ["PoolEpochs", "teach"]
+
+_log = logging.getLogger("edgepress")
+_NEWS = 10
+"""Copies after which a line says how far it is: all of them take minutes."""
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -30,12 +35,17 @@ def teach(pool: NDArray[np.uint8], teacher: Predict, path: Path) -> NDArray[np.f
         Shape (copies, n, classes).
     """
     if not path.exists():
-        logits = np.stack([teacher(np.asarray(copy)).astype(np.float16) for copy in pool])
+        answers = []
+        for copy in pool:
+            answers.append(teacher(np.asarray(copy)).astype(np.float16))
+            if len(answers) % _NEWS == 0:
+                _log.info("the teacher answered about %d of %d copies", len(answers), len(pool))
+        logits = np.stack(answers)
         unfinished = path.with_name(f".unfinished-{path.name}")
         np.save(unfinished, logits)
         os.replace(unfinished, path)
-    answers: NDArray[np.float16] = np.load(path)
-    return answers
+    kept: NDArray[np.float16] = np.load(path)
+    return kept
 
 
 class PoolEpochs:
