@@ -51,7 +51,7 @@ preset_option = click.option(
     default="default",
     show_default=True,
     metavar="NAME|FILE",
-    help="quick, default, frontier (hours), or a TOML file with the same keys.",
+    help="quick, default, frontier (an hour or more), or a TOML file with the same keys.",
 )
 teacher_option = click.option(
     "--teacher",
