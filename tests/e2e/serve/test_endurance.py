@@ -1,6 +1,11 @@
 """The studies behind docs/serve.md, shortened: load, endurance, malformed requests."""
 
+import pytest
+
 from edgepress.benchmarks.studies import serve_load, serve_malformed, serve_soak
+
+# What a server can do is measured first, and then asked of it: neighbours that come and go would change it in between.
+pytestmark = pytest.mark.alone
 
 
 def test_half_a_minute_at_80_percent_has_no_error_and_no_growth(served_bundle):

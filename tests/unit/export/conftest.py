@@ -35,8 +35,9 @@ def tiny(quadrants) -> Source:
     model = tf_keras.Sequential(
         [
             tf_keras.Input((64,), name="pixels"),
-            tf_keras.layers.Dense(32, activation="relu"),
-            tf_keras.layers.Dense(16, activation="relu"),
+            # Names of their own: Keras counts unnamed ones through the whole process.
+            tf_keras.layers.Dense(32, activation="relu", name="dense"),
+            tf_keras.layers.Dense(16, activation="relu", name="dense_1"),
             tf_keras.layers.Dense(CLASSES, name="logits"),
         ],
         name="quadrant_finder",
