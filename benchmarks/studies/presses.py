@@ -1,9 +1,9 @@
 """What finished presses ended with, from their run folders.
 
-for model in lenet-300-100 lenet-5 cnn; do
+for model in lenet-300-100 lenet-5; do
     edgepress press --model $model --preset quick --out runs/$model
 done
-python -m edgepress.benchmarks.studies.presses runs/lenet-300-100 runs/lenet-5 runs/cnn |
+python -m edgepress.benchmarks.studies.presses runs/lenet-300-100 runs/lenet-5 |
     python -m edgepress.benchmarks.studies.figures docs/train.md presses -
 """
 
