@@ -83,13 +83,19 @@ class Matrix:
         return dict(sorted(reasons.items()))
 
     @property
+    def untried(self) -> list[str]:
+        """Artifacts of a format that no backend here reads: nothing is known of them."""
+        return [cell.artifact for cell in self.cells if not cell.backend]
+
+    @property
     def ok(self) -> bool:
-        """Whether every artifact may be used."""
-        return not self.refused
+        """Whether something could be tried here, and all that could may be used."""
+        return set(self.refused) <= set(self.untried) < {cell.artifact for cell in self.cells}
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json` and reports."""
-        return {"ok": self.ok, "refused": self.refused, "cells": [asdict(cell) for cell in self.cells]}
+        judged = {"ok": self.ok, "refused": self.refused, "untried": self.untried}
+        return judged | {"cells": [asdict(cell) for cell in self.cells]}
 
     def to_text(self) -> str:
         """A table for people."""

@@ -19,10 +19,13 @@ def command(bundle: str, backends: tuple[str, ...], as_json: bool) -> None:
     """Run the golden vectors of BUNDLE through every artifact and every backend that is present.
 
     Delegates on and off, twice in fresh processes. Exit status 1 where an artifact gives a wrong answer, kills its
-    process, or is run by no backend.
+    process, or is refused by every backend that reads its format. Formats that no backend here reads are named.
     """
     matrix = conformance(bundle, backends=backends or None)
-    emit(matrix.to_dict(), matrix.to_text(), as_json=as_json)
+    text = matrix.to_text()
+    if matrix.untried:
+        text += f"\nnot tried, no backend here reads them: {', '.join(matrix.untried)}"
+    emit(matrix.to_dict(), text, as_json=as_json)
     if not matrix.ok:
         names = "; ".join(f"{name} ({reason})" for name, reason in matrix.refused.items())
         raise CheckFailedError(f"do not use {names}")

@@ -67,6 +67,9 @@ def test_selftest_exits_with_1_where_an_artifact_is_wrong(bundle, digits, tmp_pa
     (copy / "manifest.json").write_text(manifest.to_json())
     done = run("selftest", copy, "--backend", "numpy", "--backend", "onnxruntime")
     assert done.exit_code == 0, done.output
+    done = run("selftest", copy, "--backend", "litert")
+    assert done.exit_code == 0, done.output
+    assert "not tried, no backend here reads them: digits-" in done.stdout
     vectors.outputs["digits-int8.tflite"][0] += 1
     vectors.write(copy / "selftest.npz")
     done = run("selftest", copy, "--backend", "numpy", "--backend", "onnxruntime", "--json")

@@ -93,6 +93,13 @@ def test_a_damaged_artifact_is_refused(tested, tmp_path):
     assert "SHA-256" in matrix.refused["digits-float16.tflite"]
 
 
+def test_a_format_that_no_backend_reads_is_no_fault_but_nothing_to_publish(tested):
+    matrix = conformance(tested, files=["digits-int8.tflite", "digits-int8.onnx"], backends=["litert"])
+    assert matrix.ok
+    assert matrix.untried == list(matrix.refused) == ["digits-int8.onnx"]
+    assert not conformance(tested, files=["digits-int8.onnx"], backends=["litert"]).ok
+
+
 def test_without_vectors_it_says_so(bundle, tmp_path):
     with pytest.raises(InputError, match="no golden vectors"):
         conformance(bundle)
