@@ -1,8 +1,8 @@
 """What malformed model files do to the one who loads them.
 
-    python -m edgepress.benchmarks.studies.malformed --files 5000 --out malformed.jsonl --page docs/malformed.md \
-        tests/golden/digits-int8.tflite tests/golden/digits-float32.tflite \
-        tests/golden/digits-int8.onnx tests/golden/digits-float32.onnx
+    python -m edgepress.benchmarks.studies.malformed --files 5000 --page docs/malformed.md \
+        tests/golden/{digits-int8,digits-float32,conv,depthwise,cropped}.tflite \
+        tests/golden/{digits-int8,digits-float32}.onnx
 
 Each file is changed by a seed of its own: cut short, bits flipped, a part copied over another, a dimension made huge.
 A forked child loads it as a lone file, without `isolate`, and runs it once. What became of the child stands in one line
