@@ -20,10 +20,9 @@ def require(module: str, *, extra: str) -> ModuleType:
     Raises:
         MissingExtraError: The package is not installed here.
     """
-    if (present := sys.modules.get(module)) is not None:
-        return present
     try:
-        if extra == "toolkit" and os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") != "0":
+        quiet = extra == "toolkit" and os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") != "0"
+        if quiet and module not in sys.modules:
             # TensorFlow's libraries begin to log before the level counts that was asked for.
             from .hush import hushed
 
