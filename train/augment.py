@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
 
-__all__ = ["STRONG", "Distortion", "distort", "make_pool"]
+__all__ = ["NEWS_EVERY", "STRONG", "Distortion", "distort", "make_pool"]
 
 _log = logging.getLogger("edgepress")
-_NEWS = 10
+NEWS_EVERY = 10
 """Copies after which a line says how far it is: all of them take minutes."""
 
 
@@ -99,12 +99,12 @@ def make_pool(
     shape = (1 + len(distortions), *images.shape)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished = path.with_name(f"{path.name}.unfinished")
         pool = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
         pool[0] = images
         for copy, distortion in enumerate(distortions, 1):
             pool[copy] = distort(images, np.random.default_rng([seed, copy]), distortion)
-            if copy % _NEWS == 0:
+            if copy % NEWS_EVERY == 0:
                 _log.info("distorted %d of %d copies", copy, len(distortions))
         pool.flush()
         os.replace(unfinished, path)

@@ -111,14 +111,8 @@ class TrainConfig:
         for name in ("learning_rate", "prune_learning_rate", "cluster_learning_rate", "quantize_learning_rate"):
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")
         for name in (
-            "dropout",
-            "sparsity",
-            "label_smoothing",
-            "weight_decay",
-            "choose_from",
-            "pixel_loss",
-            "unit_loss",
-        ):
+            "dropout", "weight_decay", "choose_from", "label_smoothing", "pixel_loss", "unit_loss", "sparsity",
+        ):  # fmt: skip
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")

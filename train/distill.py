@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .augment import NEWS_EVERY
 from .epochs import Epoch
 
 __all__ = ["PoolEpochs", "teach"]
 
 _log = logging.getLogger("edgepress")
-_NEWS = 10
-"""Copies after which a line says how far it is: all of them take minutes."""
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -38,10 +37,10 @@ def teach(pool: NDArray[np.uint8], teacher: Predict, path: Path) -> NDArray[np.f
         answers = []
         for copy in pool:
             answers.append(teacher(np.asarray(copy)).astype(np.float16))
-            if len(answers) % _NEWS == 0:
+            if len(answers) % NEWS_EVERY == 0:
                 _log.info("the teacher answered about %d of %d copies", len(answers), len(pool))
         logits = np.stack(answers)
-        unfinished = path.with_name(f".unfinished-{path.name}")
+        unfinished = path.with_name(f"{path.stem}.unfinished.npy")
         np.save(unfinished, logits)
         os.replace(unfinished, path)
     kept: NDArray[np.float16] = np.load(path)

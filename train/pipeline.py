@@ -144,7 +144,10 @@ def train_baseline(
         expert = _teacher(run, dataset, config, Path(path))
         network.set_weights(initial)
         teacher = _probabilities(predictor(expert), output_kind(expert))
-    run.fit(network, "float", teacher=teacher)
+    run.fit(
+        network, "float", teacher=teacher,
+        settle=round(config.choose_from * config.epochs), weight_decay=config.weight_decay,
+    )  # fmt: skip
     return run.finish(network, keep_pool=keep_pool)
 
 
@@ -328,6 +331,7 @@ class _Run:
         kind: str | None = None,
         teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
         settle: int = 0,
+        weight_decay: float = 0.0,
     ) -> None:
         """Run the fit with that name in the config, or what is left of it."""
         config = self._config
@@ -336,10 +340,7 @@ class _Run:
         prefix = "" if name == "float" else f"{name}_"
         epochs: int = getattr(config, f"{prefix}epochs")
         rate = rate_schedule(config.schedule, getattr(config, f"{prefix}learning_rate"))
-        decay = 0.0
-        if name == "float":
-            settle, decay = round(config.choose_from * epochs), config.weight_decay
-        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle, decay)
+        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle, weight_decay)
         logits = (kind or output_kind(model)) == "logits"
         state = fit(
             model, source, self._validation, plan,
