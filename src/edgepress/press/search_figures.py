@@ -27,8 +27,7 @@ def search_figures(run: Path) -> str:
     Raises:
         InputError: No folder of a finished search.
     """
-    found = _read_search(run)
-    note = json.loads((run / "run.json").read_text())
+    found, note = _read(run, "search/search.json"), _read(run, "run.json")
     seconds, budget = found["trial_seconds"], Budget(**found["budget"])
     limits = ", ".join(f"{limit} {value:g}" for limit, value in found["budget"].items() if value is not None)
     lines = [
@@ -68,16 +67,16 @@ def verdict(run: Path, budget: Budget) -> str:
     Raises:
         InputError: No folder of a finished search.
     """
-    candidates = [Candidate(**data) for data in _read_search(run)["candidates"]]
+    candidates = [Candidate(**data) for data in _read(run, "search/search.json")["candidates"]]
     try:
         return f"chosen: {choose(candidates, budget).describe()}"
     except CheckFailedError as error:
         return f"edgepress: {error}"
 
 
-def _read_search(run: Path) -> dict[str, Any]:
+def _read(run: Path, file: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((run / "search" / "search.json").read_text())
+        found: dict[str, Any] = json.loads((run / file).read_text())
     except (OSError, ValueError):
         raise InputError(f"{run}: the run folder of a press with a budget is allowed") from None
     return found
