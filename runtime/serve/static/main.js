@@ -112,12 +112,17 @@ class Page {
       this.again = true;
       return;
     }
-    this.busy = true;
+    this.setBusy(true);
     do {
       this.again = false;
       await this.classifyNow();
     } while (this.again);
-    this.busy = false;
+    this.setBusy(false);
+  }
+
+  setBusy(busy) {
+    this.busy = busy;
+    byId("panels").setAttribute("aria-busy", String(busy));
   }
 
   async classifyNow() {

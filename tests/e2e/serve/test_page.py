@@ -48,12 +48,14 @@ class Phone:
         self.page.on("console", lambda message: self.problems.append(message.text))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.add_init_script("window.lifted = 0; addEventListener('pointerup', () => window.lifted++)")
         self.touch = self.context.new_cdp_session(self.page)
         self.page.goto(url)
         self.page.wait_for_selector(".panel")
 
     def draw(self, digit, left=0.2, width=0.6, top=0.12, height=0.76):
-        """Touch the strokes of `digit` into that part of the pad."""
+        """Touch the strokes of `digit` into that part of the pad, until the page has seen the last of them."""
+        lifted = self.page.evaluate("window.lifted")
         box = self.page.locator("#pad").bounding_box()
         for stroke in STROKES[digit]:
             points = [
@@ -64,13 +66,16 @@ class Phone:
             for point in points[1:]:
                 self.send("touchMove", [point])
             self.send("touchEnd", [])
+        self.page.wait_for_function("count => window.lifted === count", arg=lifted + len(STROKES[digit]))
 
     def send(self, kind, points):
         self.touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     def wait_for(self, text):
-        """Wait until the page has read `text`."""
-        self.page.wait_for_function("text => document.getElementById('result').textContent === text", arg=text)
+        """Wait until the page has read `text`, and no newer state of the drawing is with the models."""
+        settled = """text => document.getElementById('result').textContent === text
+            && document.getElementById('panels').ariaBusy === 'false'"""
+        self.page.wait_for_function(settled, arg=text)
 
     def texts(self, part):
         return self.page.locator(f"[data-part={part}]").all_inner_texts()
