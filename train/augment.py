@@ -5,8 +5,6 @@ Analysis". A step of a small model takes less time than the distortion of its ba
 one file, and training never waits for them.
 """
 
-import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +15,9 @@ from numpy.typing import NDArray
 from edgepress.runtime import InputError
 from edgepress.runtime.extras import require
 
-__all__ = ["NEWS_EVERY", "STRONG", "Distortion", "distort", "make_pool"]
+from .parts import make_array
 
-_log = logging.getLogger("edgepress")
-NEWS_EVERY = 10
-"""Copies after which a line says how far it is: all of them take minutes."""
+__all__ = ["STRONG", "Distortion", "distort", "make_pool"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def distort(
 def make_pool(
     images: NDArray[np.uint8], path: Path, distortions: Sequence[Distortion], *, seed: int
 ) -> NDArray[np.uint8]:
-    """The images and distorted ones of each, as a memory-mapped file that is written whole or not at all.
+    """The images and distorted ones of each, as a memory-mapped file (see `make_array`).
 
     Args:
         images: (n, height, width[, 3]).
@@ -96,19 +92,14 @@ def make_pool(
     Returns:
         Shape (1 + copies, n, height, width[, 3]), read only; the first is `images`.
     """
+
+    def copy(number: int) -> NDArray[np.uint8]:
+        if number == 0:
+            return images
+        return distort(images, np.random.default_rng([seed, number]), distortions[number - 1])
+
     shape = (1 + len(distortions), *images.shape)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.unfinished")
-        pool = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
-        pool[0] = images
-        for copy, distortion in enumerate(distortions, 1):
-            pool[copy] = distort(images, np.random.default_rng([seed, copy]), distortion)
-            if copy % NEWS_EVERY == 0:
-                _log.info("distorted %d of %d copies", copy, len(distortions))
-        pool.flush()
-        os.replace(unfinished, path)
-    pool = np.load(path, mmap_mode="r")
+    pool = make_array(path, len(distortions) + 1, copy, news="distorted copies of the images")
     if pool.shape != shape:
         raise InputError(f"{path} holds {pool.shape}, {shape} is wanted: remove it")
     return pool

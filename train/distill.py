@@ -4,26 +4,22 @@ Hinton, Vinyals and Dean 2015, "Distilling the Knowledge in a Neural Network". T
 image of a pool; training then only reads.
 """
 
-import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .augment import NEWS_EVERY
 from .epochs import Epoch
+from .parts import make_array
 
 __all__ = ["PoolEpochs", "teach"]
-
-_log = logging.getLogger("edgepress")
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def teach(pool: NDArray[np.uint8], teacher: Predict, path: Path) -> NDArray[np.float16]:
-    """The teacher's logits about each image of a pool, kept in a file that is written whole or not at all.
+    """The teacher's logits about each image of a pool, kept in a file (see `make_array`).
 
     Args:
         pool: Shape (copies, n, height, width).
@@ -33,18 +29,10 @@ def teach(pool: NDArray[np.uint8], teacher: Predict, path: Path) -> NDArray[np.f
     Returns:
         Shape (copies, n, classes).
     """
-    if not path.exists():
-        answers = []
-        for copy in pool:
-            answers.append(teacher(np.asarray(copy)).astype(np.float16))
-            if len(answers) % NEWS_EVERY == 0:
-                _log.info("the teacher answered about %d of %d copies", len(answers), len(pool))
-        logits = np.stack(answers)
-        unfinished = path.with_name(f"{path.stem}.unfinished.npy")
-        np.save(unfinished, logits)
-        os.replace(unfinished, path)
-    kept: NDArray[np.float16] = np.load(path)
-    return kept
+    answers = make_array(
+        path, len(pool), lambda copy: teacher(np.asarray(pool[copy])).astype(np.float16), news="the teacher's answers"
+    )
+    return np.array(answers)
 
 
 class PoolEpochs:
