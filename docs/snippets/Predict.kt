@@ -3,7 +3,7 @@ import android.content.Context
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.channels.FileChannel.MapMode.READ_ONLY
-import kotlin.math.roundToInt
+import kotlin.math.round
 import org.tensorflow.lite.Interpreter
 
 /** Class index of 784 grey pixels, 0 to 255, light on dark. */
@@ -15,8 +15,8 @@ fun predict(context: Context, pixels: ByteArray): Int {
         val steps = interpreter.getInputTensor(0).quantizationParams()
         val input = ByteBuffer.allocateDirect(pixels.size).order(ByteOrder.nativeOrder())
         for (pixel in pixels) {
-            val real = (pixel.toInt() and 0xff) / 255f
-            input.put(((real / steps.scale).roundToInt() + steps.zeroPoint).coerceIn(-128, 127).toByte())
+            val real = (pixel.toInt() and 0xff) * (1 / 255f)
+            input.put((round(real / steps.scale) + steps.zeroPoint).coerceIn(-128f, 127f).toInt().toByte())
         }
         val output = Array(1) { ByteArray(interpreter.getOutputTensor(0).shape()[1]) }
         interpreter.run(input.rewind(), output)

@@ -9,7 +9,7 @@ func predict(pixels: [UInt8]) throws -> Int {
     try interpreter.allocateTensors()
     let steps = try interpreter.input(at: 0).quantizationParameters!
     let integers = pixels.map { pixel -> Int8 in
-        let step = (Float(pixel) / 255 / steps.scale).rounded(.toNearestOrEven) + Float(steps.zeroPoint)
+        let step = (Float(pixel) * (1 / 255) / steps.scale).rounded(.toNearestOrEven) + Float(steps.zeroPoint)
         return Int8(max(-128, min(127, step)))
     }
     try interpreter.copy(integers.withUnsafeBytes { Data($0) }, toInputAt: 0)
