@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import logging
+import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -353,6 +354,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(POINTS), default=list(POINTS), help="points to make")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options.work.mkdir(parents=True, exist_ok=True)
     study = Study(options.work)
     for name in options.only:

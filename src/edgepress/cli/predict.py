@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from edgepress.runtime import Model, Prediction, load
+from edgepress.runtime.hush import hushed
 
 from .common import emit, json_option, reports_errors
 
@@ -38,7 +39,10 @@ def command(
 ) -> None:
     """Classify PNG and JPEG files of one object each with MODEL, a bundle or a model file."""
     settings: dict[str, Any] = {"backend": backend, "threads": threads, "isolate": isolate}
-    with load(model, variant=variant, delegate=not no_delegate, **settings) as loaded:
+    # LiteRT announces its delegate on standard error.
+    with hushed():
+        opened = load(model, variant=variant, delegate=not no_delegate, **settings)
+    with opened as loaded:
         if page:
             found = [entry for file in images for entry in _page_entries(loaded, file, unknown)]
         else:
