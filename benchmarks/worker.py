@@ -208,7 +208,8 @@ class _Server:
 
     def memory(self, order: dict[str, Any]) -> dict[str, Any]:
         """Peak and present resident memory of this process."""
-        return {"peak_bytes": _memory("VmHWM"), "steady_bytes": _memory("VmRSS")}
+        steady, peak = _memory("VmRSS"), _memory("VmHWM")
+        return {"peak_bytes": peak, "steady_bytes": steady}
 
 
 def _time(call: Any, argument: Any, count: int) -> list[int]:

@@ -97,7 +97,8 @@ def system(arch):
         include = f"--include={','.join(packages)}"
         # The release alone: its updates are another index, which a mirror may be in the middle of changing.
         source = "deb http://deb.debian.org/debian bookworm main"
-        run("mmdebstrap", "--mode=root", "--variant=extract", f"--arch={arch}", include, "bookworm", folder, source)
+        options = ["--mode=root", "--variant=extract", f"--arch={arch}", '--aptopt=Acquire::Retries "5"']
+        run("mmdebstrap", *options, include, "bookworm", folder, source)
         (folder / "proc").mkdir(exist_ok=True)
         (folder / "proc/cpuinfo").write_text(CPUINFO)
         cpus = folder / "sys/devices/system/cpu"

@@ -29,7 +29,6 @@ def distance(a, b):
     return np.abs(a.astype(np.float64) - b.astype(np.float64)).max()
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("arch", ["arm64", "armhf"])
 def test_tflite_runtime_is_bit_equal(arch, bundle, many_digits):
     files = ["digits-int8.tflite"]
@@ -39,7 +38,6 @@ def test_tflite_runtime_is_bit_equal(arch, bundle, many_digits):
     assert np.array_equal(there[files[0]], here[files[0]])
 
 
-@pytest.mark.timeout(400)
 def test_litert_on_arm64(bundle, many_digits):
     files = ["digits-int8.tflite", "digits-float32.tflite", "digits-dynamic-int8.tflite"]
     here = outputs("litert", bundle, files, many_digits)
@@ -56,7 +54,6 @@ def test_litert_on_arm64(bundle, many_digits):
     assert np.mean(there[quick[0]].argmax(axis=1) == here[quick[0]].argmax(axis=1)) >= 0.999
 
 
-@pytest.mark.timeout(400)
 def test_onnxruntime_on_arm64(bundle, many_digits):
     files = ["digits-int8.onnx", "digits-float32.onnx"]
     here = outputs("onnxruntime", bundle, files, many_digits)
@@ -66,7 +63,6 @@ def test_onnxruntime_on_arm64(bundle, many_digits):
     assert distance(there["digits-float32.onnx"], here["digits-float32.onnx"]) <= 1e-5 * max(1, largest)
 
 
-@pytest.mark.timeout(400)
 def test_onnxruntime_does_not_saturate_without_vnni(bundle, many_digits):
     if shutil.which("qemu-x86_64-static") is None:
         pytest.skip("needs Debian's package qemu-user-static")

@@ -19,6 +19,9 @@ def test_no_malformed_file_kills_its_caller(name, tmp_path):
         spec = model.artifact.inputs[0]
         x = np.ones((1, *spec.shape[1:]), spec.dtype)
         expected, backend = model.run(x), model.backend
+    # A forked child begins with what its parent holds, and that depends on the tests before.
+    itself = outcome(GOLDEN / name, expected, x, backend)
+    assert itself["outcome"] == "same"
     seen = []
     for kind in KINDS:
         for seed in range(10_000, 10_010):
@@ -26,7 +29,7 @@ def test_no_malformed_file_kills_its_caller(name, tmp_path):
             seen.append(outcome(path, expected, x, backend))
     assert {row["outcome"] for row in seen} <= {"same", "different", "refused"}
     assert any(row["outcome"] == "refused" for row in seen)
-    assert max(row["peak_mb"] for row in seen) < MEMORY_MB
+    assert max(row["peak_mb"] for row in seen) - itself["peak_mb"] < MEMORY_MB
 
 
 @pytest.mark.parametrize(("kind", "seed"), [("spliced", 234), ("oversized", 268), ("flipped", 764)])

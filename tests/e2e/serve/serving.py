@@ -60,7 +60,7 @@ class Server:
         if self.connection is None or time.monotonic() - self.used > 5:
             if self.connection is not None:
                 self.connection.close()
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.used = time.monotonic()
         try:
             self.connection.request(method, path, body, dict(headers))
@@ -78,10 +78,11 @@ class Server:
 
     def log(self):
         """The log lines, as objects."""
-        lines = self.log_file.read_text().splitlines()
+        # The last line may be half written.
+        lines = self.log_file.read_text().rpartition("\n")[0].splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
-    def wait_for_log(self, event, seconds=10):
+    def wait_for_log(self, event, seconds=60):
         """Wait until the log tells of `event`; returns that line."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -102,7 +103,7 @@ class Server:
             self.connection.close()
         self.process.send_signal(signal.SIGTERM)
         with self.process:
-            return self.process.wait(30)
+            return self.process.wait(60)
 
 
 def start_server(bundle, folder, arguments=(), limits=None, environment=()):

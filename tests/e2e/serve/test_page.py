@@ -31,7 +31,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
+        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
@@ -44,6 +44,7 @@ class Phone:
         self.url = url
         self.context = browser.new_context(**{**PHONE, **options})
         self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)
         self.problems, self.requests = [], []
         self.page.on("console", lambda message: self.problems.append(message.text))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -121,7 +122,9 @@ def test_ten_digits_drawn_by_touch_are_read_by_both_artifacts(phone, served_bund
             assert phone.texts("answer") == [digit, digit]
             seen = phone.seen()
             for model, shown in zip((exact, small), phone.texts("confidence"), strict=True):
-                assert shown == f"{model.predict(seen).probabilities.max() * 100:.1f} %"
+                assert shown.endswith(" %")
+                # Python and JavaScript round to the tenth that is shown from different numbers of digits.
+                assert float(shown[:-2]) == pytest.approx(100 * model.predict(seen).probabilities.max(), abs=0.051)
     assert all("model" in text and "network" in text for text in phone.texts("time"))
 
 

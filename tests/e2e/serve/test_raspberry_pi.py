@@ -5,7 +5,6 @@ import json
 import subprocess
 
 import numpy as np
-import pytest
 from emulation import emulator, needs_emulation
 from PIL import Image
 from serving import Server
@@ -15,7 +14,6 @@ from edgepress.runtime import load
 pytestmark = needs_emulation
 
 
-@pytest.mark.timeout(400)
 def test_the_server_answers_there_as_the_runtime_does_here(served_bundle, test_digits, tmp_path):
     images = test_digits[0][:64]
     file = io.BytesIO()

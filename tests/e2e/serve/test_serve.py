@@ -153,13 +153,15 @@ def test_ids_travel_and_refusals_say_what_to_mend(server, test_digits):
 
 
 def test_an_image_bomb_is_refused_by_what_it_claims(server):
+    server.request("POST", "/v1/predict", png(np.zeros((28, 28), np.uint8)), {"content-type": "image/png"})
     before = server.rss_bytes()
     bomb = png(np.zeros((9000, 9000), np.uint8))
     assert len(bomb) < 200_000
     answer = server.request("POST", "/v1/predict", bomb, {"content-type": "image/png"})
     assert answer.status == 422
     assert "9000 x 9000 pixels" in answer.json["error"]
-    assert server.rss_bytes() - before < 20_000_000
+    # Its pixels would take 81 MB.
+    assert server.rss_bytes() - before < 40_000_000
 
 
 def test_long_bodies_are_413_and_the_connection_lives_on(run_server, served_bundle, test_digits):
@@ -245,6 +247,10 @@ def test_the_log_is_json_without_pictures(run_server, served_bundle, test_digits
     assert set(line) == {"time", "level", "event", "id", "client", "method", "path", "status", "duration_s"}
 
 
+PATIENT = {"answer_s": 30}
+"""For tests of what is lost: no request is refused because the machine was busy for two seconds."""
+
+
 class Clients(threading.Thread):
     """Keeps asking until `done` is set; counts answers, and requests that were sent and got none."""
 
@@ -261,7 +267,7 @@ class Clients(threading.Thread):
         while not self.done.is_set():
             try:
                 if connection is None:
-                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+                    connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
                     connection.connect()
             except ConnectionRefusedError:
                 return
@@ -289,12 +295,12 @@ def start_clients(server, digits, count=8):
 
 
 def test_nothing_that_was_sent_is_lost_at_a_graceful_stop(run_server, served_bundle, test_digits):
-    server = run_server(served_bundle)
+    server = run_server(served_bundle, limits=PATIENT)
     clients = start_clients(server, test_digits[0])
     time.sleep(1)
     assert server.stop() == 0
     for client in clients:
-        client.join(10)
+        client.join(60)
     assert [client.lost for client in clients] == [[]] * len(clients)
     assert {status for client in clients for status in client.statuses} == {200}
     assert sum(client.statuses[200] for client in clients) > 50
@@ -325,22 +331,22 @@ def test_a_socket_of_systemd_survives_the_service(served_bundle, test_digits, tm
         time.sleep(0.5)
         first.send_signal(signal.SIGTERM)
         with first:
-            assert first.wait(20) == 0
+            assert first.wait(60) == 0
         second = start()
         time.sleep(0.5)
         for client in clients:
             client.done.set()
-            client.join(20)
+            client.join(60)
         second.send_signal(signal.SIGTERM)
         with second:
-            assert second.wait(20) == 0
+            assert second.wait(60) == 0
         assert [client.lost for client in clients] == [[]] * len(clients)
         assert all(set(client.statuses) == {200} for client in clients)
 
 
 def test_a_new_bundle_takes_over_and_a_bad_one_does_not(run_server, test_digits, tmp_path):
     bundle = make_bundle(tmp_path / "bundle")
-    server = run_server(bundle)
+    server = run_server(bundle, limits=PATIENT)
     clients = start_clients(server, test_digits[0])
     make_bundle(
         bundle,
@@ -356,7 +362,7 @@ def test_a_new_bundle_takes_over_and_a_bad_one_does_not(run_server, test_digits,
     for number, spoil in enumerate((spoil_manifest, spoil_model, remove_default), start=1):
         spoil(bundle)
         server.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while len([line for line in server.log() if line["event"].startswith("the new bundle is refused")]) < number:
             assert time.monotonic() < end, server.log()[-3:]
             time.sleep(0.02)
@@ -366,7 +372,7 @@ def test_a_new_bundle_takes_over_and_a_bad_one_does_not(run_server, test_digits,
         time.sleep(1.5)
     for client in clients:
         client.done.set()
-        client.join(10)
+        client.join(60)
     assert [client.lost for client in clients] == [[]] * len(clients)
     assert {status for client in clients for status in client.statuses} == {200}
     text = server.request("GET", "/metrics").body.decode()

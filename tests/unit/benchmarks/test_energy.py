@@ -59,7 +59,8 @@ def test_idling_is_told_apart(powercap):
 
     energy = measure_energy(Counter(powercap), work, sleep=sleep, idle_s=0.2)
     assert energy["per_image_uj"] == 20
-    assert abs(energy["above_idle_uj"]) < 4
+    # 0 but for what the two sleeps overshoot.
+    assert abs(energy["above_idle_uj"]) < 10
 
 
 def test_no_counter_no_figure(tmp_path):

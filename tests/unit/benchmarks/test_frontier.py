@@ -44,4 +44,4 @@ def test_each_file_answers_as_often_right_as_it_says(path, mnist):
     assert set(prediction.labels) == set("0123456789")
     # Default delegates may differ by a quantum from processor to processor: two images in 10,000 at most so far.
     right = float((prediction.indices == mnist.y_test).mean())
-    assert right == pytest.approx(record["test_accuracy"], abs=3e-4)
+    assert right == pytest.approx(record["test_accuracy"], abs=5e-4)

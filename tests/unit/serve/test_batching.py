@@ -117,11 +117,11 @@ def test_a_request_that_waited_too_long_is_refused_instead_of_inferred():
 
     async def test(queue):
         tasks = await behind_a_closed_gate(queue, predict, images(1))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1.2)
         predict.gate.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
-    answered, late = run(test, answer_s=0.05)
+    answered, late = run(test, answer_s=1.0)
     assert answered.value[0].tolist() == ["0"]
     assert late.status == 503
     assert predict.batches == [1]
@@ -207,10 +207,13 @@ def test_short_inference_waits_its_turn_where_others_wait(monkeypatch):
 
     async def test(queue):
         await queue.predict(predict, images(0))
-        tasks = [asyncio.create_task(queue.run(lambda: time.sleep(0.05))) for _ in range(2)]
+        gate = threading.Event()
+        tasks = [asyncio.create_task(queue.run(gate.wait)) for _ in range(2)]
         await asyncio.sleep(0.01)
         first = asyncio.create_task(queue.predict(predict, images(1)))
         second = asyncio.create_task(queue.predict(predict, images(2)))
+        await asyncio.sleep(0.01)
+        gate.set()
         await asyncio.gather(*tasks, first, second)
 
     run(test)

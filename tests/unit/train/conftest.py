@@ -31,3 +31,11 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="session")
 def config() -> TrainConfig:
     return TrainConfig(widths=(16, 8), epochs=6, prune_epochs=5, quantize_epochs=2, batch_size=32, patience=10)
+
+
+@pytest.fixture
+def seeded():
+    """First weights that do not depend on the tests before."""
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(0)

@@ -10,6 +10,8 @@ from edgepress.train.fit import FitPlan, Validation, fit, predictor
 from edgepress.train.lowbit import LowBit, build_lowbit_mlp, lowbit_weights
 from edgepress.train.rates import rate_schedule
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 @pytest.fixture(scope="module")
 def trained():

@@ -12,6 +12,8 @@ from edgepress.train.slim import slim
 
 layers = tf_keras.layers
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 @pytest.fixture
 def framed():
