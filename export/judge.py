@@ -19,7 +19,7 @@ def judge(
         variant: States the bounds.
         outputs: What the artifact answered.
         reference: What the model answered in float32, under the same names.
-        samples: The held-back data; with labels the model counts as a classifier.
+        samples: The held-back data; with labels the first output counts as a classifier's.
 
     Returns:
         Metrics: for a classifier accuracy, difference_points (artifact minus model) and agreement; for all sqnr_db. And
@@ -27,13 +27,17 @@ def judge(
     """
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return {}, "its outputs are not finite"
-    ratio = min(sqnr_db(reference[name], outputs[name]) for name in reference)
-    metrics = {"sqnr_db": ratio}
-    if samples.labels is None:
-        if ratio < variant.min_sqnr_db:
-            return metrics, f"SQNR {ratio:.1f} dB on {len(samples)} samples; bound {variant.min_sqnr_db:g} dB"
+    ratios = {name: sqnr_db(reference[name], outputs[name]) for name in reference}
+    metrics = {"sqnr_db": min(ratios.values())}
+    # Labels tell of the first output. The others are judged as numbers.
+    classes = next(iter(reference)) if samples.labels is not None else None
+    worst = min((name for name in ratios if name != classes), key=ratios.__getitem__, default=None)
+    if worst is not None and ratios[worst] < variant.min_sqnr_db:
+        what = f"SQNR of output {worst}" if len(ratios) > 1 else "SQNR"
+        return metrics, f"{what} {ratios[worst]:.1f} dB on {len(samples)} samples; bound {variant.min_sqnr_db:g} dB"
+    if classes is None:
         return metrics, None
-    answered, expected = (next(iter(of.values())).argmax(-1) for of in (outputs, reference))
+    answered, expected = (of[classes].argmax(-1) for of in (outputs, reference))
     right, right_before = (int((labels == samples.labels).sum()) for labels in (answered, expected))
     count = len(samples)
     metrics |= {

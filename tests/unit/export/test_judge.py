@@ -49,6 +49,17 @@ def test_without_labels_noise_decides():
     assert "SQNR" in judge(STRICT, {"y": loud}, {"y": reference}, samples)[1]
 
 
+def test_labels_tell_of_the_first_output_and_the_others_are_judged_as_numbers():
+    samples, classes, answered = classifier(wrong=10)
+    numbers = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
+    reference = {"y": classes["y"], "numbers": numbers}
+    metrics, failure = judge(STRICT, {"numbers": numbers, "y": answered["y"]}, reference, samples)
+    assert failure is None
+    assert metrics["accuracy"] == pytest.approx(0.99)
+    loud = numbers + np.float32(1)
+    assert "SQNR of output numbers" in judge(STRICT, {"y": answered["y"], "numbers": loud}, reference, samples)[1]
+
+
 def test_sqnr_is_in_decibels():
     signal = np.full(100, 10, np.float32)
     assert sqnr_db(signal, signal + 1) == pytest.approx(20.0)
