@@ -29,7 +29,7 @@ from edgepress.export.samples import Samples
 from edgepress.export.source import Source
 from edgepress.export.tflite_convert import to_tflite
 from edgepress.export.tflite_finish import finish_tflite
-from edgepress.runtime import InputError, load
+from edgepress.runtime import load
 from edgepress.runtime.embedded import Embedded
 from edgepress.runtime.files import write_file
 from edgepress.train import build_mlp, open_keras, save_keras
@@ -43,7 +43,7 @@ from edgepress.train.lowbit import LowBit, build_lowbit_mlp, lowbit_weights
 from edgepress.train.rates import rate_schedule
 from edgepress.train.structured import drop_dead_units, keep_strongest_units
 
-_SETTINGS = Path(__file__).with_suffix(".toml")
+SETTINGS = Path(__file__).with_suffix(".toml")
 _CALIBRATION_IMAGES = 500
 _CNN_WEIGHT_DECAY = 5e-5
 _log = logging.getLogger("edgepress")
@@ -85,14 +85,20 @@ POINTS = {
 class Study:
     """The stages, each made once and kept in the work folder."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, settings: dict[str, Any], dataset: Dataset) -> None:
+        """Begin, or go on with what is in the work folder.
+
+        Args:
+            work: Stages and checkpoints; made where it is missing.
+            settings: As in frontier.toml.
+            dataset: Pictures of 28 x 28 in ten classes.
+        """
         self.work = work
-        self.settings = tomllib.loads(_SETTINGS.read_text())
-        self.seed = int(self.settings["seed"])
+        self.settings = settings
+        self.seed = int(settings["seed"])
+        self.dataset = dataset
         make_deterministic(self.seed)
-        self.dataset: Dataset = load_dataset("mnist")
-        if self.dataset.name != "mnist":
-            raise InputError(f"found {self.dataset.name}: the frontier needs all of MNIST; set EDGEPRESS_DATA_DIR")
+        work.mkdir(parents=True, exist_ok=True)
         split = self.dataset.split(self.seed)
         self.images, self.labels = self.dataset.x_train[split.fit], self.dataset.y_train[split.fit]
         self.validation = Validation(self.dataset.x_train[split.validation], self.dataset.y_train[split.validation])
@@ -341,7 +347,7 @@ def write_page(out: Path) -> None:
             f"| {100 * (1 - record['validation_accuracy']):.2f} % | {record['minutes']} |"
         )
         waiting.append(record["share_waiting_for_data"])
-    text = (_SETTINGS.parent / "frontier.md.in").read_text()
+    text = (SETTINGS.parent / "frontier.md.in").read_text()
     text = text.replace("{table}", "\n".join(rows)).replace("{waiting}", f"{100 * max(waiting):.1f} %")
     write_file(out / "frontier.md", text.encode())
 
@@ -355,8 +361,10 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    options.work.mkdir(parents=True, exist_ok=True)
-    study = Study(options.work)
+    dataset = load_dataset("mnist")
+    if dataset.name != "mnist":
+        raise SystemExit(f"found {dataset.name}: the frontier needs all of MNIST; set EDGEPRESS_DATA_DIR")
+    study = Study(options.work, tomllib.loads(SETTINGS.read_text()), dataset)
     for name in options.only:
         finish_point(study, name, options.out)
     write_page(options.out)
