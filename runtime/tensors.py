@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Tensors", "by_name", "read_tensors", "write_tensors"]
+__all__ = ["Tensors", "by_name", "read_tensors", "unnamed", "write_tensors"]
 
 Tensors = NDArray[Any] | Mapping[str, NDArray[Any]]
 """What goes into a model or comes out of it, as in `Model.run`: an array, or a dictionary by name of several."""
@@ -16,6 +16,11 @@ Tensors = NDArray[Any] | Mapping[str, NDArray[Any]]
 def by_name(tensors: Tensors) -> Mapping[str, NDArray[Any]]:
     """As a dictionary; one array stands under the empty name."""
     return {"": tensors} if isinstance(tensors, np.ndarray) else tensors
+
+
+def unnamed(tensors: Mapping[str, NDArray[Any]]) -> Tensors:
+    """The inverse of `by_name`."""
+    return tensors[""] if set(tensors) == {""} else tensors
 
 
 def write_tensors(path: str | os.PathLike[str], entries: Mapping[str, Tensors], *, compress: bool = True) -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from .backends import BACKENDS, Backend
 from .batches import run_batches
 from .errors import EdgepressError, InputError, MissingExtraError
 from .manifest import Manifest
-from .tensors import Tensors, read_tensors, write_tensors
+from .tensors import Tensors, by_name, read_tensors, unnamed, write_tensors
 
 if TYPE_CHECKING:
     from .model import Model
@@ -31,6 +32,10 @@ __all__ = ["Answer", "run_trial", "trial_backends"]
 
 _TFLITE_RUNTIME_PYTHON = "EDGEPRESS_TFLITE_RUNTIME_PYTHON"
 _SECONDS = 300
+"""Without a sign of life, after which a process counts as hung: large models on slow machines take long as a whole."""
+_PORTION = 256
+"""Samples after which a process gives a sign of life."""
+_ALIVE = "alive"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,13 +122,7 @@ def _run_process(
     request = {"folder": str(folder.resolve()), "files": files, "backend": backend, "delegate": delegate}
     (work / "request.json").write_text(json.dumps(request))
     command = [*python, "-m", f"{__package__}.trial", str(work)]
-    try:
-        done = subprocess.run(
-            command, env=_environment(), capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-        end = _ending(done)
-    except subprocess.TimeoutExpired:
-        end = f"no answer in {_SECONDS} s"
+    end = _end_of(command, work / _ALIVE)
     answers: dict[str, Answer] = {}
     for index, file in enumerate(files):
         output, refusal = work / f"{index}.npz", work / f"{index}.txt"
@@ -148,11 +147,30 @@ def _environment() -> dict[str, str]:
     return dict(os.environ) if (root / "numpy").exists() else os.environ | {"PYTHONPATH": str(root)}
 
 
-def _ending(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return f"killed by {signal.Signals(-done.returncode).name}"
-    last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-    return f"exit status {done.returncode}: {last[0]}"
+def _end_of(command: Sequence[str], alive: Path) -> str:
+    """Run a process to its end, or kill it once it has not touched `alive` for too long; says how it ended."""
+    alive.touch()
+    seen, since = alive.stat().st_mtime_ns, time.monotonic()
+    with subprocess.Popen(
+        command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while True:
+                try:
+                    _, errors = process.communicate(timeout=1)
+                except subprocess.TimeoutExpired:
+                    if (now := alive.stat().st_mtime_ns) != seen:
+                        seen, since = now, time.monotonic()
+                    if time.monotonic() - since > _SECONDS:
+                        return f"no sign of life for {_SECONDS} s"
+                else:
+                    break
+        finally:
+            process.kill()
+    if process.returncode < 0:
+        return f"killed by {signal.Signals(-process.returncode).name}"
+    last = errors.strip().splitlines()[-1:] or ["no message"]
+    return f"exit status {process.returncode}: {last[0]}"
 
 
 def _main(work: Path) -> None:
@@ -166,12 +184,23 @@ def _main(work: Path) -> None:
         try:
             path = Path(request["folder"]) / file
             with load(path, backend=request["backend"], delegate=request["delegate"]) as model:
-                output = _answer(model, manifest, feed)
+                output = _answers(model, manifest, feed, work / _ALIVE)
         except EdgepressError as error:
             (work / f"{index}.txt").write_text(str(error))
         else:
             write_tensors(work / "part.npz", {"output": output}, compress=False)
             os.replace(work / "part.npz", work / f"{index}.npz")
+
+
+def _answers(model: "Model", manifest: Manifest, feed: Tensors, alive: Path) -> Tensors:
+    """What the model says about everything that it is fed, portion by portion."""
+    named = by_name(feed)
+    parts = []
+    for start in range(0, len(next(iter(named.values()))), _PORTION):
+        portion = unnamed({name: values[start : start + _PORTION] for name, values in named.items()})
+        parts.append(by_name(_answer(model, manifest, portion)))
+        alive.touch()
+    return unnamed({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _answer(model: "Model", manifest: Manifest, feed: Tensors) -> Tensors:
