@@ -2,7 +2,7 @@
 
     python benchmarks/studies/frontier.py --work runs/frontier --out docs
 
-About 50 minutes on one core that multiplies bfloat16, hours on others, 8 GB of memory and 4 GB of disk;
+About 50 minutes on one core that multiplies bfloat16, two hours on two that do not, 8 GB of memory and 4 GB of disk;
 EDGEPRESS_DATA_DIR names the folder with mnist.npz. Every stage leaves its result in the work folder, every fit a
 checkpoint after each epoch: a run that was killed goes on when it is called again. All settings are in frontier.toml
 beside this file and were chosen on held-back training images; the test set is looked at when a file is finished.
