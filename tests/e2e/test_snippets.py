@@ -57,7 +57,7 @@ def test_cpp_compiles_with_the_header_that_export_writes(tmp_path):
 
 
 @pytest.mark.skipif(
-    not NODE_MODULES.is_dir(), reason="onnxruntime-web for Node.js is absent: run scripts/setup with npm"
+    not NODE_MODULES.is_dir(), reason="onnxruntime-web for Node.js is absent: run scripts/test with npm"
 )
 def test_javascript_answers_as_the_runtime_does(tmp_path, pixels):
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
