@@ -161,7 +161,7 @@ def test_an_image_bomb_is_refused_by_what_it_claims(server):
     assert answer.status == 422
     assert "9000 x 9000 pixels" in answer.json["error"]
     # Its pixels would take 81 MB.
-    assert server.rss_bytes() - before < 40_000_000
+    assert server.rss_bytes() - before < 20_000_000
 
 
 def test_long_bodies_are_413_and_the_connection_lives_on(run_server, served_bundle, test_digits):

@@ -54,13 +54,13 @@ def test_idling_is_told_apart(powercap):
         spend(powercap, 100)
 
     def work():
-        sleep(0.2)
+        sleep(1)
         return 10
 
-    energy = measure_energy(Counter(powercap), work, sleep=sleep, idle_s=0.2)
+    energy = measure_energy(Counter(powercap), work, sleep=sleep, idle_s=1)
     assert energy["per_image_uj"] == 20
     # 0 but for what the two sleeps overshoot.
-    assert abs(energy["above_idle_uj"]) < 10
+    assert abs(energy["above_idle_uj"]) < 4
 
 
 def test_no_counter_no_figure(tmp_path):

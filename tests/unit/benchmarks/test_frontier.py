@@ -38,10 +38,11 @@ def test_each_file_has_its_bytes(path):
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_each_file_answers_as_often_right_as_it_says(path, mnist):
     record = json.loads(path.read_text())
-    with load(FOLDER / record["file"], backend="litert") as model:
+    with load(FOLDER / record["file"], backend="litert", delegate=False) as model:
         prediction = model.predict(mnist.x_test)
     assert model.artifact.file == record["file"]
     assert set(prediction.labels) == set("0123456789")
-    # Default delegates may differ by a quantum from processor to processor: two images in 10,000 at most so far.
+    # The record is of the default delegate, which may differ by a quantum from processor to processor; without it
+    # every processor answers alike, and two images in 10,000 at most otherwise than the record.
     right = float((prediction.indices == mnist.y_test).mean())
-    assert right == pytest.approx(record["test_accuracy"], abs=5e-4)
+    assert right == pytest.approx(record["test_accuracy"], abs=3e-4)
