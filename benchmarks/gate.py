@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from edgepress.runtime import InputError
 
-from .intervals import Pairs, score_difference
+from .statistics.intervals import Pairs, score_difference
 
 __all__ = ["Check", "Gate", "check_baseline", "check_gate", "read_gate", "to_junit"]
 

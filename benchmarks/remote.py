@@ -24,7 +24,7 @@ from edgepress.runtime import CheckFailedError, InputError, Manifest
 __all__ = ["benchmark_on", "pack"]
 
 _LOG = logging.getLogger("edgepress")
-_STAGES = ("runtime", "data", "benchmarks", "cli")
+_STAGES = ("base", "runtime", "data", "benchmarks", "cli")
 _PURE = ("click", "flatbuffers", "tflite")
 
 

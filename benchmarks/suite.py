@@ -12,26 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.files import file_sha256
 from edgepress.data import Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 from edgepress.runtime.backends import BACKENDS
-from edgepress.runtime.conformance import conformance
-from edgepress.runtime.files import file_sha256
-from edgepress.runtime.selftest import Vectors
+from edgepress.runtime.conformance.golden import Vectors
+from edgepress.runtime.conformance.matrix import conformance
 
-from .energy import NO_ENERGY, measure_energies
-from .examples import list_examples, picture_examples
-from .explain import explain, float_sibling
-from .intervals import Pairs
 from .machine import changes, conditions, describe_machine
-from .metrics import Answers, compare, compare_accuracy, describe, verdict
-from .report import choose_row
-from .robustness import perturb
-from .rows import Row, list_rows
-from .sizes import file_sizes, runtime_size
-from .speed import PACES, Pace, Samples, measure_speed, summarize
-from .sweeps import sweep_threads
-from .workers import Worker, WorkerError
+from .measure.energy import NO_ENERGY, measure_energies
+from .measure.rows import Row, list_rows
+from .measure.sizes import file_sizes, runtime_size
+from .measure.speed import PACES, Pace, Samples, measure_speed, summarize
+from .measure.sweeps import sweep_threads
+from .measure.workers import Worker, WorkerError
+from .report.examples import list_examples, picture_examples
+from .report.explain import explain, float_sibling
+from .report.write import choose_row
+from .statistics.intervals import Pairs
+from .statistics.metrics import Answers, compare, compare_accuracy, describe, verdict
+from .statistics.robustness import perturb
 
 __all__ = ["SCHEMA", "benchmark"]
 

@@ -1,13 +1,13 @@
 """From Keras to TFLite and ONNX: convert, quantize, verify, and write the bundle."""
 
 from .bundle import ExportResult, Withheld, export
-from .describe import describe
-from .description import Description
-from .drawing import draw
-from .layers import LayerError, compare_layers
-from .packed import pack
+from .companions.packed import pack
+from .companions.sign import new_key, sign
+from .fidelity.layers import LayerError, compare_layers
+from .inspect.describe import describe
+from .inspect.description import Description
+from .inspect.text import draw
 from .samples import Samples, read_samples
-from .sign import new_key, sign
 from .targets import TARGETS, Target, find_target
 from .variants import DEFAULT_VARIANTS, VARIANTS, Variant
 

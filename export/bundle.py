@@ -11,26 +11,26 @@ from typing import Any
 import numpy as np
 
 from edgepress import __version__
+from edgepress.base.files import file_sha256, new_folder, write_file
 from edgepress.data import Dataset
 from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
-from edgepress.runtime.conformance import Matrix
-from edgepress.runtime.embedded import Embedded
-from edgepress.runtime.files import file_sha256, new_folder, write_file
-from edgepress.runtime.manifest import MANIFEST_NAME
+from edgepress.runtime.bundle.embedded import Embedded
+from edgepress.runtime.bundle.manifest import MANIFEST_NAME
+from edgepress.runtime.conformance.matrix import Matrix
 
-from .companions import Companions
+from .companions.write import Companions
 from .convert import Converter
-from .describe import describe
 from .draw import GOLDEN_SAMPLES, Draw, PictureDraw, SampleDraw
 from .errors import ConversionError
-from .judge import judge
-from .measure import Outputs, run_artifacts
-from .mixed import LayerChoice
+from .fidelity.admit import verify
+from .fidelity.judge import judge
+from .fidelity.measure import Outputs, run_artifacts
+from .inspect.describe import describe
 from .samples import Samples
 from .source import Source, open_source
 from .targets import RuntimeFloor
+from .tflite.mixed import LayerChoice
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants
-from .verify import verify
 
 __all__ = ["ExportResult", "Withheld", "export"]
 

@@ -3,19 +3,19 @@
 import tempfile
 from pathlib import Path
 
+from edgepress.base.files import write_file
 from edgepress.runtime import EdgepressError
-from edgepress.runtime.embedded import Embedded
-from edgepress.runtime.files import write_file
+from edgepress.runtime.bundle.embedded import Embedded
 
 from .errors import ConversionError
-from .int4 import to_int4
-from .mixed import LayerChoice, to_mixed
-from .onnx_convert import onnx_metadata, to_onnx
-from .onnx_variants import from_float32
+from .onnx.convert import onnx_metadata, to_onnx
+from .onnx.quantize import from_float32
 from .samples import Samples
 from .source import Source
-from .tflite_convert import to_tflite
-from .tflite_finish import finish_tflite
+from .tflite.convert import to_tflite
+from .tflite.finish import finish_tflite
+from .tflite.int4 import to_int4
+from .tflite.mixed import LayerChoice, to_mixed
 from .variants import VARIANTS, Variant
 
 __all__ = ["Converter"]

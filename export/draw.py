@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.data.convention import contract_of
 from edgepress.runtime import InputError, Preprocessing
-from edgepress.runtime.selftest import Vectors
+from edgepress.runtime.conformance.golden import Vectors
 
 from .samples import Samples, pictures
 from .source import Source

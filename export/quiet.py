@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edgepress.runtime.hush import hushed
+from edgepress.base.hush import hushed
 
 __all__ = ["quiet"]
 

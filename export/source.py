@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgepress.base.files import file_sha256
 from edgepress.runtime import InputError
-from edgepress.runtime.files import file_sha256
 
 __all__ = ["Source", "open_source"]
 

@@ -1,8 +1,6 @@
 """Load a bundle or a model file, and predict. Needs numpy and one backend; never TensorFlow."""
 
-from .contract import Preprocessing
-from .embedded import EMBEDDED_KEY, Embedded
-from .errors import (
+from edgepress.base.errors import (
     ArtifactRefusedError,
     CheckFailedError,
     EdgepressError,
@@ -10,9 +8,12 @@ from .errors import (
     MissingExtraError,
     ModelClosedError,
 )
-from .manifest import Artifact, Manifest, TensorSpec
+
+from .bundle.embedded import EMBEDDED_KEY, Embedded
+from .bundle.manifest import Artifact, Manifest, TensorSpec
+from .bundle.quantization import Quantization
+from .contract.picture import Preprocessing
 from .model import Model, Prediction, load
-from .quantization import Quantization
 
 __all__ = [
     "EMBEDDED_KEY",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .manifest import TensorSpec
+from .bundle.manifest import TensorSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .contract import Preprocessing
-from .errors import InputError
-from .manifest import TensorSpec
+from edgepress.base.errors import InputError
+
+from .bundle.manifest import TensorSpec
+from .contract.picture import Preprocessing
 
 __all__ = ["InputEncoder", "OutputDecoder"]
 

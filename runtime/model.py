@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgepress.base.errors import ArtifactRefusedError, InputError, ModelClosedError
+
 from .backends import Session, choose_backends, open_session
-from .contract import Preprocessing
-from .embedded import EMBEDDED_KEY, Embedded, packed_labels
+from .bundle.embedded import EMBEDDED_KEY, Embedded, packed_labels
+from .bundle.manifest import Artifact
+from .bundle.source import Source, find_sources, read_source
+from .contract.picture import Preprocessing
 from .encoding import InputEncoder, OutputDecoder
-from .errors import ArtifactRefusedError, InputError, ModelClosedError
-from .manifest import Artifact
-from .source import Source, find_sources, read_source
 
 try:
     # What `queue` gives, without its 2 milliseconds.
@@ -30,7 +31,7 @@ __all__ = ["Model", "Prediction", "load"]
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .images import PictureFile
+    from .preprocess.pictures import PictureFile
 
 UNKNOWN = "unknown"
 _Array = np.ndarray
@@ -242,8 +243,8 @@ class Model:
         """
         if self.preprocessing is None:
             raise InputError(f"{self.artifact.file} does not say how pictures become its input: load it from a bundle")
-        from .images import picture_files, read_picture
-        from .preprocess import fit_picture
+        from .preprocess.fit import fit_picture
+        from .preprocess.pictures import picture_files, read_picture
 
         pictures = [fit_picture(read_picture(file), self.preprocessing) for file in picture_files(files)]
         return self.predict(np.stack(pictures) if pictures else self._no_pictures(), unknown=unknown)
@@ -265,7 +266,7 @@ class Model:
         """
         if self.preprocessing is None:
             raise InputError(f"{self.artifact.file} does not say how pictures become its input: load it from a bundle")
-        from .scan import read_page
+        from .preprocess.scan import read_page
 
         page = read_page(file, self.preprocessing)
         return self.predict(page.images, unknown=unknown), page.boxes
@@ -389,7 +390,7 @@ def load(
 
 
 def _check_signature(path: str, sources: Iterable[Source], trusted_key: str | os.PathLike[str]) -> None:
-    from .signature import verify_manifest
+    from .bundle.signature import verify_manifest
 
     if any(source.artifact is None for source in sources):
         raise ArtifactRefusedError(f"{path} is no part of a bundle, and a signature was demanded: load its bundle")
@@ -399,10 +400,10 @@ def _check_signature(path: str, sources: Iterable[Source], trusted_key: str | os
 def _vouched(source: Source, content: bytes) -> bool:
     """Whether the structural check of a lone file is enough to hand it to a native parser in this process."""
     if source.format == "onnx":
-        from .check_onnx import check_onnx
+        from .formats.check_onnx import check_onnx
 
         return check_onnx(content)
-    from .check import check_tflite
+    from .formats.check_tflite import check_tflite
 
     return check_tflite(content)[1]
 
@@ -443,7 +444,7 @@ def _embedded(session: Session, source: Source, content: bytes) -> tuple[Embedde
     if source.format == "onnx":
         text: str | bytes | None = getattr(session, "metadata", {}).get(EMBEDDED_KEY)
     else:
-        from .tflite_file import read_tflite
+        from .formats.tflite_file import read_tflite
 
         text = read_tflite(content).metadata.get(EMBEDDED_KEY)
     if text:

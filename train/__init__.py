@@ -1,11 +1,11 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
 from .config import PRESETS, TrainConfig
-from .curves import draw_curves
-from .history import History
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
 from .models import MODELS, build_mlp, build_network, output_kind
 from .pipeline import TrainResult, adopt_baseline, press_model, train, train_baseline
+from .record.curves import draw_curves
+from .record.history import History
 
 __all__ = [
     "MODELS",

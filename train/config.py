@@ -9,9 +9,9 @@ from typing import Any
 
 from edgepress.runtime import InputError
 
+from .compress.prune import PRUNINGS
+from .fitting.rates import SCHEDULES
 from .models import MODELS
-from .prune import PRUNINGS
-from .rates import SCHEDULES
 
 __all__ = ["PRESETS", "TrainConfig"]
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
 
 __all__ = ["MODELS", "build_mlp", "build_network", "output_kind"]
 

@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.runtime import InputError
 
-from .augment import STRONG, Distortion, make_pool
-from .checkpoint import Checkpoint
-from .cluster import add_clustering, strip_clustering
+from .compress.cluster import add_clustering, strip_clustering
+from .compress.fold import fold_batch_norm
+from .compress.prune import add_pruning, sparsity, strip_pruning
+from .compress.slim import slim
 from .config import TrainConfig
-from .distill import PoolEpochs, teach
-from .environment import make_deterministic
-from .epochs import EpochSource, LabelledEpochs, one_hot, shift_images
-from .fit import FitPlan, Validation, fit, predictor
-from .fold import fold_batch_norm
-from .history import History
+from .fitting.augment import STRONG, Distortion, make_pool
+from .fitting.checkpoint import Checkpoint
+from .fitting.distill import PoolEpochs, teach
+from .fitting.epochs import EpochSource, LabelledEpochs, one_hot, shift_images
+from .fitting.fit import FitPlan, Validation, fit, predictor
+from .fitting.rates import rate_schedule
 from .keras_file import open_keras, save_keras, strip_quantization
 from .models import MODELS, build_network, output_kind
-from .prune import add_pruning, sparsity, strip_pruning
 from .quantize import UnknownLayersError, add_quantization, release_clusters, rounded_kernels
-from .rates import rate_schedule
-from .slim import slim
-from .tensorboard import scalar_log
+from .record.environment import make_deterministic
+from .record.history import History
+from .record.tensorboard import scalar_log
 
 __all__ = ["TrainResult", "adopt_baseline", "press_model", "train", "train_baseline"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
 
 __all__ = ["UnknownLayersError", "add_quantization", "release_clusters", "rounded_kernels"]
 

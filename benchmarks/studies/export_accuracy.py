@@ -4,7 +4,7 @@
     edgepress export --variant float32 --variant int8 --variant mixed --variant int4 --variant dynamic-int4 \\
         --out runs/mnist-default-1/bits runs/mnist-default-1/{four,pressed}.keras
     python -m edgepress.benchmarks.studies.export_accuracy runs/mnist-default-1/bits |
-        python -m edgepress.benchmarks.studies.figures docs/export.md export-accuracy -
+        python -m edgepress.benchmarks.studies.page.figures docs/export.md export-accuracy -
 
 Targets: int8 within 0.10 points of float32, int4 that was trained for it (the model called `four`) within 0.5; every
 file at most its weights and 12 KB. Discordant pairs are the images that just one of the two files answers rightly. Exit
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import describe
 from edgepress.runtime import Artifact, Manifest
-from edgepress.runtime.trial import run_trial
+from edgepress.runtime.conformance.trial import run_trial
 
-from ..intervals import Pairs, mcnemar_exact
+from ..statistics.intervals import Pairs, mcnemar_exact
 
 __all__ = ["Row", "compare_with_float32"]
 

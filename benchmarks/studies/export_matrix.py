@@ -1,7 +1,7 @@
 """Every kind of model, every variant, every backend: what it costs in accuracy, or why it does not work.
 
     python -m edgepress.benchmarks.studies.export_matrix --model mlp=runs/mnist-default-1/pressed.keras |
-        python -m edgepress.benchmarks.studies.figures README.md export-matrix -
+        python -m edgepress.benchmarks.studies.page.figures README.md export-matrix -
 
 Trains one small model of each kind, exports every variant, runs each artifact in every backend that is here (delegates
 on and off, twice in fresh processes) on the test images, and notes the difference from the Keras model in percentage
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from edgepress.base.files import write_file
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
-from edgepress.runtime.conformance import Cell, conformance, setting_name
-from edgepress.runtime.files import write_file
-from edgepress.runtime.selftest import Vectors, reference_outputs
+from edgepress.runtime.conformance.golden import Vectors, reference_outputs
+from edgepress.runtime.conformance.matrix import Cell, conformance, setting_name
 from edgepress.train import build_network, open_keras, save_keras, strip_quantization
 
 SETTINGS = {

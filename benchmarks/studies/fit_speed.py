@@ -13,12 +13,12 @@ import time
 
 import numpy as np
 
+from edgepress.base.extras import require
 from edgepress.data import Dataset, load_dataset
-from edgepress.runtime.extras import require
 from edgepress.train import build_mlp
-from edgepress.train.environment import make_deterministic
-from edgepress.train.epochs import LabelledEpochs, one_hot
-from edgepress.train.fit import FitPlan, Validation, fit, predictor
+from edgepress.train.fitting.epochs import LabelledEpochs, one_hot
+from edgepress.train.fitting.fit import FitPlan, Validation, fit, predictor
+from edgepress.train.record.environment import make_deterministic
 
 RATE = 1e-3
 

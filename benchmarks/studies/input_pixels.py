@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from edgepress.base.extras import require
 from edgepress.data import Dataset, load_dataset
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
-from edgepress.export.tflite_convert import to_tflite
-from edgepress.runtime.extras import require
+from edgepress.export.tflite.convert import to_tflite
 from edgepress.train import open_keras
-from edgepress.train.fit import predictor
-from edgepress.train.slim import slim
+from edgepress.train.compress.slim import slim
+from edgepress.train.fitting.fit import predictor
 
 _ROUNDS = 15
 _CALLS = 2_000

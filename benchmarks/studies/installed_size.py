@@ -32,7 +32,8 @@ def measure_installed_size() -> dict[str, int]:
 
     Backends are taken without their dependencies beside numpy, with which alone they run.
     """
-    parts = [Path(str(edgepress.runtime.__file__)).parent, Path(str(edgepress.__file__)).parent / "cli"]
+    root = Path(str(edgepress.__file__)).parent
+    parts = [root / name for name in ("base", "cli", "runtime")]
     own = sum(file.stat().st_size for part in parts for file in part.rglob("*.py"))
     return {name: own + _installed(requirements) for name, requirements in _INSTALLS.items()}
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from edgepress.base.files import write_file
 from edgepress.runtime import InputError, load
-from edgepress.runtime.files import write_file
 
 __all__ = ["KINDS", "mutated", "outcome"]
 

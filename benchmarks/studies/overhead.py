@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.extras import require
 from edgepress.runtime import load
-from edgepress.runtime.extras import require
 
 __all__ = ["measure_overhead"]
 

@@ -12,8 +12,9 @@ import json
 import sys
 from typing import Any
 
-from edgepress.benchmarks import benchmark, read_report
 from edgepress.data import load_dataset
+
+from .. import benchmark, read_report
 
 _AGREE, _WIDTH, _COST = 0.90, 0.10, 0.05
 

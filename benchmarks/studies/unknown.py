@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepress.data import Dataset, load_dataset
 from edgepress.runtime import Preprocessing, load
-from edgepress.runtime.preprocess import fit_picture
+from edgepress.runtime.preprocess.fit import fit_picture
 
 __all__ = ["measure_unknown"]
 

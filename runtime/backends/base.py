@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..manifest import TensorSpec
+from ..bundle.manifest import TensorSpec
 
 __all__ = ["Session"]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..manifest import TensorSpec
+from edgepress.base.errors import InputError
+
+from ..bundle.manifest import TensorSpec
 
 __all__ = ["InterpreterSession"]
 

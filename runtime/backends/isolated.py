@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArtifactRefusedError, InputError
-from ..manifest import TensorSpec
+from edgepress.base.errors import ArtifactRefusedError, InputError
+
+from ..bundle.manifest import TensorSpec
 from .pipes import MEMORY, read_message, write_message
 
 __all__ = ["IsolatedSession"]

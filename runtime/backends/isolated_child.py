@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from edgepress.base.errors import InputError
+
 from .pipes import MEMORY, read_message, write_message
 from .registry import BACKENDS, open_session
 

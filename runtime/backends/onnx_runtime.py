@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..extras import require
-from ..manifest import TensorSpec
+from edgepress.base.errors import InputError
+from edgepress.base.extras import require
+
+from ..bundle.manifest import TensorSpec
 
 __all__ = ["OnnxSession"]
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..manifest import TensorSpec
-from ..tflite_file import Operator, Subgraph, Tensor, read_tflite
+from edgepress.base.errors import InputError
+
+from ..bundle.manifest import TensorSpec
+from ..formats.tflite_file import Operator, Subgraph, Tensor, read_tflite
 from . import kernels
 
 __all__ = ["ReferenceSession"]

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, MissingExtraError
+from edgepress.base.errors import InputError, MissingExtraError
+
 from .base import Session
 
 __all__ = ["BACKENDS", "Backend", "choose_backends", "open_session", "present_backends"]

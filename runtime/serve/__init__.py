@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable
 
-from ..extras import require
-from .options import Limits, Options
+from edgepress.base.extras import require
+
+from .work.options import Limits, Options
 
 __all__ = ["Limits", "Options", "serve"]
 
@@ -25,6 +26,6 @@ def serve(
     """
     for module in ("uvicorn", "starlette", "orjson", "python_multipart", "prometheus_client"):
         require(module, extra="serve")
-    from .server import serve
+    from .host.server import serve
 
     serve(bundle, options or Options(), started)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.benchmarks.studies.kill_export import kill_exports
+from edgepress.benchmarks.studies.kill.export import kill_exports
 from edgepress.train import save_keras
 
 ROOT = Path(__file__).parents[2]

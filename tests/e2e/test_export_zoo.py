@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from edgepress.cli import main
 from edgepress.data import Dataset
 from edgepress.export import VARIANTS, Samples, export
-from edgepress.runtime.selftest import Vectors
+from edgepress.runtime.conformance.golden import Vectors
 
 VARIANT_NAMES = ["float32", "int8"]
 

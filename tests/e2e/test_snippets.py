@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.export.micro import write_c_header
+from edgepress.export.companions.micro import write_c_header
 from edgepress.runtime import Preprocessing, load
-from edgepress.runtime.quantization import Quantization
+from edgepress.runtime.bundle.quantization import Quantization
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS, GOLDEN, STUBS = ROOT / "docs/snippets", ROOT / "tests/golden", Path(__file__).parent / "stubs"

@@ -205,7 +205,7 @@ def write_cropped() -> None:
 def write_preprocess() -> None:
     """preprocess/*.json: pictures, and the pixels that every implementation of the contract must make of them."""
     from edgepress.runtime import Preprocessing
-    from edgepress.runtime.preprocess import fit_picture
+    from edgepress.runtime.preprocess.fit import fit_picture
 
     pixels, _ = digits()
     noise = np.random.default_rng(7)

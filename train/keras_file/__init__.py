@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
 
 from ..quantize import add_quantization
 from .archive import read_model

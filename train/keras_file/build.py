@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
 
 from .graph import Graph, Node, Ref
 from .layers import MERGES, make_layer, restore_initializers

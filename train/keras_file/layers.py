@@ -7,8 +7,8 @@ training (initializers, regularizers, constraints) and refused where it changes 
 import re
 from typing import Any
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
 
 __all__ = ["LAYERS", "MERGES", "make_layer", "plain_options"]
 

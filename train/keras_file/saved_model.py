@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
 
 from .graph import Graph, parse_graph
 from .stored import StoredLayer, StoredModel, parse_json

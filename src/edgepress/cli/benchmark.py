@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from edgepress.base.files import write_file
 from edgepress.runtime import CheckFailedError, InputError
-from edgepress.runtime.files import write_file
 
 from .common import emit, json_option, out_option, reports_errors, seed_option
 
@@ -63,7 +63,7 @@ def command(
     """
     from edgepress.benchmarks import benchmark, benchmark_on, read_report, write_report
     from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
-    from edgepress.benchmarks.table import to_text
+    from edgepress.benchmarks.report.table import to_text
     from edgepress.data import load_dataset
 
     limits = None if gate is None else read_gate(gate)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edgepress.runtime.files import write_file
+from edgepress.base.files import write_file
 
 from .common import emit, json_option, out_option, reports_errors
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
 def command(reports: tuple[str, ...], out: str | None, as_json: bool) -> None:
     """Merge the REPORTS (report.json files) of several machines into one table."""
     from edgepress.benchmarks import merge_reports, read_report, write_report
-    from edgepress.benchmarks.devices import to_comparison_markdown, to_comparison_text
+    from edgepress.benchmarks.report.devices import to_comparison_markdown, to_comparison_text
 
     found = [read_report(path) for path in reports]
     merged = merge_reports(found)

@@ -58,8 +58,8 @@ def command(
     """
     from edgepress.data import load_dataset
     from edgepress.export import DEFAULT_VARIANTS, export, find_target, read_samples
-    from edgepress.runtime.serve.assets import require_assets
-    from edgepress.runtime.serve.browser import write_static_site
+    from edgepress.runtime.serve.web.assets import require_assets
+    from edgepress.runtime.serve.web.offline import write_static_site
 
     place = find_target(target) if target else None
     if place is not None and place.with_page:

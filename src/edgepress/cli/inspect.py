@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from edgepress.base.files import file_sha256
 from edgepress.runtime import CheckFailedError, InputError, Manifest
-from edgepress.runtime.files import file_sha256
 
 from .common import emit, json_option, reports_errors
 
@@ -72,7 +72,7 @@ def _object(found: Any) -> dict[str, Any]:
 def _layer_errors(folder: Path, manifest: Manifest) -> dict[str, list[Any]]:
     """Every TFLite artifact whose model is there in float32, on the inputs of the self-test."""
     from edgepress.export import compare_layers
-    from edgepress.runtime.selftest import Vectors
+    from edgepress.runtime.conformance.golden import Vectors
 
     if manifest.selftest is None:
         raise InputError(f"{folder} has no golden vectors to compare layers on: export it again")

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from edgepress.base.hush import hushed
 from edgepress.runtime import Model, Prediction, load
-from edgepress.runtime.hush import hushed
 
 from .common import emit, json_option, reports_errors
 

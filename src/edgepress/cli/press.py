@@ -53,7 +53,7 @@ def command(
 
     A press that was interrupted goes on where it was when the same command is given again.
     """
-    from edgepress.benchmarks.table import to_text
+    from edgepress.benchmarks.report.table import to_text
     from edgepress.press import Budget, press
 
     limits = (max_drop, max_bytes, max_latency_us)

@@ -3,7 +3,7 @@
 import click
 
 from edgepress.runtime import CheckFailedError
-from edgepress.runtime.conformance import conformance
+from edgepress.runtime.conformance.matrix import conformance
 
 from .common import emit, json_option, reports_errors
 

@@ -67,7 +67,7 @@ def command(
     request (SIGHUP looks at once). The log goes to standard error, one JSON object a line.
     """
     from edgepress.runtime.serve import Limits, Options, serve
-    from edgepress.runtime.serve.logs import log_as_json
+    from edgepress.runtime.serve.host.logs import log_as_json
 
     limits = Limits(body_bytes=max_body, queue=queue, batch=batch, linger_s=linger_ms / 1000, answer_s=timeout)
     options = Options(

@@ -16,7 +16,7 @@ __all__ = ["command"]
 def command(bundle: str, key: str, new_key: bool, as_json: bool) -> None:
     """Write manifest.sig into BUNDLE: an Ed25519 signature over its manifest, which states every artifact's digest."""
     from edgepress.export import sign
-    from edgepress.export.sign import new_key as make_key
+    from edgepress.export.companions.sign import new_key as make_key
 
     public = make_key(key) if new_key else None
     path = sign(bundle, key)

@@ -20,7 +20,7 @@ def command(bundle: str, key: str, as_json: bool) -> None:
     That is what export wrote: artifacts, packed files, golden vectors, C headers; a report is made later and is not
     signed. Exit status 1: one is not. Needs the install extra `sign`.
     """
-    from edgepress.runtime.signature import verify_bundle
+    from edgepress.runtime.bundle.signature import verify_bundle
 
     try:
         manifest = verify_bundle(bundle, key)

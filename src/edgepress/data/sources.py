@@ -7,14 +7,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from edgepress.base.extras import require
+from edgepress.base.files import write_file
 from edgepress.runtime import InputError
-from edgepress.runtime.extras import require
-from edgepress.runtime.files import write_file
 
-from .class_folders import read_class_folders
 from .dataset import Dataset
-from .idx import is_idx_folder, read_idx_folder
-from .npz import read_npz
+from .readers.class_folders import read_class_folders
+from .readers.idx import is_idx_folder, read_idx_folder
+from .readers.npz import read_npz
 
 __all__ = ["load_dataset"]
 

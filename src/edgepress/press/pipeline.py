@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgepress.base.files import write_file
 from edgepress.benchmarks import benchmark, write_report
 from edgepress.data import load_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
-from edgepress.runtime.files import write_file
 from edgepress.train import MODELS, PRESETS, TrainConfig, adopt_baseline, press_model, train_baseline
 
 from .budget import Budget

@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgepress.benchmarks.speed import PACES, measure_speed
+from edgepress.base.extras import require
+from edgepress.base.files import write_file
+from edgepress.benchmarks.measure.speed import PACES, measure_speed
 from edgepress.data import Dataset
 from edgepress.export import export
 from edgepress.runtime import CheckFailedError, Manifest
-from edgepress.runtime.extras import require
-from edgepress.runtime.files import write_file
 from edgepress.train import TrainConfig, open_keras, press_model, train_baseline
-from edgepress.train.fit import predictor
-from edgepress.train.slim import can_crop
+from edgepress.train.compress.slim import can_crop
+from edgepress.train.fitting.fit import predictor
 
 from .budget import Budget, Candidate, choose, pareto_front
 

@@ -2,7 +2,7 @@
 
 edgepress press --max-drop 0.3 --max-bytes 16384 --max-latency-us 20 --out runs/budget
 python -m edgepress.press.search_figures runs/budget |
-    python -m edgepress.benchmarks.studies.figures docs/train.md budget -
+    python -m edgepress.benchmarks.studies.page.figures docs/train.md budget -
 
 With limits of its own it says what the same models come to under those: --max-drop 0.1 --max-bytes 4000
 """

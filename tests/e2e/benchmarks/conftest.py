@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgepress.base.files import write_file
 from edgepress.data import Dataset, load_dataset
-from edgepress.runtime.files import write_file
 
 DAMAGED_CLASS = 8
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgepress.benchmarks.studies.frontier import POINTS, SETTINGS, Study, finish_point, write_page
+from edgepress.benchmarks.studies.frontier.study import POINTS, SETTINGS, Study, finish_point, write_page
 from edgepress.data import load_dataset
 from edgepress.runtime import load
 

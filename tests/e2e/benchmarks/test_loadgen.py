@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgepress.benchmarks import benchmark, write_report
-from edgepress.benchmarks.loadgen import LABEL, SCENARIOS, read_accuracy
+from edgepress.benchmarks.measure.loadgen import LABEL, SCENARIOS, read_accuracy
 from edgepress.runtime import load
 
 pytest.importorskip("mlperf_loadgen", reason="needs the mlperf extra (x86-64)")

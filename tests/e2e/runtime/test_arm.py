@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from emulation import emulator, needs_emulation
 
-from edgepress.runtime.trial import run_trial
+from edgepress.runtime.conformance.trial import run_trial
 
 pytestmark = needs_emulation
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.runtime.conformance import conformance
-from edgepress.runtime.selftest import write_selftest
-from edgepress.runtime.trial import run_trial
+from edgepress.runtime.conformance.golden import write_selftest
+from edgepress.runtime.conformance.matrix import conformance
+from edgepress.runtime.conformance.trial import run_trial
 
 needs_tflite_runtime = pytest.mark.skipif(
     not Path(os.environ.get("EDGEPRESS_TFLITE_RUNTIME_PYTHON", "/nowhere")).is_file(),

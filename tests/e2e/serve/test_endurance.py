@@ -2,7 +2,9 @@
 
 import pytest
 
-from edgepress.benchmarks.studies import serve_load, serve_malformed, serve_soak
+from edgepress.benchmarks.studies.server import load as serve_load
+from edgepress.benchmarks.studies.server import malformed as serve_malformed
+from edgepress.benchmarks.studies.server import soak as serve_soak
 
 # What a server can do is measured first, and then asked of it: neighbours that come and go would change it in between.
 pytestmark = pytest.mark.alone

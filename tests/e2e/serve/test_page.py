@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import load
-from edgepress.runtime.serve.assets import find_assets
-from edgepress.runtime.serve.browser import write_static_site
+from edgepress.runtime.serve.web.assets import find_assets
+from edgepress.runtime.serve.web.offline import write_static_site
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")

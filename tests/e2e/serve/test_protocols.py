@@ -12,14 +12,14 @@ import pytest
 from edgepress.runtime import load
 
 CLIENT = Path(os.environ.get("EDGEPRESS_INFERENCE_CLIENT_PYTHON", ""))
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 
 
 @pytest.mark.skipif(not CLIENT.is_file(), reason="EDGEPRESS_INFERENCE_CLIENT_PYTHON names no Python with tritonclient")
 def test_tritonclient_gets_right_answers(server, served_bundle, test_digits, tmp_path):
     images = test_digits[0][:50]
     np.save(tmp_path / "images.npy", images)
-    command = [CLIENT, HERE / "triton_client.py", f"127.0.0.1:{server.port}", tmp_path / "images.npy"]
+    command = [CLIENT, SUPPORT / "triton_client.py", f"127.0.0.1:{server.port}", tmp_path / "images.npy"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)

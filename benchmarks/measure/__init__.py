@@ -1,0 +1,1 @@
+"""Speed, memory, energy and sizes, measured in fresh processes."""

@@ -1,0 +1,195 @@
+"""The report's charts, drawn by matplotlib as SVG that takes its text colour from the page around it."""
+
+import io
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgepress.base.extras import require
+
+__all__ = ["confusion_chart", "latency_chart", "layer_chart", "pareto_chart"]
+
+# Stands for the page's text colour until the SVG is written; no chart uses it for anything else.
+_INK = "#010203"
+_ACCENT, _SECOND, _MUTED = "#3b82c4", "#d9822b", "#8a8f98"
+_WIDTH = 4.8
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "text.color": _INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def pareto_chart(rows: Sequence[dict[str, Any]]) -> str:
+    """Accuracy against download size; the line joins the rows that no other beats in both. Points carry row numbers."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        sizes = np.array([row["gzip_bytes"] / 1000 for row in rows])
+        shares = np.array([100 * row["accuracy"] for row in rows])
+        intervals = 100 * np.array([row["accuracy_interval"] for row in rows])
+        front = _front(sizes, shares)
+        axes.plot(sizes[front], shares[front], color=_ACCENT, linewidth=1.5, drawstyle="steps-post", zorder=1)
+        axes.vlines(sizes, intervals[:, 0], intervals[:, 1], color=_MUTED, linewidth=1, alpha=0.6, zorder=0)
+        colours = [_ACCENT if row["format"] == "tflite" else _SECOND for row in rows]
+        colours = [_INK if row["format"] == "keras" else c for row, c in zip(rows, colours, strict=True)]
+        axes.scatter(sizes, shares, c=colours, s=36, zorder=2)
+        span = float(np.ptp(intervals)) or 1.0
+        for number, x, y in _spread(sizes, shares, span):
+            axes.annotate(str(number), (x, y), (6, 5), textcoords="offset points")
+        _log_axis(axes)
+        axes.set_xlabel("download, KB gzipped (log scale)")
+        axes.set_ylabel("accuracy, %")
+        axes.margins(x=0.12, y=0.1)
+
+    return _svg(draw, "pareto", height=3.6)
+
+
+def _front(sizes: Any, shares: Any) -> list[int]:
+    """Indices of the rows that are more accurate than every smaller one, smallest first."""
+    front: list[int] = []
+    for i in sorted(range(len(sizes)), key=lambda i: (sizes[i], -shares[i])):
+        if not front or shares[i] > shares[front[-1]]:
+            front.append(i)
+    return front
+
+
+def _spread(sizes: Any, shares: Any, span: float) -> list[tuple[str, float, float]]:
+    """Labels of the points; those of points that lie on one another are joined into one."""
+    groups: list[tuple[list[int], float, float]] = []
+    for i in range(len(sizes)):
+        for members, x, y in groups:
+            if abs(np.log(sizes[i] / x)) < 0.06 and abs(shares[i] - y) < span / 18:
+                members.append(i + 1)
+                break
+        else:
+            groups.append(([i + 1], float(sizes[i]), float(shares[i])))
+    return [(", ".join(map(str, members)), x, y) for members, x, y in groups]
+
+
+def latency_chart(rows: Sequence[dict[str, Any]]) -> str:
+    """One image: a bar to the median, its box from the first to the third quartile, a line from p1 to p99."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        medians = [row["latency_us"]["p50"] for row in rows]
+        lowest = min(dict(map(tuple, row["latency_quantiles_us"]))[1.0] for row in rows)
+        for place, row in enumerate(rows):
+            at = dict(map(tuple, row["latency_quantiles_us"]))
+            colour = {"tflite": _ACCENT, "onnx": _SECOND}.get(row["format"], _MUTED)
+            axes.barh(place, at[50.0], height=0.34, color=colour, alpha=0.35, zorder=0)
+            axes.barh(place, at[75.0] - at[25.0], left=at[25.0], height=0.34, color=colour, zorder=1)
+            axes.hlines(place, at[1.0], at[99.0], color=_INK, linewidth=1, zorder=2)
+            axes.vlines(at[90.0], place - 0.12, place + 0.12, color=_INK, linewidth=1, zorder=2)
+            axes.text(
+                lowest * 0.62,
+                place - 0.3,
+                f"{_name(row)}: {medians[place]:,.1f} us",
+                va="bottom",
+                ha="left",
+                fontsize=10,
+            )
+        _log_axis(axes)
+        axes.set_xlim(left=lowest * 0.6)
+        axes.set_ylim(len(rows) - 0.4, -0.85)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("one image, microseconds (log scale)")
+
+    return _svg(draw, "latency", height=0.9 + 0.42 * len(rows))
+
+
+def confusion_chart(row: dict[str, Any], labels: Sequence[str]) -> str:
+    """Mistakes of one row, true class down and answer across; right answers are left blank but counted."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        counts = np.array(row["confusion"])
+        wrong = counts.copy()
+        np.fill_diagonal(wrong, 0)
+        largest = max(1, int(wrong.max()))
+        few = len(labels) <= 20
+        short = [textwrap.shorten(label, 10, placeholder="…") for label in labels]
+        for true in range(len(labels)):
+            for said in range(len(labels)):
+                share = wrong[true, said] / largest
+                if share:
+                    axes.add_patch(_square(said, true, alpha=0.15 + 0.85 * share))
+                if few and counts[true, said]:
+                    axes.text(said, true, str(counts[true, said]), ha="center", va="center", fontsize=8)
+        axes.set_xlim(-0.5, len(labels) - 0.5)
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.set_aspect("equal")
+        if few:
+            turned = 90 if max(map(len, short)) > 2 else 0
+            axes.set_xticks(range(len(labels)), short, rotation=turned)
+            axes.set_yticks(range(len(labels)), short)
+        axes.set_xlabel("answer")
+        axes.set_ylabel("true class")
+        axes.set_title(_name(row), fontsize=11)
+
+    return _svg(draw, f"confusion-{row['artifact']}-{row['backend']}", height=4.6)
+
+
+def layer_chart(layers: dict[str, Any]) -> str:
+    """Signal-to-quantization-noise ratio of each layer, and a tick where its worst channel is."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.add_subplot()
+        for place, error in enumerate(layers["errors"]):
+            axes.barh(place, error["sqnr_db"], height=0.34, color=_ACCENT, alpha=0.6)
+            worst = error["worst_channel_sqnr_db"]
+            axes.vlines(worst, place - 0.2, place + 0.2, color=_INK, linewidth=1.5)
+            name = textwrap.shorten(error["layer"], 40, placeholder="…")
+            axes.text(0, place - 0.3, f" {name}: {error['sqnr_db']:.1f} dB", va="bottom", ha="left", fontsize=10)
+        axes.set_ylim(len(layers["errors"]) - 0.4, -0.85)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("signal to quantization noise, dB (more is better)")
+
+    return _svg(draw, "layers", height=0.9 + 0.42 * len(layers["errors"]))
+
+
+def _log_axis(axes: Any) -> None:
+    """Logarithmic, with ticks at 1, 2 and 5 so that a short range has some, too; few where it is long."""
+    ticker = require("matplotlib.ticker", extra="toolkit")
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    steps = (1.0, 2.0, 5.0) if high < 100 * low else (1.0,)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=steps, numticks=8))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
+
+
+def _square(x: int, y: int, alpha: float) -> Any:
+    return require("matplotlib.patches", extra="toolkit").Rectangle(
+        (x - 0.5, y - 0.5), 1, 1, facecolor=_SECOND, alpha=alpha, linewidth=0
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['artifact']} ({row['backend']})"
+
+
+def _svg(draw: Callable[[Any], None], name: str, *, height: float) -> str:
+    """Draw on a figure of fixed width; the SVG scales with the page and carries no date."""
+    matplotlib = require("matplotlib", extra="toolkit")
+    figures = require("matplotlib.figure", extra="toolkit")
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = figures.Figure(figsize=(_WIDTH, height), layout="constrained")
+        draw(figure)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    svg = out.getvalue()
+    return svg[svg.index("<svg") :].replace(_INK, "currentColor")

@@ -1,0 +1,1 @@
+"""How small, and how accurate, a file for MNIST can be."""

@@ -1,0 +1,1 @@
+"""Killing export and press at random moments."""

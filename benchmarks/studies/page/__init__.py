@@ -1,0 +1,1 @@
+"""Writes figures into pages."""

@@ -1,0 +1,1 @@
+"""The server under load, for a long time, and fed with nonsense."""

@@ -1,0 +1,1 @@
+"""What is written beside the model files: packed copies, C headers, signatures."""

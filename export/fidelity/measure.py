@@ -1,0 +1,104 @@
+"""Run artifacts on samples, in a process of their own, through the runtime that people will use.
+
+TensorFlow's build of TFLite and the runtime's must not meet in one process: together they can die without a word.
+Also the child's program: `python -m edgepress.export.fidelity.measure FOLDER`.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.runtime import Artifact, EdgepressError, TensorSpec
+from edgepress.runtime.batches import run_batches
+
+from ..samples import Samples
+
+__all__ = ["Outputs", "run_artifacts"]
+
+Outputs = dict[str, NDArray[np.float32]]
+"""Output name to real numbers, shape (n, ...)."""
+
+
+def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples) -> dict[str, Outputs | str]:
+    """Every artifact's outputs for every sample, with default delegates off.
+
+    Args:
+        folder: Where the files are.
+        artifacts: Which of them, with their tensors.
+        samples: Real numbers; integer tensors are quantized and dequantized.
+
+    Returns:
+        File name to outputs, or to the reason why the runtime does not run it.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        exchange = Path(name)
+        np.savez(exchange / "inputs.npz", **samples.inputs)  # type: ignore[arg-type]
+        results: dict[str, Outputs | str] = {}
+        waiting = [artifact.file for artifact in artifacts]
+        while waiting:
+            (exchange / "request.json").write_text(json.dumps([str((folder / file).resolve()) for file in waiting]))
+            command = [sys.executable, "-m", __name__, name]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            answered = _collect(exchange, waiting)
+            if len(answered) < len(waiting):
+                # The files are run in turn: the first without an answer is the one that ended the process.
+                last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+                reason = f"the process that ran it ended with status {done.returncode}: {last[0]}"
+                answered[waiting[len(answered)]] = reason
+            results |= answered
+            waiting = waiting[len(answered) :]
+    return results
+
+
+def _collect(exchange: Path, files: Sequence[str]) -> dict[str, Outputs | str]:
+    answered: dict[str, Outputs | str] = {}
+    for i, file in enumerate(files):
+        outputs, failure = exchange / f"{i}.npz", exchange / f"{i}.txt"
+        if outputs.is_file():
+            with np.load(outputs) as archive:
+                answered[file] = {key: archive[key] for key in archive.files}
+            outputs.unlink()
+        elif failure.is_file():
+            answered[file] = failure.read_text()
+            failure.unlink()
+        else:
+            break
+    return answered
+
+
+def _child(exchange: Path) -> None:
+    with np.load(exchange / "inputs.npz") as archive:
+        inputs = {key: archive[key] for key in archive.files}
+    for i, file in enumerate(json.loads((exchange / "request.json").read_text())):
+        # Written under another name first: a crash in the middle leaves no file that looks whole.
+        part = exchange / f"{i}.part.npz"
+        try:
+            outputs = _run(file, inputs)
+        except EdgepressError as error:
+            (exchange / f"{i}.txt").write_text(str(error))
+            continue
+        np.savez(part, **outputs)  # type: ignore[arg-type]
+        part.rename(exchange / f"{i}.npz")
+
+
+def _run(file: str, inputs: dict[str, NDArray[Any]]) -> Outputs:
+    from edgepress.runtime import load
+
+    with load(file, delegate=False) as model:
+        given = run_batches(model, inputs)
+        return {spec.name: _to_real(spec, given[spec.name]) for spec in model.artifact.outputs}
+
+
+def _to_real(spec: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+    return spec.quantization.dequantize(values) if spec.quantization else values.astype(np.float32)
+
+
+if __name__ == "__main__":
+    _child(Path(sys.argv[1]))

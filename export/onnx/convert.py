@@ -1,0 +1,109 @@
+"""TFLite to ONNX, through tf2onnx: one road for float and integer models.
+
+The int8 model is made from the int8 `.tflite`, so that both formats hold the same weights, scales and zero points
+and answer alike. tf2onnx writes it as QDQ (quantize and dequantize pairs around float operators), which every execution
+provider can fuse in its own way.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edgepress.base.extras import require
+from edgepress.runtime.bundle.embedded import EMBEDDED_KEY, Embedded
+from edgepress.runtime.formats.tflite_file import TfliteFile, read_tflite
+
+from ..quiet import quiet
+from .graph import Graph
+
+__all__ = ["onnx_metadata", "to_onnx"]
+
+_OPSET = 17
+"""Of ONNX 1.12 (2022): old enough for every ONNX Runtime in use, new enough for per-channel dequantization."""
+
+
+def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
+    """Convert a float32 or int8 `.tflite` file to ONNX with float inputs and outputs.
+
+    Args:
+        tflite: The file; int8 ones have integer inputs and outputs.
+        metadata: Metadata properties of the new file.
+    """
+    with quiet():
+        model, _ = require("tf2onnx.convert", extra="toolkit").from_tflite(str(tflite), opset=_OPSET)
+    graph = Graph(model)
+    file = read_tflite(tflite.read_bytes())
+    _use_unsigned_integers(graph)
+    _float_boundary(graph, file)
+    _clip_after_quantizing(graph)
+    return graph.finish(_interface_names(file), metadata)
+
+
+def onnx_metadata(embedded: Embedded) -> dict[str, str]:
+    """The properties that let a lone file be used: for edgepress everything, for others the labels as a JSON list."""
+    return {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.labels)}
+
+
+def _interface_names(file: TfliteFile) -> dict[str, str]:
+    """Tensor names at the boundary to the names that callers know, from the file's signature."""
+    names = {}
+    for signature in file.signatures[:1]:
+        for public, index in (signature.inputs | signature.outputs).items():
+            names[file.subgraphs[signature.subgraph].tensors[index].name] = public
+    return names
+
+
+def _use_unsigned_integers(graph: Graph) -> None:
+    """Shift int8 to uint8, values and zero points alike: the same real numbers.
+
+    x86 without VNNI multiplies unsigned by signed bytes with 16-bit saturation; ONNX Runtime takes its exact kernel
+    only where both sides are unsigned.
+    """
+    for name, values in graph.constants().items():
+        if values.dtype == np.int8:
+            graph.set_constant(name, (values.astype(np.int16) + 128).astype(np.uint8))
+    for value in (*graph.proto.graph.input, *graph.proto.graph.output, *graph.proto.graph.value_info):
+        tensor = value.type.tensor_type
+        if tensor.elem_type == graph.onnx.TensorProto.INT8:
+            tensor.elem_type = graph.onnx.TensorProto.UINT8
+
+
+def _float_boundary(graph: Graph, file: TfliteFile) -> None:
+    """Quantize and dequantize inside the file, as the `.tflite` says: QDQ models take and give real numbers."""
+    tensors = {tensor.name: tensor for tensor in file.main.tensors}
+    for value in (*graph.proto.graph.input, *graph.proto.graph.output):
+        if value.type.tensor_type.elem_type != graph.onnx.TensorProto.UINT8:
+            continue
+        tensor, inner = tensors[value.name], value.name + "_quantized"
+        scale, zero_point = value.name + "_scale", value.name + "_zero_point"
+        graph.set_constant(scale, tensor.scales[0])
+        graph.set_constant(zero_point, np.uint8(tensor.zero_points[0] + 128))
+        if value.name in {each.name for each in graph.proto.graph.input}:
+            graph.replace_input(value.name, inner)
+            graph.add("QuantizeLinear", [value.name, scale, zero_point], [inner])
+        else:
+            graph.replace_output(value.name, inner)
+            graph.add("DequantizeLinear", [inner, scale, zero_point], [value.name])
+        value.type.tensor_type.elem_type = graph.onnx.TensorProto.FLOAT
+
+
+def _clip_after_quantizing(graph: Graph) -> None:
+    """Move a Relu behind the quantizer that follows it, as a clip of integers: the same numbers.
+
+    ONNX Runtime drops the Relu itself where the zero point is the lowest integer; elsewhere the Relu would keep it
+    from computing the layer in integers.
+    """
+    constants = graph.constants()
+    for relu in [node for node in graph.nodes if node.op_type == "Relu"]:
+        readers = graph.readers(relu.output[0])
+        if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
+            continue
+        (quantize,) = readers
+        zero_point = constants[quantize.input[2]]
+        graph.remove(relu)
+        quantize.input[0] = relu.input[0]
+        if zero_point > np.iinfo(zero_point.dtype).min:
+            clipped = quantize.output[0]
+            quantize.output[0] = clipped + "_unclipped"
+            graph.add("Clip", [quantize.output[0], quantize.input[2]], [clipped])

@@ -1,0 +1,97 @@
+"""Smaller ONNX models from the float32 one, by ONNX Runtime's own tools."""
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgepress.base.extras import require
+
+from ..quiet import quiet
+from ..samples import Samples
+from .graph import Graph
+
+__all__ = ["from_float32"]
+
+
+_BLOCK = 128
+"""Weights that share one scale in 4-bit models."""
+_INT8_COMPUTE = 4
+"""ONNX Runtime's `accuracy_level` at which 4-bit products are computed in int8."""
+
+
+def from_float32(float32: bytes, variant: str, calibration: Samples, metadata: dict[str, str]) -> bytes:
+    """Make another variant from the float32 ONNX file.
+
+    Args:
+        float32: The file.
+        variant: `float16`, `dynamic-int8`, `dynamic-int4` or `int8-percentile`.
+        calibration: Samples for the ranges of activations.
+        metadata: Metadata properties of the new file.
+    """
+    model = require("onnx", extra="toolkit").load_from_string(float32)
+    with quiet():
+        if variant == "int8-percentile":
+            made = _int8_percentile(model, calibration)
+        else:
+            made = {"float16": _float16, "dynamic-int8": _dynamic_int8, "dynamic-int4": _dynamic_int4}[variant](model)
+    return Graph(made).finish({}, metadata)
+
+
+def _float16(model: Any) -> Any:
+    tools = require("onnxruntime.transformers.float16", extra="toolkit")
+    return tools.convert_float_to_float16(model, keep_io_types=True)
+
+
+def _dynamic_int8(model: Any) -> Any:
+    quantization = require("onnxruntime.quantization", extra="toolkit")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        # Unsigned weights: x86 without VNNI saturates where signed ones meet unsigned activations.
+        unsigned = quantization.QuantType.QUInt8
+        quantization.quantize_dynamic(model, path, weight_type=unsigned, per_channel=True)
+        return require("onnx", extra="toolkit").load(path)
+
+
+def _int8_percentile(model: Any, calibration: Samples) -> Any:
+    quantization = require("onnxruntime.quantization", extra="toolkit")
+    # Unsigned on both sides: as above, and then QDQ is exact there too.
+    unsigned = quantization.QuantType.QUInt8
+    prepare = require("onnxruntime.quantization.shape_inference", extra="toolkit").quant_pre_process
+    # Both talk on standard output, where results of ours may go.
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        path, fused = Path(folder, "model.onnx"), Path(folder, "fused.onnx")
+        # A product and its bias as one operator, or the sum between them is rounded too.
+        prepare(model, fused)
+        quantization.quantize_static(
+            fused,
+            path,
+            _Feed(calibration.inputs),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=unsigned,
+            weight_type=unsigned,
+            calibrate_method=quantization.CalibrationMethod.Percentile,
+        )
+        return require("onnx", extra="toolkit").load(path)
+
+
+class _Feed:
+    """Samples one by one, as ONNX Runtime's `CalibrationDataReader` gives them."""
+
+    def __init__(self, inputs: dict[str, NDArray[Any]]) -> None:
+        count = len(next(iter(inputs.values())))
+        self._samples = iter({name: values[i : i + 1] for name, values in inputs.items()} for i in range(count))
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._samples, None)
+
+
+def _dynamic_int4(model: Any) -> Any:
+    tools = require("onnxruntime.quantization.matmul_nbits_quantizer", extra="toolkit")
+    config = tools.DefaultWeightOnlyQuantConfig(block_size=_BLOCK, is_symmetric=True, accuracy_level=_INT8_COMPUTE)
+    quantizer = tools.MatMulNBitsQuantizer(model, algo_config=config)
+    quantizer.process()
+    return quantizer.model.model

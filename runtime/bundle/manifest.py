@@ -1,0 +1,181 @@
+"""The bundle's manifest: what is in the folder, and what it promises.
+
+`manifest.json` is read into named tuples, which a process makes quicker than dataclasses, and written from them;
+`manifest.schema.json` beside this module is the
+published schema. A reader accepts every older schema that it knows and refuses a newer one by name.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from edgepress.base.errors import InputError
+
+from ..contract.picture import Preprocessing
+from .quantization import Quantization
+
+__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec"]
+
+MANIFEST_NAME = "manifest.json"
+SCHEMA = 1
+_OUTPUTS = ("logits", "probabilities", "raw")
+
+
+class TensorSpec(NamedTuple):
+    """One input or output of an artifact."""
+
+    name: str
+    shape: tuple[int, ...]
+    """-1 stands for the free batch dimension."""
+    dtype: str
+    """NumPy name: float32, int8, ..."""
+    scale: float | None = None
+    zero_point: int | None = None
+
+    @property
+    def quantization(self) -> Quantization | None:
+        """How the tensor's integers stand for real numbers; None for a float tensor."""
+        if self.scale is None or self.zero_point is None:
+            return None
+        return Quantization(self.scale, self.zero_point, self.dtype)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TensorSpec":
+        """The inverse of `to_dict`, after JSON made the tuple a list."""
+        return cls(**{**data, "shape": tuple(data["shape"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the manifest holds it."""
+        return self._asdict()
+
+
+class Artifact(NamedTuple):
+    """One model file of the bundle."""
+
+    file: str
+    """Name inside the bundle folder: `<model>-<variant>.<tflite|onnx>`."""
+    model: str
+    """Which model it was made from, such as `float` or `pressed`."""
+    format: str
+    """`tflite` or `onnx`."""
+    variant: str
+    """float32, float16, dynamic-int8, int8, int16x8, dynamic-int4, int4, ..."""
+    sha256: str
+    bytes: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    weights: Mapping[str, float] = {}
+    """Share of the weights stored as each type; sums to 1."""
+    sparsity: float = 0.0
+    """Share of the weights that are exactly zero."""
+    operators: Mapping[str, int] = {}
+    """Highest version of each operator in the file."""
+    oldest_runtime: Mapping[str, str] = {}
+    """Oldest release of each runtime that loads the file, such as {"tflite-runtime": "2.3"}."""
+    metrics: Mapping[str, float] = {}
+    """What export measured on held-back data, such as accuracy and difference_points."""
+    tolerance: Mapping[str, float] = {}
+    """Largest difference from the self-test's outputs that counts as conforming, in quanta for integer outputs and
+    absolute for float ones, per backend and delegate setting: {"litert": 0, "litert+delegate": 1, ...}; for each of
+    several outputs under its name: {"litert/kind": 0, ...}."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Artifact":
+        """The inverse of `to_dict`."""
+        tensors = {key: tuple(map(TensorSpec.from_dict, data[key])) for key in ("inputs", "outputs")}
+        return cls(**{**data, **tensors})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the manifest holds it."""
+        tensors = {key: [spec.to_dict() for spec in getattr(self, key)] for key in ("inputs", "outputs")}
+        return self._asdict() | tensors
+
+
+class Manifest(NamedTuple):
+    """Everything a reader needs besides the model files themselves."""
+
+    name: str
+    labels: tuple[str, ...]
+    """Class names, in the order of the model's outputs."""
+    preprocessing: Preprocessing
+    output: str
+    """What the model's output means: `logits`, `probabilities`, or `raw` where it is no classifier."""
+    artifacts: tuple[Artifact, ...]
+    default_model: str
+    """Which model's artifacts `load(bundle)` takes."""
+    unknown_threshold: float | None = None
+    """Below this highest probability an input counts as unknown, where the caller asks for it."""
+    source: Mapping[str, Any] = {}
+    """Models, data set and seed with their digests."""
+    tools: Mapping[str, str] = {}
+    """Versions of the packages that made the bundle."""
+    selftest: str | None = None
+    """Name of the file with the golden vectors."""
+    files: Mapping[str, str] = {}
+    """SHA-256 of every other file that export wrote, by its name: golden vectors, packed artifacts, C headers, ..."""
+    schema: int = SCHEMA
+
+    def artifact(self, file: str) -> Artifact:
+        """The artifact with that file name."""
+        for artifact in self.artifacts:
+            if artifact.file == file:
+                return artifact
+        raise InputError(f"no artifact {file!r}: the bundle has {', '.join(a.file for a in self.artifacts)}")
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file that the manifest answers for, by its name."""
+        return {artifact.file: artifact.sha256 for artifact in self.artifacts} | dict(self.files)
+
+    def to_json(self) -> str:
+        """As it stands in `manifest.json`: sorted keys, so that equal manifests are equal files."""
+        self._check()
+        data = self._asdict() | {
+            "preprocessing": self.preprocessing.to_dict(),
+            "artifacts": [artifact.to_dict() for artifact in self.artifacts],
+        }
+        return json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Manifest":
+        """Parse and check.
+
+        Raises:
+            InputError: Not JSON, not a manifest, or written by a newer edgepress.
+        """
+        try:
+            data = json.loads(text)
+            schema = data["schema"]
+            if not isinstance(schema, int) or schema > SCHEMA:
+                raise InputError(f"manifest schema {schema!r}: this edgepress reads up to {SCHEMA}; update edgepress")
+            fields = {
+                **data,
+                "labels": tuple(data["labels"]),
+                "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
+                "artifacts": tuple(map(Artifact.from_dict, data["artifacts"])),
+            }
+            manifest = cls(**fields)
+            manifest._check()
+            return manifest
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(f"not an edgepress manifest ({error!r}): export the bundle again") from None
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> "Manifest":
+        """Read the manifest of a bundle folder."""
+        try:
+            with open(os.path.join(folder, MANIFEST_NAME), "rb") as file:
+                return cls.from_json(file.read())
+        except FileNotFoundError:
+            raise InputError(
+                f"{folder} holds no {MANIFEST_NAME}: name a bundle that `edgepress export` wrote"
+            ) from None
+
+    def _check(self) -> None:
+        if self.output not in _OUTPUTS:
+            raise InputError(f"manifest output {self.output!r}: allowed are {', '.join(_OUTPUTS)}")
+        for name in self.digests:
+            # A name with a path in it could reach outside the bundle.
+            if not name or os.path.basename(name) != name:
+                raise InputError(f"manifest names the file {name!r}: a plain file name is allowed")

@@ -1,0 +1,1 @@
+"""Golden vectors, and whether every backend gives the answers that they hold."""

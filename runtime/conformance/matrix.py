@@ -1,0 +1,269 @@
+"""Does every artifact give the right answer in every backend that is here? The conformance matrix."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.base.errors import InputError
+
+from ..backends import Backend
+from ..bundle.manifest import Artifact, Manifest
+from .golden import Vectors
+from .tensors import by_name
+from .trial import Answer, run_trial, trial_backends
+
+__all__ = ["Cell", "Matrix", "conformance", "default_tolerance", "setting_name"]
+
+_AGREEMENT = 0.98
+"""A cell whose labels agree with the expected ones on fewer images fails whatever its tolerance says."""
+
+
+def setting_name(backend: str, delegate: bool, output: str = "") -> str:
+    """The key of a backend and its delegate setting in a manifest's tolerances: litert, litert+delegate, ...
+
+    Where a model has several outputs, each has tolerances of its own: litert/kind, litert+delegate/kind, ...
+    """
+    return f"{backend}{'+delegate' if delegate else ''}{f'/{output}' if output else ''}"
+
+
+def default_tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArray[Any]) -> float:
+    """Largest difference that conforms where the manifest states none, in the unit of the manifest's tolerances.
+
+    int8 is exact without delegates; XNNPACK rescales in float32, which moved MNIST logits by up to 14 quanta of 256.
+    Float models differ by the order of their sums; dynamic ones by how each row is rounded, too.
+    """
+    if np.issubdtype(expected.dtype, np.integer):
+        return 16.0 * (256 if expected.dtype == np.int16 else 1) if delegate else 0.0
+    largest = max(1.0, float(np.abs(expected).max(initial=0)))
+    return (0.01 if artifact.variant.startswith("dynamic") else 1e-5) * largest
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One artifact in one backend with one delegate setting, run twice in fresh processes."""
+
+    artifact: str
+    backend: str
+    delegate: bool
+    status: str
+    """`pass`; `fail`: a wrong answer, or another one in each process; `killed`: the process died of it;
+    `unsupported`: the backend says that it cannot run this artifact, which is no fault."""
+    reason: str = ""
+    difference: float | None = None
+    """Largest difference from the expected output: quanta for integers, absolute for floats. Of several outputs that of
+    the one farthest beyond its tolerance, or nearest to it."""
+    tolerance: float | None = None
+    agreement: float | None = None
+    """Share of the images that get the expected output's label; None where nothing is classified."""
+    accuracy: float | None = None
+    """Share of the images that get their true label, where the vectors have labels."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All cells of a bundle."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Artifacts that must not be used, with the reason: a cell failed, was killed, or no backend runs it."""
+        reasons: dict[str, str] = {}
+        for cell in self.cells:
+            if cell.status in ("fail", "killed"):
+                reasons.setdefault(cell.artifact, f"{setting_name(cell.backend, cell.delegate)}: {cell.reason}")
+        for name in {cell.artifact for cell in self.cells} - set(reasons):
+            own = [cell for cell in self.cells if cell.artifact == name]
+            if not any(cell.status == "pass" for cell in own):
+                reasons[name] = own[0].reason
+        return dict(sorted(reasons.items()))
+
+    @property
+    def untried(self) -> list[str]:
+        """Artifacts of a format that no backend here reads: nothing is known of them."""
+        return [cell.artifact for cell in self.cells if not cell.backend]
+
+    @property
+    def ok(self) -> bool:
+        """Whether something could be tried here, and all that could may be used."""
+        return set(self.refused) <= set(self.untried) < {cell.artifact for cell in self.cells}
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json` and reports."""
+        judged = {"ok": self.ok, "refused": self.refused, "untried": self.untried}
+        return judged | {"cells": [asdict(cell) for cell in self.cells]}
+
+    def to_text(self) -> str:
+        """A table for people."""
+        head = ("artifact", "backend", "delegate", "status", "difference", "allowed", "agreement", "accuracy", "reason")
+        rows: list[tuple[str, ...]] = [head]
+        for cell in self.cells:
+            numbers = (cell.difference, cell.tolerance, cell.agreement, cell.accuracy)
+            shown = ("" if n is None else f"{n:.4g}" for n in numbers)
+            rows.append(
+                (cell.artifact, cell.backend, "on" if cell.delegate else "off", cell.status, *shown, cell.reason)
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def conformance(
+    folder: str | os.PathLike[str],
+    *,
+    vectors: Vectors | None = None,
+    backends: Sequence[str] | None = None,
+    files: Sequence[str] | None = None,
+) -> Matrix:
+    """Run the golden vectors through artifacts and backends, delegates on and off, twice in fresh processes.
+
+    Args:
+        folder: A bundle, or the folder that becomes one.
+        vectors: Inputs and expected outputs; the bundle's own by default.
+        backends: Names; all that are present by default.
+        files: Artifacts by file name; all of the manifest's by default.
+
+    Raises:
+        InputError: No bundle, no golden vectors, or an artifact that has none.
+        MissingExtraError: A backend that was named is not installed.
+    """
+    folder = Path(folder)
+    manifest = Manifest.read(folder)
+    if vectors is None:
+        if manifest.selftest is None:
+            raise InputError(f"{folder} has no golden vectors: export the bundle again")
+        vectors = Vectors.read(folder / manifest.selftest)
+    # Of samples it is their labels that say it: the manifest calls every model raw that takes no pictures.
+    classifies = manifest.output != "raw" or vectors.labels is not None
+    artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
+    cells: list[Cell] = []
+    for backend in trial_backends(backends):
+        own = [a for a in artifacts if a.format == backend.format]
+        for delegate in (False, True) if backend.name in ("litert", "tflite-runtime") else (False,):
+            if own:
+                cells += _cells(folder, own, vectors, backend, delegate, classifies)
+    order = {artifact.file: index for index, artifact in enumerate(artifacts)}
+    cells += [
+        Cell(a.file, "", False, "unsupported", f"no backend for .{a.format} is here")
+        for a in artifacts
+        if not any(cell.artifact == a.file for cell in cells)
+    ]
+    return Matrix(tuple(sorted(cells, key=lambda cell: order[cell.artifact])))
+
+
+def _cells(
+    folder: Path,
+    artifacts: list[Artifact],
+    vectors: Vectors,
+    backend: Backend,
+    delegate: bool,
+    classifies: bool,
+) -> list[Cell]:
+    def attempt(files: list[str]) -> dict[str, Answer]:
+        return run_trial(folder, files, vectors.feed, backend=backend.name, delegate=delegate)
+
+    first = attempt([a.file for a in artifacts])
+    runnable = [file for file, answer in first.items() if answer.output is not None]
+    second = attempt(runnable) if runnable else {}
+    cells = []
+    for artifact in artifacts:
+        one, two = first[artifact.file], second.get(artifact.file)
+        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
+        if cell.status in ("fail", "killed") and not (one.alone and (two is None or two.alone)):
+            # An artifact that ran earlier in the same process may have spoiled its memory: judge this one by itself.
+            one = attempt([artifact.file])[artifact.file]
+            two = attempt([artifact.file])[artifact.file] if one.output is not None else None
+            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
+        cells.append(cell)
+    return cells
+
+
+def _judge(
+    artifact: Artifact,
+    one: Answer,
+    two: Answer | None,
+    vectors: Vectors,
+    backend: Backend,
+    delegate: bool,
+    classifies: bool,
+) -> Cell:
+    cell = Cell(artifact.file, backend.name, delegate, "pass")
+    for answer in (one, two):
+        if answer is not None and answer.killed:
+            return replace(cell, status="killed", reason=answer.killed)
+        if answer is not None and answer.refused:
+            return replace(cell, status="unsupported", reason=answer.refused)
+    assert one.output is not None
+    assert two is not None
+    assert two.output is not None
+    stored = vectors.outputs.get(artifact.file)
+    if stored is None:
+        return replace(cell, status="fail", reason="the golden vectors hold no output for it")
+    expected, given, again = by_name(stored), by_name(one.output), by_name(two.output)
+    if _form(given) != _form(expected):
+        return replace(cell, status="fail", reason=f"gives {_form(given)}, expected {_form(expected)}")
+    reasons = []
+    if not all(np.array_equal(given[name], again[name], equal_nan=given[name].dtype.kind == "f") for name in given):
+        reasons.append("gives another answer in each process")
+    gaps = [_gap(artifact, name, backend, delegate, given[name], expected[name]) for name in expected]
+    for gap in gaps:
+        if gap.difference > gap.tolerance:
+            output = f"{gap.output} " if gap.output else ""
+            reasons.append(f"{output}is off by {gap.difference:.4g}, {gap.tolerance:.4g} is allowed")
+    worst = max(gaps, key=lambda gap: gap.excess)
+    agreement = accuracy = None
+    if classifies and len(given) == 1:
+        (labels,), (wanted,) = map(_labels, given.values()), map(_labels, expected.values())
+        agreement = float(np.mean(labels == wanted)) if len(labels) else 1.0
+        accuracy = None if vectors.labels is None else float(np.mean(labels == vectors.labels))
+        if agreement < _AGREEMENT:
+            reasons.append(f"only {agreement:.1%} of its labels are the expected ones")
+    return replace(
+        cell,
+        status="fail" if reasons else "pass",
+        reason="; ".join(reasons),
+        difference=worst.difference if np.isfinite(worst.difference) else None,
+        tolerance=worst.tolerance,
+        agreement=agreement,
+        accuracy=accuracy,
+    )
+
+
+class _Gap(NamedTuple):
+    """How far one output is from the expected one, and how far it may be."""
+
+    output: str
+    difference: float
+    tolerance: float
+
+    @property
+    def excess(self) -> float:
+        """Difference over tolerance."""
+        if self.tolerance:
+            return self.difference / self.tolerance
+        return np.inf if self.difference else 0.0
+
+
+def _gap(
+    artifact: Artifact, output: str, backend: Backend, delegate: bool, given: NDArray[Any], expected: NDArray[Any]
+) -> _Gap:
+    tolerance = artifact.tolerance.get(setting_name(backend.name, delegate, output))
+    if tolerance is None:
+        tolerance = default_tolerance(artifact, backend.name, delegate, expected)
+    # A NaN is no answer: it must come out as the largest difference there is, not as none.
+    distance = np.abs(given.astype(np.float64) - expected.astype(np.float64))
+    return _Gap(output, float(np.nan_to_num(distance, nan=np.inf).max(initial=0)), tolerance)
+
+
+def _form(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Name, type and shape of each."""
+    return ", ".join(f"{name} {array.dtype} {array.shape}".strip() for name, array in sorted(tensors.items()))
+
+
+def _labels(output: NDArray[Any]) -> NDArray[np.int64]:
+    indices: NDArray[np.int64] = output.reshape(len(output), int(np.prod(output.shape[1:]))).argmax(axis=1)
+    return indices

@@ -1,0 +1,88 @@
+"""PNG and JPEG files as arrays, with limits on what a file may claim to be."""
+
+import io
+import os
+from collections.abc import Iterable
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.base.errors import InputError
+from edgepress.base.extras import require
+
+__all__ = ["MOST_PIXELS", "PictureFile", "picture_files", "read_picture", "read_scaled"]
+
+PictureFile = str | os.PathLike[str] | bytes | IO[bytes]
+"""A path, the file's bytes, or a stream of them."""
+
+MOST_PIXELS = 50_000_000
+"""A file that claims more is refused before it is unpacked: 200 MB is what this many take."""
+_SIDE = 2_000
+"""Larger pictures are brought near this many pixels on their longer side: no object needs more."""
+
+
+def read_picture(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
+    """Decode a PNG or JPEG, turned upright as its EXIF data say; a large one is shrunk.
+
+    Returns:
+        uint8: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
+
+    Raises:
+        InputError, MissingExtraError: As `read_scaled`.
+    """
+    return read_scaled(file, most_pixels=most_pixels)[0]
+
+
+def read_scaled(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> tuple[NDArray[np.uint8], float]:
+    """What `read_picture` gives, and how many of the file's pixels stand side by side in one of these.
+
+    Raises:
+        InputError: No such file, another format, damaged, or of more than `most_pixels`.
+        MissingExtraError: Pillow is not installed.
+    """
+    pillow = require("PIL.Image", extra="image")
+    operations = require("PIL.ImageOps", extra="image")
+    name = os.fspath(file) if isinstance(file, str | os.PathLike) else "the picture"
+    try:
+        with pillow.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=["PNG", "JPEG"]) as picture:
+            if picture.width * picture.height > most_pixels:
+                size = f"{picture.width} x {picture.height}"
+                raise InputError(f"{name} is {size} pixels: {most_pixels:,} in all are allowed; scale it down")
+            side = max(picture.size)
+            picture.draft(None, (_SIDE, _SIDE))
+            pixels = _array(_shrunk(operations.exif_transpose(picture)))
+            return pixels, side / max(pixels.shape[:2])
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist: name a PNG or JPEG file") from None
+    except pillow.UnidentifiedImageError:
+        # Its own message names a stream by its address.
+        raise InputError(f"{name} is no PNG or JPEG, or a damaged one: save it again as one of them") from None
+    except pillow.DecompressionBombError:
+        raise InputError(f"{name} claims far more pixels than the {most_pixels:,} that are allowed") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"{name} cannot be read as PNG or JPEG ({error}): save it again as one of them") from None
+
+
+def picture_files(files: "PictureFile | Iterable[PictureFile]") -> list[PictureFile]:
+    """One file or several, as a list."""
+    if isinstance(files, str | os.PathLike | bytes):
+        return [files]
+    return [cast(IO[bytes], files)] if hasattr(files, "read") else list(files)
+
+
+def _shrunk(picture: Any) -> Any:
+    factor = max(picture.size) // _SIDE
+    return picture.reduce(factor) if factor > 1 and picture.mode in ("L", "RGB", "RGBA") else picture
+
+
+def _array(picture: Any) -> NDArray[np.uint8]:
+    if picture.mode.startswith("I"):
+        # 16 bits a pixel, which Pillow's own conversion to 8 would cut off instead of scale.
+        return (np.asarray(picture).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8)
+    if picture.mode not in ("L", "RGB", "RGBA"):
+        clear = "A" in picture.mode or "transparency" in picture.info
+        picture = picture.convert("RGBA" if clear else "L" if picture.mode == "1" else "RGB")
+    return np.asarray(picture)

@@ -1,0 +1,1 @@
+"""Every path of the server, and its OpenAPI document."""

@@ -1,0 +1,131 @@
+"""`/v2`: the models that the Open Inference Protocol sees, and its handlers.
+
+The bundle's own name is a model from pictures in the contract to labels and probabilities. Each artifact's file name is
+the model as it stands in the file: its own tensors, nothing added.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...bundle.manifest import TensorSpec
+from ..work.answers import json_response, server_timing
+from ..work.problems import Problem
+from ..work.replicas import ServedBundle
+from ..work.service import Service
+from .v2_tensors import HEADER_LENGTH, infer_response, read_infer_request, tensor_metadata
+
+__all__ = ["infer", "live", "model_metadata", "model_ready", "ready", "server_metadata"]
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """What a model takes and gives."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    platform: str
+
+
+async def server_metadata(service: Service, request: Request) -> Response:
+    """Name, version and extensions."""
+    from edgepress import __version__
+
+    return json_response({"name": "edgepress", "version": __version__, "extensions": ["binary_tensor_data"]})
+
+
+async def live(service: Service, request: Request) -> Response:
+    """The process answers."""
+    return json_response({"live": True})
+
+
+async def ready(service: Service, request: Request) -> Response:
+    """A bundle is loaded, and the server is not stopping."""
+    if service.stopping:
+        raise Problem(503, "the server is stopping: use another one", {"retry-after": "5"})
+    return json_response({"ready": True})
+
+
+async def model_metadata(service: Service, request: Request) -> Response:
+    """Inputs and outputs with datatypes and shapes."""
+    name = request.path_params["name"]
+    bundle = service.bundle
+    tensors = _tensors(bundle, name)
+    return json_response(
+        {
+            "name": name,
+            "versions": [],
+            "platform": tensors.platform,
+            "inputs": [tensor_metadata(spec) for spec in tensors.inputs],
+            "outputs": [tensor_metadata(spec) for spec in tensors.outputs],
+        }
+    )
+
+
+async def model_ready(service: Service, request: Request) -> Response:
+    """The model can infer; an artifact is loaded for it."""
+    name = request.path_params["name"]
+    with service.lease() as bundle:
+        _tensors(bundle, name)
+        if name != bundle.manifest.name:
+            await service.artifact(bundle, name)
+    return json_response({"name": name, "ready": True})
+
+
+async def infer(service: Service, request: Request) -> Response:
+    """Tensors in, tensors out."""
+    name = request.path_params["name"]
+    with service.lease() as bundle:
+        tensors = _tensors(bundle, name)
+        service.queue.refuse_when_full()
+        served = await service.artifact(bundle, None if name == bundle.manifest.name else name)
+        async with service.bodies.body(request) as body:
+            arguments = (body, request.headers.get(HEADER_LENGTH), tensors.inputs, tensors.outputs)
+            read = (
+                await service.aside(read_infer_request, *arguments)
+                if len(body) > 100_000 and HEADER_LENGTH not in request.headers
+                else read_infer_request(*arguments)
+            )
+            if name == bundle.manifest.name:
+                answer = await service.queue.predict(served.predict, read.inputs[0])
+                labels, probabilities = answer.value
+                values: Mapping[str, NDArray[Any]] = {"labels": labels, "probabilities": probabilities}
+            else:
+                answer = await service.queue.run(_raw_run(served.model.run, read.inputs, tensors.outputs))
+                values = answer.value
+    return infer_response(name, read, values, server_timing(answer))
+
+
+def _tensors(bundle: ServedBundle, name: str) -> _Tensors:
+    manifest = bundle.manifest
+    if name == manifest.name and manifest.output != "raw":
+        return _Tensors(
+            (TensorSpec("images", (-1, *manifest.preprocessing.shape), "uint8"),),
+            (
+                TensorSpec("labels", (-1,), "bytes"),
+                TensorSpec("probabilities", (-1, len(manifest.labels)), "float32"),
+            ),
+            f"{bundle.default.artifact.format}_{bundle.default.artifact.variant}",
+        )
+    for artifact in manifest.artifacts:
+        if artifact.file == name:
+            return _Tensors(artifact.inputs, artifact.outputs, f"{artifact.format}_{artifact.variant}")
+    names = [manifest.name] * (manifest.output != "raw") + [artifact.file for artifact in manifest.artifacts]
+    raise Problem(404, f"no model {name[:80]!r}: there are {', '.join(names)}")
+
+
+def _raw_run(
+    run: Callable[[Any], Any], inputs: tuple[NDArray[Any], ...], outputs: tuple[TensorSpec, ...]
+) -> Callable[[], Mapping[str, NDArray[Any]]]:
+    """The call that runs the model on its own tensors."""
+
+    def call() -> Mapping[str, NDArray[Any]]:
+        result = run(inputs[0] if len(inputs) == 1 else list(inputs))
+        return result if isinstance(result, dict) else {outputs[0].name: np.asarray(result)}
+
+    return call

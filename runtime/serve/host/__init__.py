@@ -1,0 +1,1 @@
+"""The process around it: sockets, admission, logs, shutdown."""

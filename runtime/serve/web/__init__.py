@@ -1,0 +1,1 @@
+"""The page's files, with a server and without one."""

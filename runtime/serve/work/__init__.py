@@ -1,0 +1,1 @@
+"""What happens to a request: read within limits, put into batches, answered."""

@@ -1,0 +1,1 @@
+"""What every stage stands on: errors, files, optional packages, processes of our own. Imports nothing of ours."""

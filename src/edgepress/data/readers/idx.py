@@ -1,0 +1,78 @@
+"""Folders of IDX files, the format of the original MNIST distribution (LeCun, Cortes, Burges).
+
+Big-endian: two zero bytes, a type code (8: unsigned byte), the number of dimensions, each as uint32, the data.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.runtime import InputError
+
+from ..dataset import Dataset
+
+__all__ = ["is_idx_folder", "read_idx_folder"]
+
+_UNSIGNED_BYTE = 8
+_PARTS = {
+    "x_train": ("train-images", 3),
+    "y_train": ("train-labels", 1),
+    "x_test": ("t10k-images", 3),
+    "y_test": ("t10k-labels", 1),
+}
+
+
+def is_idx_folder(folder: Path) -> bool:
+    """Whether any of the four IDX files is there."""
+    return any(_find(folder, stem, rank) is not None for stem, rank in _PARTS.values())
+
+
+def read_idx_folder(folder: Path) -> Dataset:
+    """Read `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the two `t10k` files, gzipped or not.
+
+    Raises:
+        InputError: A file is missing, cut off, or no IDX file of unsigned bytes.
+    """
+    arrays: dict[str, NDArray[np.uint8]] = {}
+    for key, (stem, rank) in _PARTS.items():
+        file = _find(folder, stem, rank)
+        if file is None:
+            raise InputError(f"{folder} lacks {stem}-idx{rank}-ubyte (.gz): put all four IDX files there")
+        arrays[key] = _read(file, rank)
+    count = int(max(arrays["y_train"].max(initial=0), arrays["y_test"].max(initial=0))) + 1
+    return Dataset(
+        name=folder.resolve().name,
+        x_train=arrays["x_train"],
+        y_train=arrays["y_train"].astype(np.int64),
+        x_test=arrays["x_test"],
+        y_test=arrays["y_test"].astype(np.int64),
+        labels=tuple(map(str, range(count))),
+    )
+
+
+def _find(folder: Path, stem: str, rank: int) -> Path | None:
+    # Both spellings circulate: train-images-idx3-ubyte and train-images.idx3-ubyte.
+    names = [f"{stem}{mark}idx{rank}-ubyte{suffix}" for mark in "-." for suffix in ("", ".gz")]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _read(file: Path, rank: int) -> NDArray[np.uint8]:
+    with open(file, "rb") as plain:
+        stream = gzip.GzipFile(fileobj=plain) if file.suffix == ".gz" else plain
+        try:
+            header = stream.read(4 + 4 * rank)
+            if len(header) < 4 + 4 * rank or header[:4] != bytes((0, 0, _UNSIGNED_BYTE, rank)):
+                raise InputError(f"{file} starts with {header[:4].hex()}: an IDX file of unsigned bytes, rank {rank}")
+            shape = struct.unpack(f">{rank}I", header[4:])
+            # One byte more than promised tells a file that is too long, without unpacking a bomb.
+            data = stream.read(math.prod(shape) + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{file} cannot be unpacked ({error}): download it again") from None
+    if len(data) != math.prod(shape):
+        raise InputError(f"{file} promises {shape} but holds {len(data):,} bytes or more: download it again")
+    return np.frombuffer(data, np.uint8).reshape(shape)

@@ -1,0 +1,95 @@
+"""Image files: formats, streams, limits."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgepress.runtime import InputError, load
+from edgepress.runtime.preprocess.pictures import read_picture
+
+
+def encoded(pixels, format="PNG", **options):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format, **options)
+    return stream.getvalue()
+
+
+def test_paths_streams_and_bytes_are_one(bundle, digits, tmp_path):
+    files = []
+    for index, image in enumerate(digits[0][:20]):
+        path = tmp_path / f"{index}.png"
+        path.write_bytes(encoded(np.pad(255 - image, 11, constant_values=255)))
+        files.append(path)
+    with load(bundle) as model:
+        expected = model.predict(digits[0][:20])
+        by_path = model.predict_files(files)
+        by_stream = model.predict_files(io.BytesIO(path.read_bytes()) for path in files)
+        single = model.predict_files(str(files[3]))
+        assert np.array_equal(model.predict_files(files[3].read_bytes()).probabilities, single.probabilities)
+        assert len(model.predict_files([])) == 0
+    assert np.array_equal(by_path.probabilities, expected.probabilities)
+    assert np.array_equal(by_stream.probabilities, expected.probabilities)
+    assert single.labels.tolist() == expected.labels[3:4].tolist()
+
+
+def test_modes_come_out_as_8_bits():
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(read_picture(encoded(grey)), grey)
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    stream = io.BytesIO()
+    deep.save(stream, "PNG")
+    assert np.array_equal(read_picture(stream.getvalue()), grey)
+    stream = io.BytesIO()
+    Image.fromarray(grey > 99).save(stream, "PNG")
+    assert np.array_equal(read_picture(stream.getvalue()), np.where(grey > 99, 255, 0))
+    stream = io.BytesIO()
+    Image.fromarray(grey).convert("P").save(stream, "PNG")
+    assert np.array_equal(read_picture(stream.getvalue()), np.repeat(grey[..., None], 3, 2))
+
+
+def test_a_turned_photograph_is_turned_back():
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:10] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = read_picture(encoded(pixels, "JPEG", exif=exif))
+    assert upright.shape == (60, 40, 3)
+    assert upright[:, -5:].min() > 200
+
+
+def bomb():
+    """A PNG of 68 bytes that claims 30,000 x 30,000 pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (bomb(), "50,000,000"),
+        (b"GIF89a\x01\x00\x01\x00", "PNG or JPEG"),
+        (b"", "PNG or JPEG"),
+        (encoded(np.zeros((99, 99), np.uint8))[:60], "PNG or JPEG"),
+    ],
+)
+def test_bad_files_are_refused(content, says):
+    with pytest.raises(InputError, match=says):
+        read_picture(content)
+
+
+def test_a_missing_file_is_named(bundle):
+    with load(bundle) as model, pytest.raises(InputError, match=r"no\.png does not exist"):
+        model.predict_files("no.png")
+
+
+def test_a_huge_photograph_is_brought_down():
+    assert max(read_picture(encoded(np.zeros((4500, 6000), np.uint8), "JPEG")).shape) <= 4000

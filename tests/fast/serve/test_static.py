@@ -1,0 +1,136 @@
+"""The page's files: complete, local, and twins of the runtime where they compute."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import Preprocessing, TensorSpec
+from edgepress.runtime.encoding import InputEncoder, OutputDecoder
+from edgepress.runtime.preprocess.fit import fit_picture
+from edgepress.runtime.serve.web.words import STATIC
+
+HERE = Path(__file__).parent
+VECTORS = sorted((HERE.parents[1] / "golden/preprocess").glob("*.json"))
+TEXTS = {path.name: path.read_text() for path in STATIC.iterdir()}
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+def node(script, *arguments, **options):
+    done = subprocess.run(
+        ["node", HERE / script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        **options,
+    )
+    return json.loads(done.stdout)
+
+
+def encoded(array):
+    return {"shape": array.shape, "base64": base64.b64encode(array.tobytes()).decode()}
+
+
+def test_the_service_worker_stores_every_file_of_the_page():
+    listed = set(re.findall(r'"([\w-]+\.\w+)"', TEXTS["service-worker.js"].split("const PAGE")[1].split("]")[0]))
+    assert listed == set(TEXTS) - {"service-worker.js"} | {"bundle.json"}
+
+
+def test_the_page_names_no_other_host():
+    for name, text in TEXTS.items():
+        text = text.replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"(https?:)?//[\w-]+\.\w", re.sub(r"^\s*//.*", "", text, flags=re.MULTILINE)), name
+
+
+def test_files_that_the_page_names_are_there():
+    for name, text in TEXTS.items():
+        for file in re.findall(r'(?:from|src=|href=|register\()\s*"(?:\./)?([\w-]+\.\w+)"', text):
+            assert file in TEXTS, (name, file)
+
+
+@needs_node
+def test_javascript_meets_the_shared_preprocessing_vectors():
+    assert len(VECTORS) > 10
+    assert node("preprocess_vectors.mjs", STATIC / "preprocess.js", *VECTORS) == {"files": len(VECTORS), "wrong": []}
+
+
+@needs_node
+def test_javascript_equals_python_on_random_pictures_and_contracts(tmp_path):
+    """Strokes and noise of any size, colour and polarity, seeded."""
+    rng = np.random.default_rng(7)
+    files = []
+    for number in range(150):
+        height, width = rng.integers(1, 90, 2)
+        shape = [(height, width), (height, width, 3), (height, width, 4)][number % 3]
+        picture = np.full(shape, rng.integers(0, 256), np.uint8)
+        for _ in range(rng.integers(0, 4)):
+            top, left = rng.integers(0, height), rng.integers(0, width)
+            bottom, right = top + rng.integers(1, height + 1), left + rng.integers(1, 9)
+            picture[top:bottom, left:right] = rng.integers(0, 256, shape[2:])
+        if number % 4 == 0:
+            picture = picture + rng.integers(0, 30, shape).astype(np.uint8)
+        contract = Preprocessing(
+            height=int(rng.integers(8, 33)),
+            width=int(rng.integers(8, 33)),
+            channels=int(rng.choice([1, 1, 3])),
+            fit=str(rng.choice(["mnist", "mnist", "resize"])),
+            box=int(rng.integers(5, 40)),
+            polarity=str(rng.choice(["light-on-dark", "dark-on-light", "as-is"])),
+        )
+        vector = {
+            "contract": contract.to_dict(),
+            "picture": encoded(picture),
+            "pixels": encoded(np.ascontiguousarray(fit_picture(picture, contract))),
+        }
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(vector))
+    assert node("preprocess_vectors.mjs", STATIC / "preprocess.js", *files) == {"files": 150, "wrong": []}
+
+
+@needs_node
+def test_a_wrong_vector_is_found(tmp_path):
+    vector = json.loads(VECTORS[0].read_text())
+    pixels = bytearray(base64.b64decode(vector["pixels"]["base64"]))
+    pixels[100] ^= 1
+    vector["pixels"]["base64"] = base64.b64encode(pixels).decode()
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps(vector))
+    assert node("preprocess_vectors.mjs", STATIC / "preprocess.js", wrong)["wrong"] == [str(wrong)]
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point"),
+    [
+        ("float32", None, None),
+        ("int8", 1 / 255, -128),
+        ("uint8", 0.003921568859368563, 0),
+        ("int8", 0.007, -3),
+        ("uint8", 1.0, 0),
+    ],
+)
+@pytest.mark.parametrize(("slope", "offset"), [(1 / 255, 0.0), (1 / 127.5, -1.0), (0.0123, 0.4)])
+def test_javascript_encodes_inputs_and_decodes_outputs_as_python_does(dtype, scale, zero_point, slope, offset):
+    contract = Preprocessing(16, 16, scale=slope, offset=offset)
+    spec = TensorSpec("x", (-1, 256), dtype, scale, zero_point)
+    levels = np.arange(256, dtype=np.uint8)
+    table = InputEncoder(spec, contract).encode(levels[None])
+    outputs = np.random.default_rng(0).normal(0, 40, (5, 10)).clip(-128, 127).astype(np.int8)
+    output_spec = TensorSpec("y", (-1, 10), "int8", 0.11, 3)
+    decoded = OutputDecoder(output_spec, "logits").probabilities(outputs)
+    given = {
+        "contract": contract.to_dict(),
+        "input": {"dtype": dtype, "scale": scale, "zero_point": zero_point},
+        "output": {"scale": 0.11, "zero_point": 3},
+        "values": outputs.ravel().tolist(),
+    }
+    answer = node("tensors.mjs", STATIC / "tensors.js", input=json.dumps(given))
+    assert np.array_equal(np.array(answer["table"], table.dtype), table[0])
+    assert np.allclose(answer["probabilities"], decoded, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,106 @@
+"""Configs check themselves; presets are readable and complete; models are what their names say."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import InputError
+from edgepress.train import PRESETS, TrainConfig
+from edgepress.train.fitting.rates import SCHEDULES, rate_schedule
+from edgepress.train.models import MODELS, build_network, output_kind
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_open_and_survive_the_round_trip(name):
+    config = TrainConfig.preset(name, seed=7)
+    assert config.seed == 7
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("widths", [128, 0]),
+        ("widths", [1.5]),
+        ("epochs", 0),
+        ("epochs", True),
+        ("dropout", 1.0),
+        ("sparsity", -0.1),
+        ("sparsity", float("nan")),
+        ("learning_rate", 0),
+        ("model", "resnet"),
+        ("schedule", "step"),
+        ("pruning", "magnitude"),
+        ("block", [4]),
+        ("clusters", 2),
+        ("layer_sparsity", {"logits": 1.0}),
+        ("epochs", "many"),
+        ("learning_rate", "fast"),
+    ],
+)
+def test_a_value_out_of_range_is_named(field, value):
+    with pytest.raises(InputError, match=r"training (config|" + field + ")"):
+        TrainConfig.from_dict({field: value})
+
+
+def test_an_unknown_key_is_named():
+    with pytest.raises(InputError, match="sparsty"):
+        TrainConfig.from_dict({"sparsty": 0.5})
+
+
+def test_a_file_serves_as_preset(tmp_path):
+    (tmp_path / "mine.toml").write_text("epochs = 3\n[layer_sparsity]\nlogits = 0.5\n")
+    config = TrainConfig.preset(str(tmp_path / "mine.toml"))
+    assert (config.epochs, config.layer_sparsity) == (3, {"logits": 0.5})
+
+
+@pytest.mark.parametrize("content", ["epochs = ", "epochs = 3\nepochs = 4"])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    (tmp_path / "mine.toml").write_text(content)
+    with pytest.raises(InputError, match=r"mine\.toml"):
+        TrainConfig.preset(str(tmp_path / "mine.toml"))
+
+
+def test_an_unknown_preset_is_named():
+    with pytest.raises(InputError, match="no preset 'quik'"):
+        TrainConfig.preset("quik")
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().epochs = 3
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("shape", [(28, 28), (16, 20, 3)])
+def test_models_give_logits_for_pictures(name, shape):
+    model = build_network(name, shape, 7, dropout=0.1)
+    assert int(np.prod(model.input_shape[1:])) == int(np.prod(shape))
+    assert model.output_shape == (None, 7)
+    assert output_kind(model) == "logits"
+
+
+def test_weights_are_as_many_as_the_literature_says():
+    assert build_network("lenet-300-100", (28, 28), 10).count_params() == 266_610
+    assert build_network("lenet-5", (28, 28), 10).count_params() == 61_706
+    assert build_network("mlp", (28, 28), 10).count_params() == 109_386
+
+
+def test_a_picture_too_small_for_a_convolution_is_refused():
+    with pytest.raises(InputError, match="take an mlp"):
+        build_network("cnn", (8, 8), 3)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_stay_within_zero_and_the_highest(name):
+    rate = rate_schedule(name, 0.01)
+    rates = [rate(step / 100) for step in range(101)]
+    assert all(0 <= value <= 0.01 * (1 + 1e-9) for value in rates)
+    assert max(rates) == pytest.approx(0.01)
+    assert rates[-1] == pytest.approx(0.01 if name == "constant" else 0)
+
+
+def test_one_cycle_rises_and_falls():
+    rate = rate_schedule("one-cycle", 0.01)
+    assert rate(0) < rate(0.15) < rate(0.3) > rate(0.6) > rate(1)

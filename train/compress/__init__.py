@@ -1,0 +1,1 @@
+"""Fewer and simpler weights: pruning, clustering, folding, removal of units."""

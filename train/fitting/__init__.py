@@ -1,0 +1,1 @@
+"""Fitting a model: epochs, distortion, distillation, checkpoints."""

@@ -1,0 +1,73 @@
+"""The `<stem>.history.json` beside a `.keras` file: what made it, and how it went."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgepress.base.files import write_file
+from edgepress.data import Dataset
+
+from ..config import TrainConfig
+from .environment import describe_environment
+
+__all__ = ["SCHEMA", "History", "history_path"]
+
+SCHEMA = 1
+
+
+def history_path(model: Path) -> Path:
+    """Where the history of a `.keras` file lies."""
+    return model.with_name(f"{model.stem}.history.json")
+
+
+@dataclass(frozen=True)
+class History:
+    """What made a model, and one record an epoch of each fit."""
+
+    stage: str
+    """`float` or `pressed`."""
+    config: dict[str, Any]
+    dataset: dict[str, str]
+    """`name` and `sha256`."""
+    start: str | None
+    """Digest of the weights that the fit began with; None where the seed made them."""
+    environment: dict[str, Any]
+    fits: dict[str, dict[str, Any]]
+    """By name (`float`, `prune`, `quantize`): `epochs`, a list of records, and `best_epoch`, counted from 0."""
+    schema: int = SCHEMA
+
+    @classmethod
+    def begin(cls, stage: str, dataset: Dataset, config: TrainConfig, start: str | None) -> "History":
+        """The history of a run that has not trained yet."""
+        source = {"name": dataset.name, "sha256": dataset.sha256}
+        return cls(stage, config.to_dict(), source, start, describe_environment(), {})
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that decides the weights: runs that share it end with the same ones."""
+        machine = ("processors", "system")
+        decisive = {
+            "stage": self.stage,
+            "config": self.config,
+            "dataset": self.dataset["sha256"],
+            "start": self.start,
+            "environment": {key: value for key, value in self.environment.items() if key not in machine},
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    def write(self, model: Path) -> None:
+        """Write it beside the `.keras` file `model`."""
+        data = {"fingerprint": self.fingerprint, **self.__dict__}
+        write_file(history_path(model), json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, model: Path) -> "History | None":
+        """The history beside `model`, or None where there is none that can be read."""
+        try:
+            data = json.loads(history_path(model).read_bytes())
+            data.pop("fingerprint")
+            return cls(**data)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
