@@ -1,4 +1,4 @@
-"""Processes of our own, with a time limit: what may crash, hang or print runs in one of them, and the caller goes on."""
+"""Processes of our own, with a time limit: what may crash, hang or print runs in one, and the caller goes on."""
 
 import signal
 import subprocess

@@ -49,7 +49,7 @@ def test_modules_run_by_this_interpreter():
 
 
 def test_no_such_program(tmp_path):
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         run_child([str(tmp_path / "none")], seconds=1)
 
 
