@@ -1,6 +1,20 @@
-"""Data sets: found, checked, split. NumPy only; Pillow where the images are files."""
+"""Data sets: found, read, checked, split. NumPy only; what a format needs besides is imported by its reader."""
 
-from .dataset import Dataset, Split
+from .arrays import Inputs, dataset_of_arrays
+from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Split, SplitRecipe, Targets
 from .sources import load_dataset
 
-__all__ = ["Dataset", "Split", "load_dataset"]
+__all__ = [
+    "CLASSES",
+    "LABELS",
+    "NOTHING",
+    "NUMBERS",
+    "Dataset",
+    "Inputs",
+    "Part",
+    "Split",
+    "SplitRecipe",
+    "Targets",
+    "dataset_of_arrays",
+    "load_dataset",
+]

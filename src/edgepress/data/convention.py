@@ -1,11 +1,11 @@
-"""Which preprocessing contract a data set's images already obey."""
+"""Which convention a data set's pictures already obey."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.runtime import Preprocessing
+from edgepress.runtime.contract import Picture
 
-__all__ = ["contract_of"]
+__all__ = ["picture_of"]
 
 _SAMPLE = 500
 _BOX = 20
@@ -13,17 +13,17 @@ _BOX = 20
 _LARGEST_OFFSET = 0.75
 
 
-def contract_of(images: NDArray[np.uint8]) -> Preprocessing:
-    """The contract for models that are trained on `images` (uint8, (n, height, width) or (n, height, width, 3)).
+def picture_of(images: NDArray[np.uint8], *, resampling: str = "area") -> Picture:
+    """How pictures become like `images` (uint8, (n, height, width) or (n, height, width, 3)).
 
     Grey 28 x 28 images whose object fills a 20 x 20 box around its centre of mass follow the MNIST convention: pictures
     are then located, scaled and centred alike. All others are scaled as a whole.
     """
     height, width = images.shape[1:3]
     if images.shape[1:] == (28, 28) and _is_centred(images[:: max(1, len(images) // _SAMPLE)]):
-        return Preprocessing(height=28, width=28, fit="mnist", box=_BOX, polarity="light-on-dark")
-    channels = 3 if images.ndim == 4 else 1
-    return Preprocessing(height=height, width=width, channels=channels, fit="resize", polarity="as-is")
+        return Picture(height=28, width=28, fit="mnist", box=_BOX, polarity="light-on-dark")
+    order = "rgb" if images.ndim == 4 else "grey"
+    return Picture(height, width, order, fit="stretch", polarity="as-is", resampling=resampling)
 
 
 def _is_centred(images: NDArray[np.uint8]) -> bool:

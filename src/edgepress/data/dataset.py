@@ -1,90 +1,211 @@
-"""A labelled set of images, checked once and split reproducibly."""
+"""A set of examples in parts, checked once and split reproducibly."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.runtime import InputError, Preprocessing
+from edgepress.runtime import InputError
+from edgepress.runtime.contract import Input, Picture
 
-from .convention import contract_of
+__all__ = ["CLASSES", "LABELS", "NOTHING", "NUMBERS", "Dataset", "Part", "Split", "SplitRecipe", "Targets"]
 
-__all__ = ["Dataset", "Split"]
+CLASSES, LABELS, NUMBERS, NOTHING = "classes", "labels", "numbers", "nothing"
+"""What targets are: one class an example, (n,) int64; any number of labels, (n, k) of 0 and 1, int64; numbers, (n, k)
+float32; or there are none."""
+
+
+class Targets(NamedTuple):
+    """What the right answers are."""
+
+    kind: str
+    """`CLASSES`, `LABELS`, `NUMBERS` or `NOTHING`."""
+    names: tuple[str, ...] = ()
+    """Of the classes by index, of the labels, or of the numbers."""
+    units: tuple[str, ...] = ()
+    """Of numbers, where they are known; empty otherwise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Examples with their targets. `part[indices]` is a part again; `part[i]` is one example, (x, y)."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    """By input name, (n, ...) each, as the data set's `inputs` describe them: pixels are uint8, all else is float. The
+    name is empty where the data do not say it."""
+    targets: NDArray[Any] | None = None
+    """(n,) or (n, k), as the data set's `targets` describe them; None where there are none."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def __getitem__(self, index: Any) -> Any:
+        targets = None if self.targets is None else self.targets[index]
+        inputs = {name: values[index] for name, values in self.inputs.items()}
+        if isinstance(index, int | np.integer):
+            return (self.x[index] if len(inputs) == 1 else inputs), targets
+        return Part(inputs, targets)
+
+    @property
+    def x(self) -> NDArray[Any]:
+        """The one input's array.
+
+        Raises:
+            InputError: There are several.
+        """
+        if len(self.inputs) != 1:
+            raise InputError(f"the data have the inputs {', '.join(self.inputs)}: one is allowed here")
+        return next(iter(self.inputs.values()))
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a data set's training images."""
+    """Indices into a data set's training part."""
 
     fit: NDArray[np.int64]
     """What weights and calibration may see."""
     validation: NDArray[np.int64]
-    """Held back from both; every choice is made on it, none on the test set."""
+    """Held back from both; every choice is made on it, none on the test part."""
+
+
+class SplitRecipe(NamedTuple):
+    """How a training part is split: recorded with a model, and read by every later stage."""
+
+    seed: int = 0
+    validation_share: float = 1 / 12
+    """5,000 of MNIST's 60,000."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test images with their labels.
+    """Training and test examples.
 
     Raises:
-        InputError: Arrays whose shapes, types or labels do not agree.
+        InputError: Parts whose shapes, types or targets do not agree.
     """
 
     name: str
     """As it stands in every table: `mnist`, `mnist-5k`, or the file's or folder's name."""
-    x_train: NDArray[np.uint8]
-    """(n, height, width) grey or (n, height, width, 3) RGB pixels, 0 to 255."""
-    y_train: NDArray[np.int64]
-    """(n,) class indices."""
-    x_test: NDArray[np.uint8]
-    y_test: NDArray[np.int64]
-    labels: tuple[str, ...]
-    """Class names by index."""
+    train: Part
+    test: Part
+    inputs: Mapping[str, Input]
+    """What the data say of each input; the normalization is what the model's contract adds."""
+    targets: Targets
+    own_validation: Part | None = None
+    """Where the data bring a part of their own for validation: it is held back whole, and nothing of `train`."""
 
     def __post_init__(self) -> None:
-        for part in ("train", "test"):
-            self._check(part, getattr(self, f"x_{part}"), getattr(self, f"y_{part}"))
-        if self.x_train.shape[1:] != self.x_test.shape[1:]:
-            raise InputError(
-                f"{self.name}: training images are {self.x_train.shape[1:]}, test images {self.x_test.shape[1:]}: "
-                "bring both to one size"
-            )
+        for name, part in self.parts.items():
+            self._check(name, part)
 
-    def _check(self, part: str, images: NDArray[Any], labels: NDArray[Any]) -> None:
-        what = f"{self.name}: {part}"
-        if images.dtype != np.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[-1] == 3)):
+    @property
+    def parts(self) -> dict[str, Part]:
+        """By name: train, validation where the data bring one, test."""
+        own = {} if self.own_validation is None else {"validation": self.own_validation}
+        return {"train": self.train, **own, "test": self.test}
+
+    def _check(self, part_name: str, part: Part) -> None:
+        what = f"{self.name}: {part_name}"
+        counts = {len(values) for values in part.inputs.values()}
+        if part.targets is not None:
+            counts.add(len(part.targets))
+        if set(part.inputs) != set(self.inputs) or len(counts) != 1 or counts == {0}:
             raise InputError(
-                f"{what} images are {images.dtype} {images.shape}: uint8 (n, height, width) or "
-                "(n, height, width, 3) is allowed"
+                f"{what} has {sorted(counts)} examples of {', '.join(part.inputs)}: as many of each, and some"
             )
-        if len(images) == 0 or labels.shape != (len(images),):
-            raise InputError(f"{what} has {len(images)} images and labels of shape {labels.shape}: one label an image")
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise InputError(f"{what} labels are {labels.dtype}: class indices as integers are allowed")
-        if labels.min() < 0 or labels.max() >= len(self.labels):
-            raise InputError(
-                f"{what} labels run from {labels.min()} to {labels.max()}: 0 to {len(self.labels) - 1} is allowed"
-            )
+        for name, values in part.inputs.items():
+            if values.shape[1:] != self.inputs[name].shape:
+                raise InputError(
+                    f"{what} has {name or 'examples'} of shape {values.shape[1:]}, training has "
+                    f"{self.inputs[name].shape}: bring all to one shape"
+                )
+        if self.targets.kind == CLASSES and part.targets is not None:
+            low, high, count = int(part.targets.min()), int(part.targets.max()), len(self.targets.names)
+            if low < 0 or high >= count:
+                raise InputError(f"{what} labels run from {low} to {high}: 0 to {count - 1} is allowed")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, the labels, or the numbers."""
+        return self.targets.names
+
+    @property
+    def x_train(self) -> NDArray[Any]:
+        """The one input of the training part."""
+        return self.train.x
+
+    @property
+    def y_train(self) -> NDArray[Any]:
+        """The training part's targets."""
+        return self._targets_of("train")
+
+    @property
+    def x_test(self) -> NDArray[Any]:
+        """The one input of the test part."""
+        return self.test.x
+
+    @property
+    def y_test(self) -> NDArray[Any]:
+        """The test part's targets."""
+        return self._targets_of("test")
+
+    def _targets_of(self, part: str) -> NDArray[Any]:
+        found = self.parts[part].targets
+        if found is None:
+            raise InputError(f"{self.name}: {part} has no targets, and they are needed here")
+        return found
+
+    @property
+    def picture(self) -> Picture | None:
+        """The one input, where it is a picture."""
+        only = next(iter(self.inputs.values()))
+        return only if len(self.inputs) == 1 and isinstance(only, Picture) else None
 
     @cached_property
     def sha256(self) -> str:
-        """Digest over all four arrays (shape and bytes, C order)."""
+        """Digest over all arrays (shape and bytes, C order), inputs before targets, part by part."""
         digest = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
-            digest.update(str(array.shape).encode())
-            digest.update(np.ascontiguousarray(array).data)
+        for part in self.parts.values():
+            arrays = [part.inputs[name] for name in sorted(part.inputs)]
+            for array in [*arrays, *([] if part.targets is None else [part.targets])]:
+                digest.update(str(array.shape).encode())
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    @cached_property
-    def preprocessing(self) -> Preprocessing:
-        """The contract that pictures must follow to look like these images."""
-        return contract_of(self.x_train)
-
-    def split(self, seed: int, validation_share: float = 1 / 12) -> Split:
-        """Part the training images at random: 5,000 of MNIST's 60,000 are held back by default."""
-        order = np.random.default_rng(seed).permutation(len(self.x_train))
+    def split(self, seed: int, validation_share: float = SplitRecipe().validation_share) -> Split:
+        """Part the training examples at random. Where the data bring a validation part, all of `train` is fitted."""
+        if self.own_validation is not None:
+            return Split(np.arange(len(self.train)), np.zeros(0, np.int64))
+        order = np.random.default_rng(seed).permutation(len(self.train))
         held_back = max(1, round(len(order) * validation_share))
         return Split(fit=np.sort(order[held_back:]), validation=np.sort(order[:held_back]))
+
+    def fitted(self, recipe: SplitRecipe) -> Part:
+        """What weights and calibration may see."""
+        fitted: Part = self.train[self.split(*recipe).fit]
+        return fitted
+
+    def held_back(self, recipe: SplitRecipe) -> Part:
+        """What every choice is made on: nobody was fitted to it, and it is no test."""
+        if self.own_validation is not None:
+            return self.own_validation
+        held_back: Part = self.train[self.split(*recipe).validation]
+        return held_back
+
+    def named(self, names: Mapping[str, str]) -> "Dataset":
+        """The same with other names of the inputs."""
+
+        def rename(mapping: Mapping[str, Any]) -> dict[str, Any]:
+            return {names.get(name, name): value for name, value in mapping.items()}
+
+        def part(old: Part) -> Part:
+            return Part(rename(old.inputs), old.targets)
+
+        own = None if self.own_validation is None else part(self.own_validation)
+        return replace(
+            self, train=part(self.train), test=part(self.test), inputs=rename(self.inputs), own_validation=own
+        )

@@ -1,0 +1,110 @@
+"""Features: rows of a table, one number a column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgepress.base.errors import InputError
+
+from .scaling import as_numbers, check_statistics, standardize, statistics
+
+__all__ = ["Features"]
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Features(NamedTuple):
+    """real = (number - mean) / std, column by column."""
+
+    columns: tuple[str, ...]
+    """Names, in the model's order."""
+    units: tuple[str, ...] = ()
+    """Of each column, where they are known; empty otherwise."""
+    categories: Mapping[str, tuple[str, ...]] = {}
+    """Column to the texts it may hold: each stands for its place, from 0."""
+    missing: Mapping[str, float] = {}
+    """Column to what a missing value becomes; a column that is not here must have a value."""
+    mean: tuple[float, ...] = ()
+    """Of each column; empty where the model takes the numbers as they are."""
+    std: tuple[float, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """As the manifest names it."""
+        return "features"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row: (columns,)."""
+        return (len(self.columns),)
+
+    @property
+    def size(self) -> int:
+        """How many numbers a row has."""
+        return len(self.columns)
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of what people's arrays hold."""
+        return "float32"
+
+    def numbers(self, values: Any) -> NDArray[np.float64]:
+        """Rows as numbers in the columns' order, before they are centred and scaled. Shape (n, columns).
+
+        Args:
+            values: An array (n, columns) or (columns,); or mappings by column name, one or a list of them.
+
+        Raises:
+            InputError: A column that is missing or unknown, a text that is no category, NaN.
+        """
+        if isinstance(values, Mapping):
+            values = [values]
+        if isinstance(values, list | tuple) and values and isinstance(values[0], Mapping):
+            values = [[self._number(row, column) for column in self.columns] for row in values]
+        return as_numbers(values, self.shape, "features")
+
+    def normalize(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Rows of numbers (n, columns) as the real numbers of the model's input."""
+        return standardize(values, self.mean, self.std)
+
+    def _number(self, row: Mapping[str, Any], column: str) -> float:
+        value = row.get(column)
+        if value is None or value == "":
+            if column in self.missing:
+                return self.missing[column]
+            raise InputError(f"column {column!r} has no value: the model takes {', '.join(self.columns)}")
+        if column in self.categories:
+            known = self.categories[column]
+            if str(value) not in known:
+                raise InputError(f"column {column!r} is {str(value)[:40]!r}: allowed are {', '.join(known)}")
+            return float(known.index(str(value)))
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise InputError(f"column {column!r} is {str(value)[:40]!r}: a number is allowed") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the manifest holds it."""
+        return {"kind": self.kind, **self._asdict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Features:
+        """The inverse of `to_dict`; unknown keys are left out."""
+        contract = cls(
+            columns=tuple(map(str, data["columns"])),
+            units=tuple(map(str, data.get("units", ()))),
+            categories={str(key): tuple(map(str, value)) for key, value in data.get("categories", {}).items()},
+            missing={str(key): float(value) for key, value in data.get("missing", {}).items()},
+            **statistics(dict(data)),
+        )
+        contract.check()
+        return contract
+
+    def check(self) -> None:
+        """Raise InputError for what no row can be."""
+        if not self.columns or len(set(self.columns)) != len(self.columns):
+            raise InputError(f"features {list(self.columns)}: column names are allowed, each once, at least one")
+        check_statistics("features", len(self.columns), self.mean, self.std)

@@ -1,0 +1,33 @@
+"""How far each example is from what was learned as normal: `anomaly`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .predictions import Anomalies
+from .task import Task
+
+__all__ = ["anomalies", "scores"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def scores(inputs: NDArray[Any], reconstructions: NDArray[Any]) -> NDArray[np.float32]:
+    """Mean squared difference an example, (n,).
+
+    Args:
+        inputs: Real numbers that went in. Shape (n, ...).
+        reconstructions: Real numbers that came out, as many an example.
+    """
+    count = len(inputs)
+    gaps = inputs.reshape(count, -1).astype(np.float64) - reconstructions.reshape(count, -1)
+    return np.square(gaps).mean(axis=1).astype(np.float32)
+
+
+def anomalies(task: Task, inputs: NDArray[Any], reconstructions: NDArray[Any]) -> Anomalies:
+    """Score examples, and judge them by the task's threshold."""
+    found = scores(inputs, reconstructions)
+    return Anomalies(found, found <= np.float32(task.threshold))

@@ -1,0 +1,24 @@
+"""softmax and the logistic function, once for every stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+__all__ = ["logistic", "softmax"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Along the last axis; rows sum to 1."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def logistic(logits: NDArray[Any]) -> NDArray[Any]:
+    """1 / (1 + exp(-x)), without overflow."""
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(logits.dtype)

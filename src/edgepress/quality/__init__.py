@@ -1,0 +1,9 @@
+"""What answers are worth: metrics, the trivial answer, paired intervals; one file a task. NumPy only.
+
+It stands between the runtime and the data, so that training, export and benchmarks judge by one rule.
+"""
+
+from .metric import Metric, bootstrap, resamples
+from .table import QUALITY, Quality, quality_of
+
+__all__ = ["QUALITY", "Metric", "Quality", "bootstrap", "quality_of", "resamples"]

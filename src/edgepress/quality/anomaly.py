@@ -1,0 +1,28 @@
+"""A score an example, higher where it is less normal: the area under the ROC curve."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .metric import Metric
+from .ranking import area_under_curve
+
+__all__ = ["ANOMALY_AUC", "changed", "no_difference"]
+
+
+def _roc_auc(answers: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.float64]) -> float:
+    return area_under_curve(answers, targets.astype(bool), weights)
+
+
+ANOMALY_AUC = Metric("roc_auc", _roc_auc)
+
+
+def no_difference(fitted: NDArray[Any], targets: NDArray[Any], width: int) -> NDArray[np.float32]:
+    """The trivial answer: one score for all."""
+    return np.zeros(len(targets), np.float32)
+
+
+def changed(ours: NDArray[Any], theirs: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+    """Which examples change sides of the threshold. Shape (n,)."""
+    return (ours > threshold) != (theirs > threshold)

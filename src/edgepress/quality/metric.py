@@ -1,0 +1,74 @@
+"""A metric that can be computed of weighted examples, and what follows from that: paired intervals by bootstrap.
+
+Efron and Tibshirani 1993, An Introduction to the Bootstrap: drawing examples with replacement is giving each a
+multinomial weight, the same one for both models that are compared.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Metric", "bootstrap", "resamples"]
+
+Answers = NDArray[Any]
+"""What a model says about n examples, in the form of its task: probabilities (n, k), values (n, k) or scores (n,)."""
+Value = Callable[[Answers, NDArray[Any], NDArray[np.float64]], float]
+
+RESAMPLES = 1000
+_SHOWN = 0.95
+
+
+class Metric(NamedTuple):
+    """One number about a model's answers."""
+
+    name: str
+    """As reports call it: accuracy, roc_auc, macro_f1, mae, ..."""
+    value: Value
+    """Of answers, targets and the examples' weights (n,)."""
+    higher: bool = True
+    """Whether more is better."""
+    unit: str = "points"
+    """`points`: a share, whose differences are shown in percentage points. `target`: in the target's own unit. Empty:
+    a plain number."""
+
+    @property
+    def better(self) -> str:
+        """`higher` or `lower`."""
+        return "higher" if self.higher else "lower"
+
+    @property
+    def scale(self) -> float:
+        """From a difference of values to one that is shown."""
+        return 100.0 if self.unit == "points" else 1.0
+
+    def of(self, answers: Answers, targets: NDArray[Any]) -> float:
+        """The value on all examples alike."""
+        return self.value(answers, targets, np.ones(len(targets)))
+
+    def gain(self, value: float, reference: float) -> float:
+        """How much better `value` is, as shown; negative where it is worse."""
+        return (value - reference) * self.scale * (1 if self.higher else -1)
+
+
+def resamples(count: int, seed: int, draws: int = RESAMPLES) -> Iterator[NDArray[np.float64]]:
+    """Weights of `count` examples drawn with replacement, `draws` times."""
+    rng = np.random.default_rng(seed)
+    shares = np.full(count, 1 / count)
+    for _ in range(draws):
+        yield rng.multinomial(count, shares).astype(np.float64)
+
+
+def bootstrap(
+    metric: Metric, ours: Answers, theirs: Answers, targets: NDArray[Any], *, seed: int, draws: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """The paired difference ours - theirs of a metric, as shown, with its 95 % percentile interval."""
+    observed = metric.of(ours, targets) - metric.of(theirs, targets)
+    found = [
+        metric.value(ours, targets, weights) - metric.value(theirs, targets, weights)
+        for weights in resamples(len(targets), seed, draws)
+    ]
+    tail = (1 - _SHOWN) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return observed * metric.scale, float(low) * metric.scale, float(high) * metric.scale
