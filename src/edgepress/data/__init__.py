@@ -2,6 +2,7 @@
 
 from .arrays import Inputs, dataset_of_arrays
 from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Split, SplitRecipe, Targets
+from .question import question_of, with_normal
 from .sources import load_dataset
 
 __all__ = [
@@ -17,4 +18,6 @@ __all__ = [
     "Targets",
     "dataset_of_arrays",
     "load_dataset",
+    "question_of",
+    "with_normal",
 ]

@@ -61,7 +61,7 @@ def _label_answers(task: Task, inputs: Real, outputs: Real) -> Real:
 
 
 def _number_answers(task: Task, inputs: Real, outputs: Real) -> Real:
-    return np.asarray(outputs, np.float32).reshape(len(outputs), -1)
+    return task.decode(outputs)
 
 
 def _anomaly_answers(task: Task, inputs: Real, outputs: Real) -> Real:
