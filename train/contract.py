@@ -269,6 +269,7 @@ def _confirmed(
     if quality is None or held_back.targets is None or fitted.targets is None or _all_alike(held_back):
         return contract
     part = _some(held_back)
+    assert part.targets is not None
     answers = _answers(model, contract, task, quality, part)
     tried = Tried(
         str(contract.found.get("why", "")), quality.metric.name, quality.metric.of(answers, part.targets), None

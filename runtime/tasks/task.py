@@ -55,13 +55,17 @@ class Task(NamedTuple):
         flat = np.asarray(outputs).reshape(len(outputs), -1)
         if not self.mean:
             return flat.astype(np.float32)
-        return (flat.astype(np.float64) * np.array(self.std) + np.array(self.mean)).astype(np.float32)
+        values: NDArray[np.float32]
+        values = (flat.astype(np.float64) * np.array(self.std) + np.array(self.mean)).astype(np.float32)
+        return values
 
     def encode(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """The inverse of `decode`: what the model should give for these values (n, numbers)."""
         if not self.mean:
             return np.asarray(values, np.float32)
-        return ((values.astype(np.float64) - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+        outputs: NDArray[np.float32]
+        outputs = ((values.astype(np.float64) - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+        return outputs
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
