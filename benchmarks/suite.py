@@ -189,8 +189,9 @@ def _layers(report: dict[str, Any], rows: Sequence[Row], images: NDArray[np.uint
     """Where the chosen quantized row loses accuracy, layer by layer; None where that cannot be looked at."""
     chosen = choose_row(report)
     sibling = None if chosen is None else float_sibling(chosen, report["rows"])
-    # A device has no export stage, and only LiteRT shows a layer's output.
-    if chosen is None or sibling is None or chosen["backend"] != "litert" or find_spec("edgepress.export") is None:
+    showing = {name for name, backend in BACKENDS.items() if backend.shows_layers}
+    # A device has no export stage.
+    if chosen is None or sibling is None or chosen["backend"] not in showing or find_spec("edgepress.export") is None:
         return None
     row = next(row for row in rows if row.key == {name: chosen[name] for name in row.key})
     subject = row.subject

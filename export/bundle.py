@@ -17,6 +17,7 @@ from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
 from edgepress.runtime.bundle.embedded import Embedded
 from edgepress.runtime.bundle.manifest import MANIFEST_NAME
 from edgepress.runtime.conformance.matrix import Matrix
+from edgepress.runtime.encoding import softmax
 
 from .companions.write import Companions
 from .convert import Converter
@@ -194,8 +195,7 @@ def _unknown_threshold(source: Source, references: Mapping[str, Outputs]) -> flo
         return None
     (values,) = references[source.name].values()
     if source.output == "logits":
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        values = powers / powers.sum(axis=1, keepdims=True)
+        values = softmax(values)
     return round(float(np.quantile(values.max(axis=1), _UNKNOWN_SHARE)), 4)
 
 

@@ -7,13 +7,16 @@ from edgepress.base.errors import (
     InputError,
     MissingExtraError,
     ModelClosedError,
+    Refusal,
 )
 
 from .bundle.embedded import EMBEDDED_KEY, Embedded
 from .bundle.manifest import Artifact, Manifest, TensorSpec
 from .bundle.quantization import Quantization
 from .contract.picture import Preprocessing
-from .model import Model, Prediction, load
+from .loading import load
+from .model import Model
+from .prediction import Prediction
 
 __all__ = [
     "EMBEDDED_KEY",
@@ -30,6 +33,7 @@ __all__ = [
     "Prediction",
     "Preprocessing",
     "Quantization",
+    "Refusal",
     "TensorSpec",
     "load",
 ]

@@ -44,7 +44,7 @@ def machine_facts() -> dict[str, Any]:
         "numpy": metadata.version("numpy"),
         "backends": {
             backend.name: {
-                "format": backend.format,
+                "format": " .".join(backend.formats),
                 "version": _version(backend.package),
                 "missing": backend.missing(),
             }

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgepress.base.errors import ArtifactRefusedError, InputError, ModelClosedError
+from edgepress.base.errors import InputError, ModelClosedError
 
-from .backends import Session, choose_backends, open_session
-from .bundle.embedded import EMBEDDED_KEY, Embedded, packed_labels
+from .backends import Session
+from .bundle.embedded import Embedded
 from .bundle.manifest import Artifact
-from .bundle.source import Source, find_sources, read_source
 from .contract.picture import Preprocessing
 from .encoding import InputEncoder, OutputDecoder
+from .prediction import UNKNOWN, Prediction
 
 try:
     # What `queue` gives, without its 2 milliseconds.
@@ -26,37 +24,14 @@ try:
 except ImportError:
     from queue import SimpleQueue
 
-__all__ = ["Model", "Prediction", "load"]
+__all__ = ["Model", "output_classes"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .preprocess.pictures import PictureFile
 
-UNKNOWN = "unknown"
 _Array = np.ndarray
-
-
-class Prediction:
-    """What a classifier says about n images. Its arrays are not to be written: predictions may share them."""
-
-    __slots__ = ("indices", "labels", "probabilities")
-
-    def __init__(
-        self, labels: NDArray[np.str_], indices: NDArray[np.int64], probabilities: NDArray[np.float32]
-    ) -> None:
-        self.labels = labels
-        """Class names, (n,)."""
-        self.indices = indices
-        """Class indices, (n,); -1 where the label is "unknown"."""
-        self.probabilities = probabilities
-        """Shape (n, classes)."""
-
-    def __repr__(self) -> str:
-        return f"Prediction(labels={self.labels}, indices={self.indices}, probabilities={self.probabilities})"
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 class Model:
@@ -72,9 +47,12 @@ class Model:
         labels: tuple[str, ...] | None,
         threads: int,
         delegate: bool,
+        fallback_reason: str | None = None,
     ) -> None:
         self.backend = backend
-        """Which runtime executes it: litert, tflite-runtime, onnxruntime or numpy."""
+        """Which runtime executes it, by its name in `BACKENDS`."""
+        self.fallback_reason = fallback_reason
+        """Why it is not the best one that is here: what the better ones said of the file. None where it is."""
         self.artifact = artifact
         """What is known about the file; from the manifest where it is part of a bundle."""
         self.threads = threads
@@ -87,17 +65,17 @@ class Model:
         # Whoever holds the one token may use the session. In a queue it is taken and put back in half a lock's time.
         self._turns: SimpleQueue[None] = SimpleQueue()
         self._turns.put(None)
+        self._failures = session.failures
         self.labels = labels
         """Class names in the order of the outputs; None where neither bundle nor file says them."""
-        classes = math.prod(session.outputs[0].shape[1:])
-        self._names = np.array(labels or range(max(classes, 0)), str)
-        self._names.flags.writeable = False
-        fixed = session.inputs[0].shape[0] if session.inputs[0].shape else 1
+        self._names = _class_names(labels, output_classes(session))
+        fixed = session.inputs[0].shape[0] if session.inputs and session.inputs[0].shape else 1
         self._fixed_batch = fixed if fixed > 0 else None
         self._encoder: InputEncoder | None = None
-        self._decode = OutputDecoder(session.outputs[0], embedded.output if embedded else None).probabilities
+        self._decode: Callable[[NDArray[Any]], NDArray[np.float32]] = _no_call
         self._predict_one: Callable[[NDArray[Any]], Prediction | None] = _no_shortcut
-        if len(session.inputs) == 1 and (embedded is None or embedded.output != "raw"):
+        if len(session.inputs) == 1 and session.outputs and (embedded is None or embedded.output != "raw"):
+            self._decode = OutputDecoder(session.outputs[0], embedded.output if embedded else None).probabilities
             self._encoder = InputEncoder(session.inputs[0], self.preprocessing)
             if fixed in (-1, 1):
                 self._predict_one = self._shortcut(session, self._encoder)
@@ -123,7 +101,7 @@ class Model:
                     return self._call_raw(x)
                 except InputError:
                     raise
-                except ValueError:
+                except self._failures:
                     # Closed, another shape than the last one, or a wrong one: the longer way tells them apart.
                     pass
             if self._session is None:
@@ -139,10 +117,10 @@ class Model:
     def _shortcut(self, session: Session, encoder: InputEncoder) -> Callable[[NDArray[Any]], Prediction | None]:
         """`predict` for one image of pixels: None for anything else, and where the last call was of another size.
 
-        A closure, as `_softmax` is: at 2 microseconds a model, every attribute that is looked up is seen.
+        A closure, as `_integer_softmax` is: at 2 microseconds a model, every attribute that is looked up is seen.
         """
         take_turn, end_turn = self._turns.get, self._turns.put
-        encode, call, decode = encoder.one, session.call, self._decode
+        encode, call, decode, failures = encoder.one, session.call, self._decode, session.failures
         answers = [(self._names[i : i + 1], np.array([i])) for i in range(len(self._names))]
         for _, index in answers:
             index.flags.writeable = False
@@ -155,7 +133,7 @@ class Model:
                 output = call(x)
             except InputError:
                 raise
-            except ValueError:
+            except failures:
                 return None
             finally:
                 end_turn(turn)
@@ -202,7 +180,7 @@ class Model:
             return session.run(arrays)
         except InputError:
             raise
-        except (ValueError, RuntimeError) as error:
+        except self._failures as error:
             raise InputError(f"{self.backend} cannot run this input: {' '.join(str(error).split())}") from None
 
     def predict(self, images: Any, *, unknown: bool = False) -> Prediction:
@@ -220,6 +198,9 @@ class Model:
         if type(images) is _Array and not unknown and (one := self._predict_one(images)) is not None:
             return one
         probabilities = self._decode(self.raw_outputs(images))
+        if probabilities.shape[1] > len(self._names):
+            # A file that left open how many classes it has.
+            self._names = _class_names(self.labels, probabilities.shape[1])
         indices = probabilities.argmax(1)
         labels = self._names[indices]
         if unknown:
@@ -325,6 +306,21 @@ class Model:
         self.close()
 
 
+def output_classes(session: Session) -> int | None:
+    """How many numbers the first output holds for each row; None where the file leaves that open."""
+    shape = session.outputs[0].shape[1:] if session.outputs else (0,)
+    return math.prod(shape) if min(shape, default=1) >= 0 else None
+
+
+def _class_names(labels: tuple[str, ...] | None, classes: int | None) -> NDArray[np.str_]:
+    """The labels, or numbers in their place. Shape (classes,)."""
+    if labels is not None and classes is not None and len(labels) != classes:
+        raise InputError(f"the model gives {classes} numbers and has {len(labels)} labels: use run")
+    names = np.array(labels or range(classes or 0), str)
+    names.flags.writeable = False
+    return names
+
+
 def _closed(artifact: Artifact) -> ModelClosedError:
     return ModelClosedError(f"{artifact.file} is closed: load it again")
 
@@ -335,119 +331,3 @@ def _no_shortcut(image: NDArray[Any]) -> None:
 
 def _no_call(array: Any) -> NDArray[Any]:
     raise ValueError("closed")
-
-
-def load(
-    path: str | os.PathLike[str],
-    variant: str = "int8",
-    backend: str = "auto",
-    threads: int = 1,
-    delegate: bool = True,
-    isolate: bool = False,
-    trusted_key: str | os.PathLike[str] | None = None,
-) -> Model:
-    """Load a model.
-
-    Args:
-        path: A bundle folder, an artifact inside one, or a lone `.tflite`, `.tflite.xz` or `.onnx` file.
-        variant: Which of a bundle's artifacts to take, such as int8 or float32; a file is its own variant.
-        backend: auto, litert, tflite-runtime, onnxruntime or numpy. `auto` takes the best one present and says which in
-            `model.backend`; one asked for by name is delivered or refused.
-        threads: How many threads the backend may use for one call.
-        delegate: Whether a TFLite backend may use its default delegate (XNNPACK). Without it int8 results are equal bit
-            for bit on every machine.
-        isolate: Run the backend in a child process with limits on memory and time: half a second more to load, and a
-            file that kills its parser raises ArtifactRefusedError instead. A lone file is isolated in any case where
-            the structural check does not know its operators, or cannot see them (.onnx without the onnx package).
-        trusted_key: A PEM file with the public key that must have signed the bundle. A file that is no part of a signed
-            bundle is refused.
-
-    Raises:
-        InputError: Nothing there, an unknown variant or backend, or a file that the backend cannot load.
-        ArtifactRefusedError: The file does not match its manifest's digest, or nobody trusted signed that.
-        MissingExtraError: The backend is not installed; the message holds the pip command.
-    """
-    if threads < 1:
-        raise InputError(f"threads {threads}: at least 1 is allowed")
-    sources = {source.format: source for source in find_sources(path, variant)}
-    if trusted_key is not None:
-        _check_signature(os.fspath(path), sources.values(), trusted_key)
-    refusal: InputError | None = None
-    for candidate in choose_backends(backend, tuple(sources)):
-        source = sources[candidate.format]
-        content = read_source(source)
-        apart = isolate or not (source.artifact or candidate.name == "numpy" or _vouched(source, content))
-        try:
-            session = open_session(candidate, content, threads=threads, delegate=delegate, isolate=apart)
-        except ArtifactRefusedError:
-            raise
-        except InputError as error:
-            refusal = refusal or error
-            continue
-        return _model(session, candidate.name, source, content, threads, delegate)
-    assert refusal is not None
-    raise refusal
-
-
-def _check_signature(path: str, sources: Iterable[Source], trusted_key: str | os.PathLike[str]) -> None:
-    from .bundle.signature import verify_manifest
-
-    if any(source.artifact is None for source in sources):
-        raise ArtifactRefusedError(f"{path} is no part of a bundle, and a signature was demanded: load its bundle")
-    verify_manifest(path if os.path.isdir(path) else os.path.dirname(path) or os.curdir, trusted_key)
-
-
-def _vouched(source: Source, content: bytes) -> bool:
-    """Whether the structural check of a lone file is enough to hand it to a native parser in this process."""
-    if source.format == "onnx":
-        from .formats.check_onnx import check_onnx
-
-        return check_onnx(content)
-    from .formats.check_tflite import check_tflite
-
-    return check_tflite(content)[1]
-
-
-def _model(session: Session, backend: str, source: Source, content: bytes, threads: int, delegate: bool) -> Model:
-    manifest = source.manifest
-    if manifest is not None:
-        embedded: Embedded | None = Embedded(
-            manifest.labels, manifest.output, manifest.preprocessing, manifest.unknown_threshold
-        )
-        labels: tuple[str, ...] | None = manifest.labels
-    else:
-        embedded, labels = _embedded(session, source, content)
-    name = os.path.basename(source.path)
-    artifact = source.artifact or Artifact(
-        file=name,
-        model=name.split(".")[0],
-        format=source.format,
-        variant="",
-        sha256=hashlib.sha256(content).hexdigest(),
-        bytes=len(content),
-        inputs=session.inputs,
-        outputs=session.outputs,
-    )
-    return Model(
-        session,
-        backend=backend,
-        artifact=artifact,
-        embedded=embedded,
-        labels=labels,
-        threads=threads,
-        delegate=delegate,
-    )
-
-
-def _embedded(session: Session, source: Source, content: bytes) -> tuple[Embedded | None, tuple[str, ...] | None]:
-    """What a lone file says about itself: everything, its labels, or nothing."""
-    if source.format == "onnx":
-        text: str | bytes | None = getattr(session, "metadata", {}).get(EMBEDDED_KEY)
-    else:
-        from .formats.tflite_file import read_tflite
-
-        text = read_tflite(content).metadata.get(EMBEDDED_KEY)
-    if text:
-        embedded = Embedded.from_json(text)
-        return embedded, embedded.labels
-    return None, packed_labels(content) if source.format == "tflite" else None

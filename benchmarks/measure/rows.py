@@ -45,7 +45,7 @@ def list_rows(
     """
     for name in backends:
         if name not in ("auto", "all"):
-            choose_backends(name, tuple(backend.format for backend in BACKENDS.values()))
+            choose_backends(name, tuple(format for backend in BACKENDS.values() for format in backend.formats))
     rows: list[Row] = []
     unrunnable: list[dict[str, Any]] = []
     for artifact in manifest.artifacts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgepress.runtime import Artifact, Manifest
+from edgepress.runtime.backends import BACKENDS
 
 __all__ = ["Case", "explain", "float_sibling", "reasons"]
 
@@ -115,7 +116,7 @@ def _missing_kernel(case: Case) -> _Answer:
     _, other = case.split(case.float_us)
     if own < _NO_FASTER * other:
         return None
-    if case.backend == "numpy":
+    if case.backend in BACKENDS and not BACKENDS[case.backend].native:
         return (
             "The numpy backend is a reference: it computes integers exactly, not quickly.",
             "Install litert, tflite-runtime or onnxruntime.",

@@ -1,6 +1,5 @@
 """Golden vectors, tolerances, and the conformance check that stands before every publication."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,13 @@ from numpy.typing import NDArray
 
 from edgepress.base.files import write_file
 from edgepress.runtime import Artifact, Manifest
-from edgepress.runtime.backends import BACKENDS
+from edgepress.runtime.backends import Backend, backends_of
 from edgepress.runtime.bundle.manifest import MANIFEST_NAME
 from edgepress.runtime.conformance.golden import SELFTEST_NAME, Vectors, reference_outputs
-from edgepress.runtime.conformance.matrix import Matrix, conformance, default_tolerance, setting_name
+from edgepress.runtime.conformance.matrix import Matrix, conformance, default_tolerance, quantum, setting_name
 from edgepress.runtime.conformance.tensors import Tensors, by_name
 
 __all__ = ["verify"]
-
-_DELEGATES = {"litert": (False, True), "tflite-runtime": (False, True)}
 
 
 def verify(
@@ -59,20 +56,15 @@ def _with_tolerance(artifact: Artifact, outputs: dict[str, Tensors]) -> Artifact
     if artifact.file not in outputs:
         return artifact
     tolerance = {
-        setting_name(backend.name, delegate, name): _tolerance(artifact, backend.name, delegate, expected)
-        for backend in BACKENDS.values()
-        if backend.format == artifact.format
-        for delegate in _settings(backend.name)
+        setting_name(backend.name, delegate, name): _tolerance(artifact, backend, delegate, expected)
+        for backend in backends_of(artifact.format)
+        for delegate in backend.delegates
         for name, expected in by_name(outputs[artifact.file]).items()
     }
     return artifact._replace(tolerance=tolerance)
 
 
-def _settings(backend: str) -> Sequence[bool]:
-    return _DELEGATES.get(backend, (False,))
-
-
-def _tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArray[Any]) -> float:
+def _tolerance(artifact: Artifact, backend: Backend, delegate: bool, expected: NDArray[Any]) -> float:
     if artifact.variant == "float16" and delegate:
         # The file allows half precision throughout, which XNNPACK takes on processors that compute in it.
         return 0.01 * max(1.0, float(np.abs(expected).max(initial=0)))
@@ -81,11 +73,5 @@ def _tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArr
         return 4.0
     if artifact.variant == "int8-float-io" and delegate:
         # Integers inside, as in int8: the same 16 quanta, here in real numbers.
-        return 16 * _quantum(expected)
+        return 16 * quantum(expected)
     return default_tolerance(artifact, backend, delegate, expected)
-
-
-def _quantum(real: NDArray[Any]) -> float:
-    """The smallest step between dequantized outputs."""
-    gaps = np.diff(np.unique(real))
-    return float(gaps[gaps > 1e-6 * np.abs(real).max(initial=0)].min(initial=np.inf)) if len(gaps) else 0.0

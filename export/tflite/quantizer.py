@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
-from edgepress.runtime import Quantization
+from edgepress.runtime.formats.tensor_names import detail_quantization
 from edgepress.runtime.formats.tflite_file import read_tflite
 
 from ..errors import ConversionError
@@ -130,20 +130,15 @@ def outputs(content: bytes, inputs: Mapping[str, NDArray[Any]], *, delegate: boo
     interpreter = library.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
     run = interpreter.get_signature_runner(_SIGNATURE)
     feeds = {
-        name: values if (steps := _quantization(run.get_input_details()[name])) is None else steps.quantize(values)
+        name: values
+        if (steps := detail_quantization(run.get_input_details()[name])) is None
+        else steps.quantize(values)
         for name, values in inputs.items()
     }
     count = len(next(iter(feeds.values())))
     rows = [run(**{name: values[i : i + 1] for name, values in feeds.items()}) for i in range(count)]
     answers = {}
     for name, detail in sorted(run.get_output_details().items()):
-        values, steps = np.concatenate([row[name] for row in rows]), _quantization(detail)
+        values, steps = np.concatenate([row[name] for row in rows]), detail_quantization(detail)
         answers[name] = values if steps is None else steps.dequantize(values)
     return answers
-
-
-def _quantization(detail: dict[str, Any]) -> Quantization | None:
-    if not len(detail["quantization_parameters"]["scales"]):
-        return None
-    scale, zero_point = detail["quantization"]
-    return Quantization(scale, zero_point, np.dtype(detail["dtype"]).name)

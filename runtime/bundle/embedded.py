@@ -10,6 +10,7 @@ from typing import NamedTuple
 from edgepress.base.errors import InputError
 
 from ..contract.picture import Preprocessing
+from .manifest import read_preprocessing
 
 __all__ = ["EMBEDDED_KEY", "Embedded", "packed_labels"]
 
@@ -48,8 +49,8 @@ class Embedded(NamedTuple):
             return cls(
                 labels=tuple(map(str, data["labels"])),
                 output=str(data["output"]),
-                preprocessing=Preprocessing.from_dict(data["preprocessing"]),
-                unknown_threshold=data["unknown_threshold"],
+                preprocessing=read_preprocessing(data["preprocessing"]),
+                unknown_threshold=data.get("unknown_threshold"),
             )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):

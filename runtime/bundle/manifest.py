@@ -7,7 +7,7 @@ published schema. A reader accepts every older schema that it knows and refuses 
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from edgepress.base.errors import InputError
@@ -15,11 +15,36 @@ from edgepress.base.errors import InputError
 from ..contract.picture import Preprocessing
 from .quantization import Quantization
 
-__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec"]
+__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec", "read_manifest", "read_preprocessing"]
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA = 1
 _OUTPUTS = ("logits", "probabilities", "raw")
+
+
+def _known(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What this reader knows: a later writer of the same schema may state more."""
+    return {key: value for key, value in data.items() if key in kind._fields}
+
+
+def read_preprocessing(data: Mapping[str, Any]) -> Preprocessing:
+    """The contract from JSON, without what a later writer of the same schema states besides."""
+    return Preprocessing.from_dict(_known(Preprocessing, data))
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> bytes:
+    """A bundle's manifest as it stands on disk.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    try:
+        with open(os.path.join(folder, MANIFEST_NAME), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no {MANIFEST_NAME}: name a bundle that `edgepress export` wrote") from None
+    except OSError as error:
+        raise InputError(f"{os.path.join(folder, MANIFEST_NAME)} cannot be read: {error.strerror}") from None
 
 
 class TensorSpec(NamedTuple):
@@ -41,9 +66,21 @@ class TensorSpec(NamedTuple):
         return Quantization(self.scale, self.zero_point, self.dtype)
 
     @classmethod
+    def of(cls, name: str, shape: Iterable[Any], dtype: str, scales: Any, zero_points: Any) -> "TensorSpec":
+        """From what a file or an interpreter says: arrays of scales and zero points, of which one alone is kept."""
+        single = len(scales) == 1
+        return cls(
+            name=name,
+            shape=tuple(map(int, shape)),
+            dtype=dtype,
+            scale=float(scales[0]) if single else None,
+            zero_point=int(zero_points[0]) if single else None,
+        )
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TensorSpec":
         """The inverse of `to_dict`, after JSON made the tuple a list."""
-        return cls(**{**data, "shape": tuple(data["shape"])})
+        return cls(**_known(cls, {**data, "shape": tuple(data["shape"])}))
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -84,7 +121,7 @@ class Artifact(NamedTuple):
     def from_dict(cls, data: Mapping[str, Any]) -> "Artifact":
         """The inverse of `to_dict`."""
         tensors = {key: tuple(map(TensorSpec.from_dict, data[key])) for key in ("inputs", "outputs")}
-        return cls(**{**data, **tensors})
+        return cls(**_known(cls, {**data, **tensors}))
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -152,25 +189,25 @@ class Manifest(NamedTuple):
             fields = {
                 **data,
                 "labels": tuple(data["labels"]),
-                "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
+                "preprocessing": read_preprocessing(data["preprocessing"]),
                 "artifacts": tuple(map(Artifact.from_dict, data["artifacts"])),
             }
-            manifest = cls(**fields)
+            manifest = cls(**_known(cls, fields))
             manifest._check()
             return manifest
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise InputError(f"not an edgepress manifest ({error!r}): export the bundle again") from None
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> "Manifest":
-        """Read the manifest of a bundle folder."""
-        try:
-            with open(os.path.join(folder, MANIFEST_NAME), "rb") as file:
-                return cls.from_json(file.read())
-        except FileNotFoundError:
-            raise InputError(
-                f"{folder} holds no {MANIFEST_NAME}: name a bundle that `edgepress export` wrote"
-            ) from None
+        """Read the manifest of a bundle folder.
+
+        Raises:
+            InputError: There is none, it cannot be read, or it is none of ours.
+        """
+        return cls.from_json(read_manifest(folder))
 
     def _check(self) -> None:
         if self.output not in _OUTPUTS:

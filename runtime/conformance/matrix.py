@@ -17,7 +17,7 @@ from .golden import Vectors
 from .tensors import by_name
 from .trial import Answer, run_trial, trial_backends
 
-__all__ = ["Cell", "Matrix", "conformance", "default_tolerance", "setting_name"]
+__all__ = ["Cell", "Matrix", "conformance", "default_tolerance", "quantum", "setting_name"]
 
 _AGREEMENT = 0.98
 """A cell whose labels agree with the expected ones on fewer images fails whatever its tolerance says."""
@@ -31,16 +31,31 @@ def setting_name(backend: str, delegate: bool, output: str = "") -> str:
     return f"{backend}{'+delegate' if delegate else ''}{f'/{output}' if output else ''}"
 
 
-def default_tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArray[Any]) -> float:
+def default_tolerance(artifact: Artifact, backend: Backend, delegate: bool, expected: NDArray[Any]) -> float:
     """Largest difference that conforms where the manifest states none, in the unit of the manifest's tolerances.
 
-    int8 is exact without delegates; XNNPACK rescales in float32, which moved MNIST logits by up to 14 quanta of 256.
-    Float models differ by the order of their sums; dynamic ones by how each row is rounded, too.
+    int8 is exact without delegates, but for what a backend's row states. XNNPACK rescales in float32, which moved
+    MNIST logits by up to 14 quanta of 256. Float models differ by the order of their sums; dynamic ones by how each row
+    is rounded, too.
     """
     if np.issubdtype(expected.dtype, np.integer):
-        return 16.0 * (256 if expected.dtype == np.int16 else 1) if delegate else 0.0
+        return (16.0 if delegate else backend.quanta) * (256 if expected.dtype == np.int16 else 1)
+    inside = any(kind.startswith(("int", "uint")) for kind in artifact.weights)
+    # Integers inside: what a backend rounds otherwise comes out as steps of real numbers.
+    steps = backend.quanta * quantum(expected) if backend.quanta and inside else 0.0
+    return max(_float_tolerance(artifact, backend, expected), steps)
+
+
+def _float_tolerance(artifact: Artifact, backend: Backend, expected: NDArray[Any]) -> float:
     largest = max(1.0, float(np.abs(expected).max(initial=0)))
-    return (0.01 if artifact.variant.startswith("dynamic") else 1e-5) * largest
+    return (backend.dynamic_share if artifact.variant.startswith("dynamic") else 1e-5) * largest
+
+
+def quantum(real: NDArray[Any]) -> float:
+    """The smallest step between dequantized outputs; 0 where there is one value alone."""
+    gaps = np.diff(np.unique(real))
+    gaps = gaps[gaps > 1e-6 * np.abs(real).max(initial=0)]
+    return float(gaps.min()) if len(gaps) else 0.0
 
 
 @dataclass(frozen=True)
@@ -142,8 +157,8 @@ def conformance(
     artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
     cells: list[Cell] = []
     for backend in trial_backends(backends):
-        own = [a for a in artifacts if a.format == backend.format]
-        for delegate in (False, True) if backend.name in ("litert", "tflite-runtime") else (False,):
+        own = [a for a in artifacts if a.format in backend.formats]
+        for delegate in backend.delegates:
             if own:
                 cells += _cells(folder, own, vectors, backend, delegate, classifies)
     order = {artifact.file: index for index, artifact in enumerate(artifacts)}
@@ -253,7 +268,7 @@ def _gap(
 ) -> _Gap:
     tolerance = artifact.tolerance.get(setting_name(backend.name, delegate, output))
     if tolerance is None:
-        tolerance = default_tolerance(artifact, backend.name, delegate, expected)
+        tolerance = default_tolerance(artifact, backend, delegate, expected)
     # A NaN is no answer: it must come out as the largest difference there is, not as none.
     distance = np.abs(given.astype(np.float64) - expected.astype(np.float64))
     return _Gap(output, float(np.nan_to_num(distance, nan=np.inf).max(initial=0)), tolerance)

@@ -30,7 +30,7 @@ def _text(facts: dict[str, Any]) -> str:
     ]
     for name, backend in facts["backends"].items():
         state = backend["missing"] or f"ready, version {backend['version']}"
-        lines.append(f"{name:<24} .{backend['format']:<7} {state}")
+        lines.append(f"{name:<24} .{backend['format']:<13} {state}")
     lines.append("")
     for package, entry in facts["optional"].items():
         state = f"ready, version {entry['version']}" if entry["version"] else f"missing: {entry['missing']}"
