@@ -23,14 +23,13 @@ from .companions.write import Companions
 from .convert import Converter
 from .draw import GOLDEN_SAMPLES, Draw, PictureDraw, SampleDraw
 from .errors import ConversionError
-from .fidelity.admit import verify
+from .fidelity.admit import Standard, verify
 from .fidelity.judge import judge
 from .fidelity.measure import Outputs, run_artifacts
 from .inspect.describe import describe
 from .samples import Samples
 from .source import Source, open_source
 from .targets import RuntimeFloor
-from .tflite.mixed import LayerChoice
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants
 
 __all__ = ["ExportResult", "Withheld", "export"]
@@ -118,6 +117,9 @@ def export(
     chosen = tuple(variant for variant in chosen if floor is None or floor.reads(variant))
     if not models or not chosen:
         raise InputError("nothing to export: name at least one model and one variant")
+    companions.require_matches(chosen)
+    if calibration is not None and isinstance(data, Samples):
+        raise InputError("calibration images and samples: samples calibrate themselves; leave one of them out")
     with new_folder(Path(out), overwrite=overwrite) as folder:
         draw: Draw = SampleDraw(data, seed) if isinstance(data, Samples) else PictureDraw(data, seed, calibration)
         classes = len(draw.class_names)
@@ -130,13 +132,13 @@ def export(
         )
         artifacts: list[Artifact] = []
         withheld: list[Withheld] = []
-        mixed: dict[str, list[LayerChoice]] = {}
+        records: dict[str, dict[str, Any]] = {}
         for source in sources:
             converter = Converter(source, draw.calibration(source), held_back[source.name], embedded)
             made, failed = _convert(source, chosen, converter, floor, folder)
             kept, refused = _check(made, held_back[source.name], references[source.name], folder)
             artifacts += kept
-            mixed[source.name] = converter.mixed
+            records[source.name] = _record(source) | converter.record
             withheld += failed + refused
         manifest = Manifest(
             name=name or Path(out).name,
@@ -147,14 +149,19 @@ def export(
             default_model=default.name,
             unknown_threshold=embedded.unknown_threshold,
             source={
-                "models": {source.name: _record(source, mixed[source.name]) for source in sources},
+                "models": records,
                 "dataset": draw.record(),
             },
             tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
         )
         matrix, vectors = None, draw.golden(default)
         if artifacts:
-            manifest, matrix = verify(folder, manifest, vectors, golden=GOLDEN_SAMPLES)
+            rows = draw.golden_rows
+            standards = {
+                name: Standard({key: values[rows] for key, values in answers.items()}, held_back[name][rows])
+                for name, answers in references.items()
+            }
+            manifest, matrix = verify(folder, manifest, vectors, standards, golden=GOLDEN_SAMPLES)
             withheld += [Withheld(file, reason) for file, reason in matrix.refused.items()]
         manifest, failed_companions = companions.write(folder, manifest, vectors.first(GOLDEN_SAMPLES).images)
         withheld += [Withheld(file, reason) for file, reason in failed_companions.items()]
@@ -169,10 +176,9 @@ def export(
     return result
 
 
-def _record(source: Source, mixed: Sequence[LayerChoice]) -> dict[str, Any]:
+def _record(source: Source) -> dict[str, Any]:
     """A model's entry in the manifest."""
-    record: dict[str, Any] = {"file": source.path.name, "sha256": source.sha256}
-    return record | ({"mixed": [choice._asdict() for choice in mixed]} if mixed else {})
+    return {"file": source.path.name, "sha256": source.sha256}
 
 
 def _common_output(sources: Sequence[Source]) -> str:

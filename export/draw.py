@@ -30,6 +30,8 @@ class Draw(Protocol):
     class_names: tuple[str, ...]
     """Empty where nothing is classified."""
     preprocessing: Preprocessing
+    golden_rows: NDArray[np.int64]
+    """Which of the held-back samples, by position, are the golden ones."""
 
     def calibration(self, source: Source) -> Samples:
         """What the ranges of activations are measured on."""
@@ -60,6 +62,7 @@ class PictureDraw:
         self.calibration_indices = _some(random, fit, _CALIBRATION_SAMPLES)
         self.held_back_indices = _some(random, split.validation, _HELD_BACK_SAMPLES)
         self._conformance_indices = random.permutation(self.held_back_indices)[:_CONFORMANCE_SAMPLES]
+        self.golden_rows = np.searchsorted(self.held_back_indices, self._conformance_indices)
 
     def calibration(self, source: Source) -> Samples:
         """See `Draw`."""
@@ -101,6 +104,7 @@ class SampleDraw:
         self._calibration = np.sort(order[: len(order) // 2][:_CALIBRATION_SAMPLES])
         self._held_back = np.sort(order[len(order) // 2 :][:_HELD_BACK_SAMPLES])
         self._conformance = order[len(order) // 2 :][:_CONFORMANCE_SAMPLES]
+        self.golden_rows = np.searchsorted(self._held_back, self._conformance)
         # Rows of numbers as they are; the manifest calls the output raw, so that nobody feeds it pictures.
         size = int(np.prod(next(iter(samples.inputs.values())).shape[1:], dtype=np.int64))
         self.preprocessing = Preprocessing(1, max(size, 1), fit="resize", polarity="as-is", scale=1.0)

@@ -18,7 +18,7 @@ from edgepress.base.extras import require
 from edgepress.data import Dataset, load_dataset
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
-from edgepress.export.tflite.convert import to_tflite
+from edgepress.export.tflite.convert import to_integers
 from edgepress.train import open_keras
 from edgepress.train.compress.slim import slim
 from edgepress.train.fitting.fit import predictor
@@ -52,7 +52,7 @@ def int8(model: Any, dataset: Dataset) -> bytes:
     source = Source("model", Path(), "", model, None, "logits")
     name, shape = source.only_input
     images = dataset.x_train[dataset.split(0).fit][:500].reshape(-1, *shape) / np.float32(255)
-    return to_tflite(source, "int8", Samples({name: images}, None))
+    return to_integers(source, Samples({name: images}, None))
 
 
 def main() -> None:

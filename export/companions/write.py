@@ -1,5 +1,6 @@
 """Files beside the default model's artifacts: packed for download, a C header, ONNX Runtime Mobile's format."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,52 @@ from numpy.typing import NDArray
 
 from edgepress.runtime import Artifact, EdgepressError, InputError, Manifest, load
 
-from ..variants import parse_variants
+from ..variants import VARIANTS, Variant, parse_variants
 from .micro import write_c_header
 from .ort_format import write_ort
 from .packed import write_packed
 
-__all__ = ["ALSO", "Companions"]
+__all__ = ["ALSO", "Companion", "Companions"]
 
-ALSO = ("c-header", "ort")
+_PACKED_FORMAT = "tflite"
+
+
+@dataclass(frozen=True)
+class Companion:
+    """One more kind of file beside an artifact."""
+
+    name: str
+    variants: tuple[str, ...]
+    """Keys of those that have it."""
+    suffix: str
+    """Of its file, in place of the artifact's."""
+    write: Callable[[Path, Artifact, Manifest, NDArray[np.uint8] | None], Any]
+    """Takes the artifact's path, its entry, the manifest, and held-back pictures where the model takes some."""
+
+    def fits(self, key: str) -> bool:
+        """Whether a variant has it."""
+        return key in self.variants
+
+
+def _write_header(path: Path, artifact: Artifact, manifest: Manifest, images: NDArray[np.uint8] | None) -> None:
+    write_c_header(path, *_integers(path, artifact, manifest, images))
+
+
+def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, images: NDArray[np.uint8] | None) -> None:
+    write_ort(path)
+
+
+ALSO: dict[str, Companion] = {
+    companion.name: companion
+    for companion in (
+        # TensorFlow Lite Micro: integers from end to end.
+        Companion("c-header", ("tflite:int8",), ".h", _write_header),
+        # ONNX Runtime Mobile.
+        Companion(
+            "ort", tuple(key for key, variant in VARIANTS.items() if variant.format == "onnx"), ".ort", _write_ort
+        ),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +65,26 @@ class Companions:
     packed: tuple[str, ...] = ()
     """TFLite variants to write as `.tflite.xz` too."""
     also: tuple[str, ...] = ()
-    """`c-header`: the int8 model for TensorFlow Lite Micro. `ort`: every ONNX artifact as `.ort`."""
+    """Names in `ALSO`."""
 
     def __post_init__(self) -> None:
         parse_variants(self.packed)
         unknown = [name for name in self.also if name not in ALSO]
         if unknown:
             raise InputError(f"also {unknown[0]!r}: allowed are {', '.join(ALSO)}")
+
+    def require_matches(self, chosen: Sequence[Variant]) -> None:
+        """Every wish belongs to a file that will be made.
+
+        Raises:
+            InputError: One does not, and would be dropped in silence.
+        """
+        keys = [variant.key for variant in chosen]
+        for name in self.packed:
+            fitting = [variant.key for variant in parse_variants([name]) if variant.format == _PACKED_FORMAT]
+            _require(f"pack {name!r}", fitting, keys, f"{_PACKED_FORMAT} files are packed")
+        for name in self.also:
+            _require(f"also {name!r}", ALSO[name].variants, keys, f"it belongs to {', '.join(ALSO[name].variants)}")
 
     def write(
         self, folder: Path, manifest: Manifest, images: NDArray[np.uint8] | None
@@ -47,26 +99,29 @@ class Companions:
         Returns:
             The manifest with `packed_bytes` among the metrics, and file name to reason of what could not be made.
         """
-        packed = {variant.key for variant in parse_variants(self.packed)}
+        packed = {variant.key for variant in parse_variants(self.packed) if variant.format == _PACKED_FORMAT}
         artifacts: list[Artifact] = []
         failed: dict[str, str] = {}
         for artifact in manifest.artifacts:
             path = folder / artifact.file
             key = f"{artifact.format}:{artifact.variant}"
             if artifact.model == manifest.default_model:
-                if artifact.format == "tflite" and key in packed:
+                if key in packed:
                     size = write_packed(path).stat().st_size
                     artifact = artifact._replace(metrics={**artifact.metrics, "packed_bytes": size})
-                try:
-                    if "c-header" in self.also and key == "tflite:int8":
-                        write_c_header(path, *_integers(path, artifact, manifest, images))
-                    if "ort" in self.also and artifact.format == "onnx":
-                        write_ort(path)
-                except EdgepressError as error:
-                    suffix = ".ort" if artifact.format == "onnx" else ".h"
-                    failed[path.with_suffix(suffix).name] = str(error)
+                for companion in (ALSO[name] for name in self.also if ALSO[name].fits(key)):
+                    try:
+                        companion.write(path, artifact, manifest, images)
+                    except EdgepressError as error:
+                        failed[path.with_suffix(companion.suffix).name] = str(error)
             artifacts.append(artifact)
         return manifest._replace(artifacts=tuple(artifacts)), failed
+
+
+def _require(wish: str, fitting: Sequence[str], chosen: Sequence[str], rule: str) -> None:
+    if not set(fitting) & set(chosen):
+        mend = f"add --variant {fitting[0]}" if fitting else "leave it out"
+        raise InputError(f"{wish}: {rule}, and the files to make are {', '.join(chosen)}; {mend}")
 
 
 def _integers(

@@ -20,7 +20,7 @@ from edgepress.runtime.batches import run_batches
 
 from ..samples import Samples
 
-__all__ = ["Outputs", "run_artifacts"]
+__all__ = ["Outputs", "run_artifacts", "to_real"]
 
 Outputs = dict[str, NDArray[np.float32]]
 """Output name to real numbers, shape (n, ...)."""
@@ -93,10 +93,11 @@ def _run(file: str, inputs: dict[str, NDArray[Any]]) -> Outputs:
 
     with load(file, delegate=False) as model:
         given = run_batches(model, inputs)
-        return {spec.name: _to_real(spec, given[spec.name]) for spec in model.artifact.outputs}
+        return {spec.name: to_real(spec, given[spec.name]) for spec in model.artifact.outputs}
 
 
-def _to_real(spec: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+def to_real(spec: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+    """A tensor as real numbers: integers dequantized."""
     return spec.quantization.dequantize(values) if spec.quantization else values.astype(np.float32)
 
 

@@ -17,8 +17,10 @@ import numpy as np
 
 from ..errors import ConversionError
 from ..fidelity.judge import judge, sqnr_db
+from ..materials import Materials
 from ..samples import Samples
 from ..variants import Variant
+from .finish import finish
 from .quantizer import (
     CLIPPED,
     LARGEST,
@@ -30,7 +32,7 @@ from .quantizer import (
     run_program,
 )
 
-__all__ = ["LayerChoice", "to_mixed"]
+__all__ = ["LayerChoice", "mixed", "to_mixed"]
 
 _CALIBRATION_SAMPLES = 200
 _SENSITIVITY_SAMPLES = 500
@@ -46,6 +48,13 @@ class LayerChoice(NamedTuple):
     """Of the model's outputs against float32 where this layer alone has 4 bits: the sensitivity."""
     bytes_saved: int
     """By 4 bits instead of 8."""
+
+
+def mixed(materials: Materials) -> bytes:
+    """int4 weights in the layers that stand it, int8 in the others; the choice goes into the record."""
+    content, choices = to_mixed(materials.base, materials.variant, materials.calibration, materials.held_back)
+    materials.record["mixed"] = [choice._asdict() for choice in choices]
+    return finish(content, materials)
 
 
 def to_mixed(
@@ -72,9 +81,15 @@ def to_mixed(
         np.savez(folder / "held-back.npz", **held_back.inputs)  # type: ignore[arg-type]
         if held_back.labels is not None:
             np.save(folder / "labels.npy", held_back.labels)
-        run_program(__name__, folder, json.dumps(asdict(variant)))
+        run_program(__name__, folder, json.dumps(_bound(variant)))
         choices = [LayerChoice(**choice) for choice in json.loads((folder / "choices.json").read_text())]
         return (folder / "mixed.tflite").read_bytes(), choices
+
+
+def _bound(variant: Variant) -> dict[str, float]:
+    """What the child must know of it."""
+    whole = asdict(variant)
+    return {key: whole[key] for key in ("max_difference_points", "min_sqnr_db")}
 
 
 def _main(folder: Path, variant: Variant) -> None:
@@ -130,4 +145,4 @@ def _choose(
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), Variant(**json.loads(sys.argv[2])))
+    _main(Path(sys.argv[1]), Variant("", "", "", **json.loads(sys.argv[2])))

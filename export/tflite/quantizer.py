@@ -25,7 +25,7 @@ __all__ = [
     "LARGEST",
     "LEAST_ERROR",
     "StaticQuantizer",
-    "dynamic_int4",
+    "dynamic_quantize",
     "four_bit_layers",
     "has_sound_scales",
     "outputs",
@@ -98,7 +98,7 @@ def _add_rules(recipe: Any, four_bits: Mapping[str, str]) -> None:
         recipe.add_static_config(scope, operators, activation_num_bits=8, weight_num_bits=4, algorithm_key=method)
 
 
-def dynamic_int4(float32: Path, method: str) -> bytes:
+def dynamic_quantize(float32: Path, method: str) -> bytes:
     """The file with weights of 4 bits, activations quantized while the model runs."""
     quantizer = require("litert_quantizer.quantizer", extra="toolkit").Quantizer(str(float32))
     operators = require("litert_quantizer.qtyping", extra="toolkit").TFLOperationName.ALL_SUPPORTED

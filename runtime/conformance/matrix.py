@@ -1,7 +1,7 @@
 """Does every artifact give the right answer in every backend that is here? The conformance matrix."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +14,20 @@ from edgepress.base.errors import InputError
 from ..backends import Backend
 from ..bundle.manifest import Artifact, Manifest
 from .golden import Vectors
-from .tensors import by_name
+from .tensors import Tensors, by_name
 from .trial import Answer, run_trial, trial_backends
 
-__all__ = ["Cell", "Matrix", "conformance", "default_tolerance", "quantum", "setting_name"]
+__all__ = ["Cell", "Matrix", "Verdict", "conformance", "default_tolerance", "quantum", "setting_name"]
 
 _AGREEMENT = 0.98
 """A cell whose labels agree with the expected ones on fewer images fails whatever its tolerance says."""
+
+
+Verdict = Callable[[Artifact, str, bool, Tensors], Sequence[str]]
+"""What is wrong with an artifact's answers in a backend (by name) with its delegate on or off; nothing where they are
+right."""
+_QUANTIZERS = {"QUANTIZE", "QuantizeLinear"}
+"""Operators of files whose activations are integers with stored scales."""
 
 
 def setting_name(backend: str, delegate: bool, output: str = "") -> str:
@@ -35,8 +42,9 @@ def default_tolerance(artifact: Artifact, backend: Backend, delegate: bool, expe
     """Largest difference that conforms where the manifest states none, in the unit of the manifest's tolerances.
 
     int8 is exact without delegates, but for what a backend's row states. XNNPACK rescales in float32, which moved
-    MNIST logits by up to 14 quanta of 256. Float models differ by the order of their sums; dynamic ones by how each row
-    is rounded, too.
+    MNIST logits by up to 14 quanta of 256. Float models differ by the order of their sums; those that quantize
+    activations while they run by how each row is rounded, too: their weights are integers, and no scale of an
+    activation is stored.
     """
     if np.issubdtype(expected.dtype, np.integer):
         return (16.0 if delegate else backend.quanta) * (256 if expected.dtype == np.int16 else 1)
@@ -48,7 +56,9 @@ def default_tolerance(artifact: Artifact, backend: Backend, delegate: bool, expe
 
 def _float_tolerance(artifact: Artifact, backend: Backend, expected: NDArray[Any]) -> float:
     largest = max(1.0, float(np.abs(expected).max(initial=0)))
-    return (backend.dynamic_share if artifact.variant.startswith("dynamic") else 1e-5) * largest
+    integer = any("int" in dtype for dtype in artifact.weights)
+    rounds_rows = integer and not _QUANTIZERS.intersection(artifact.operators)
+    return (backend.dynamic_share if rounds_rows else 1e-5) * largest
 
 
 def quantum(real: NDArray[Any]) -> float:
@@ -133,6 +143,7 @@ def conformance(
     vectors: Vectors | None = None,
     backends: Sequence[str] | None = None,
     files: Sequence[str] | None = None,
+    verdict: Verdict | None = None,
 ) -> Matrix:
     """Run the golden vectors through artifacts and backends, delegates on and off, twice in fresh processes.
 
@@ -141,6 +152,7 @@ def conformance(
         vectors: Inputs and expected outputs; the bundle's own by default.
         backends: Names; all that are present by default.
         files: Artifacts by file name; all of the manifest's by default.
+        verdict: Judges answers; by default they must be the expected ones, within the manifest's tolerances.
 
     Raises:
         InputError: No bundle, no golden vectors, or an artifact that has none.
@@ -160,7 +172,7 @@ def conformance(
         own = [a for a in artifacts if a.format in backend.formats]
         for delegate in backend.delegates:
             if own:
-                cells += _cells(folder, own, vectors, backend, delegate, classifies)
+                cells += _cells(folder, own, vectors, backend, delegate, classifies, verdict)
     order = {artifact.file: index for index, artifact in enumerate(artifacts)}
     cells += [
         Cell(a.file, "", False, "unsupported", f"no backend for .{a.format} is here")
@@ -177,6 +189,7 @@ def _cells(
     backend: Backend,
     delegate: bool,
     classifies: bool,
+    verdict: Verdict | None,
 ) -> list[Cell]:
     def attempt(files: list[str]) -> dict[str, Answer]:
         return run_trial(folder, files, vectors.feed, backend=backend.name, delegate=delegate)
@@ -187,12 +200,12 @@ def _cells(
     cells = []
     for artifact in artifacts:
         one, two = first[artifact.file], second.get(artifact.file)
-        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
+        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies, verdict)
         if cell.status in ("fail", "killed") and not (one.alone and (two is None or two.alone)):
             # An artifact that ran earlier in the same process may have spoiled its memory: judge this one by itself.
             one = attempt([artifact.file])[artifact.file]
             two = attempt([artifact.file])[artifact.file] if one.output is not None else None
-            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
+            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies, verdict)
         cells.append(cell)
     return cells
 
@@ -205,6 +218,7 @@ def _judge(
     backend: Backend,
     delegate: bool,
     classifies: bool,
+    verdict: Verdict | None,
 ) -> Cell:
     cell = Cell(artifact.file, backend.name, delegate, "pass")
     for answer in (one, two):
@@ -225,7 +239,9 @@ def _judge(
     if not all(np.array_equal(given[name], again[name], equal_nan=given[name].dtype.kind == "f") for name in given):
         reasons.append("gives another answer in each process")
     gaps = [_gap(artifact, name, backend, delegate, given[name], expected[name]) for name in expected]
-    for gap in gaps:
+    if verdict is not None:
+        reasons += verdict(artifact, backend.name, delegate, one.output)
+    for gap in gaps if verdict is None else ():
         if gap.difference > gap.tolerance:
             output = f"{gap.output} " if gap.output else ""
             reasons.append(f"{output}is off by {gap.difference:.4g}, {gap.tolerance:.4g} is allowed")
@@ -235,7 +251,7 @@ def _judge(
         (labels,), (wanted,) = map(_labels, given.values()), map(_labels, expected.values())
         agreement = float(np.mean(labels == wanted)) if len(labels) else 1.0
         accuracy = None if vectors.labels is None else float(np.mean(labels == vectors.labels))
-        if agreement < _AGREEMENT:
+        if verdict is None and agreement < _AGREEMENT:
             reasons.append(f"only {agreement:.1%} of its labels are the expected ones")
     return replace(
         cell,

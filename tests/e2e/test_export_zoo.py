@@ -107,7 +107,7 @@ def test_convolutional_classifiers(build, suffix, library, pictures, tmp_path):
     assert result.manifest.output == ("logits" if build is separable else "probabilities")
     for artifact in result.manifest.artifacts:
         assert artifact.metrics["accuracy"] > 0.9
-        bound = VARIANTS[f"{artifact.format}:{artifact.variant}"].max_drop_points
+        bound = VARIANTS[f"{artifact.format}:{artifact.variant}"].max_difference_points
         assert artifact.metrics["difference_points"] >= -max(bound, 100 / 100)
 
 

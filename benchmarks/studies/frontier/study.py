@@ -27,7 +27,7 @@ from edgepress.data import Dataset, load_dataset
 from edgepress.export.companions.packed import pack
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
-from edgepress.export.tflite.convert import to_tflite
+from edgepress.export.tflite.convert import to_integers
 from edgepress.export.tflite.finish import finish_tflite
 from edgepress.runtime import load
 from edgepress.runtime.bundle.embedded import Embedded
@@ -188,7 +188,7 @@ class Study:
         input_name, shape = source.only_input
         some = self.images[:_CALIBRATION_IMAGES].reshape(-1, *shape)
         samples = Samples({input_name: self.embedded.preprocessing.normalize(some)}, None)
-        content = to_tflite(source, "int8", samples)
+        content = to_integers(source, samples)
         keras_name, outputs = source.model.name, source.model.output_names
         return finish_tflite(content, name, keras_name=keras_name, output_names=outputs, embedded=self.embedded)
 

@@ -61,6 +61,8 @@ def command(
     from edgepress.runtime.serve.web.assets import require_assets
     from edgepress.runtime.serve.web.offline import write_static_site
 
+    if calibration and samples:
+        raise InputError("--calibration with --samples: half of the samples calibrate; leave one of the two out")
     place = find_target(target) if target else None
     if place is not None and place.with_page:
         require_assets()

@@ -2,6 +2,8 @@
 
 import click
 
+from edgepress.runtime import InputError
+
 from .common import (
     data_option,
     emit,
@@ -15,6 +17,10 @@ from .common import (
     teacher_option,
 )
 
+__all__ = ["command"]
+
+_TRIALS = 12
+
 
 @click.command()
 @data_option
@@ -27,7 +33,7 @@ from .common import (
 @click.option("--max-drop", type=float, metavar="POINTS", help="Search: accuracy that may be lost, percentage points.")
 @click.option("--max-bytes", type=int, metavar="BYTES", help="Search: size of the model file.")
 @click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one image here.")
-@click.option("--trials", type=click.IntRange(1), default=12, show_default=True, help="Models that a search trains.")
+@click.option("--trials", type=click.IntRange(1), help="Models that a search trains; 12 when not given.")
 @json_option
 @reports_errors
 def command(
@@ -41,7 +47,7 @@ def command(
     max_drop: float | None,
     max_bytes: int | None,
     max_latency_us: float | None,
-    trials: int,
+    trials: int | None,
     as_json: bool,
 ) -> None:
     """Train, prune and quantize, export, benchmark; print the table, write the bundle and the report.
@@ -58,9 +64,11 @@ def command(
 
     limits = (max_drop, max_bytes, max_latency_us)
     budget = Budget(*limits) if any(limit is not None for limit in limits) else None
+    if trials is not None and budget is None:
+        raise InputError("--trials without a limit: name --max-drop, --max-bytes or --max-latency-us to search for")
     result = press(
         data, out, model=model, teacher=teacher, preset=preset, seed=seed, overwrite=overwrite, budget=budget,
-        trials=trials,
+        trials=trials or _TRIALS,
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(

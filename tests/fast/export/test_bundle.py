@@ -103,7 +103,7 @@ def test_a_wrong_answer_of_one_backend_withholds_a_model_with_several_outputs(tm
     result = export({"two": tmp_path / "two.keras"}, samples, tmp_path / "out", variants=variants)
     (withheld,) = result.withheld
     assert withheld.file == "two-float32.tflite"
-    assert withheld.reason.startswith("litert+delegate: gate is off by 1, ")
+    assert withheld.reason.startswith("litert+delegate: SQNR of output gate ")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "manifest.json",
         "selftest.npz",

@@ -7,7 +7,7 @@ import pytest
 
 from edgepress.export.companions.packed import write_packed
 from edgepress.export.inspect.describe import describe
-from edgepress.export.tflite.convert import to_tflite
+from edgepress.export.tflite.convert import to_integers
 from edgepress.export.tflite.finish import finish_tflite
 from edgepress.export.variants import VARIANTS
 from edgepress.runtime import EdgepressError, InputError, load
@@ -59,7 +59,7 @@ def test_android_finds_labels_and_normalization(files, embedded):
 
 
 def test_finishing_changes_no_answer(tiny, samples, embedded, tmp_path):
-    content = to_tflite(tiny, "int8", samples)
+    content = to_integers(tiny, samples)
     paths = tmp_path / "raw.tflite", tmp_path / "finished.tflite"
     paths[0].write_bytes(content)
     paths[1].write_bytes(
