@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from edgepress.base.tables import markdown_table
+
 from .table import to_markdown
 
 __all__ = ["to_card"]
@@ -55,9 +57,9 @@ def _evidence(report: dict[str, Any], chosen: dict[str, Any] | None) -> list[str
         "",
     ]
     if chosen.get("robustness"):
-        lines += ["On the same test images, changed:", "", "| pictures | accuracy % |", "| --- | ---: |"]
-        lines += [f"| {entry['name']} | {100 * entry['accuracy']:.2f} |" for entry in chosen["robustness"]]
-        lines += [""]
+        rows = [(entry["name"], f"{100 * entry['accuracy']:.2f}") for entry in chosen["robustness"]]
+        lines += ["On the same test images, changed:", ""]
+        lines += [*markdown_table(("pictures", "accuracy %"), rows, columns="lr"), ""]
     return lines
 
 

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from edgepress.base.tables import markdown_table, text_table
 from edgepress.runtime import InputError
 
-from .table import COLUMNS, align
+from .table import COLUMNS
 
 __all__ = ["device_name", "merge_reports", "to_comparison_markdown", "to_comparison_text"]
+
+_HEAD = ("artifact", "device", *list(COLUMNS)[1:])
+_ALIGNED = "lllr"
 
 
 def merge_reports(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -66,12 +70,11 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 
 def _lines(merged: dict[str, Any]) -> list[list[str]]:
-    head = ["artifact", "device", *list(COLUMNS)[1:]]
     lines = []
     for row in merged["rows"]:
         artifact, *rest = [fill(row) for fill in COLUMNS.values()]
         lines.append([artifact, row["device"] + ("" if row["comparable"] else " *"), *rest])
-    return [head, *lines]
+    return lines
 
 
 def _remarks(merged: dict[str, Any]) -> list[str]:
@@ -84,12 +87,10 @@ def _remarks(merged: dict[str, Any]) -> list[str]:
 
 def to_comparison_text(merged: dict[str, Any]) -> str:
     """For a terminal."""
-    return "\n".join([*align(_lines(merged), left=3), *_remarks(merged)])
+    return "\n".join([*text_table(_HEAD, _lines(merged), columns=_ALIGNED), *_remarks(merged)])
 
 
 def to_comparison_markdown(merged: dict[str, Any]) -> str:
     """For a README."""
-    head, *body = _lines(merged)
-    lines = ["| " + " | ".join(line) + " |" for line in (head, *body)]
-    lines.insert(1, "|" + "".join(" --- |" if i < 3 else " ---: |" for i in range(len(head))))
+    lines = markdown_table(_HEAD, _lines(merged), columns=_ALIGNED)
     return "\n".join([*lines, "", *_remarks(merged)]).rstrip() + "\n"

@@ -2,10 +2,12 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["COLUMNS", "align", "cells", "to_csv", "to_markdown", "to_text"]
+from edgepress.base.tables import markdown_table, text_table
+
+__all__ = ["COLUMNS", "cells", "to_csv", "to_markdown", "to_text"]
 
 
 def _difference(row: dict[str, Any]) -> str:
@@ -64,7 +66,8 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
     "x float [95 %]": _ratio,
     "images/s": lambda row: "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}",
 }
-_TEXT_COLUMNS = 2
+_ALIGNED = "llr"
+"""The first two are text, the rest figures; as `base.tables` takes it."""
 
 
 def cells(report: dict[str, Any]) -> list[list[str]]:
@@ -74,29 +77,13 @@ def cells(report: dict[str, Any]) -> list[list[str]]:
 
 def to_text(report: dict[str, Any]) -> str:
     """For a terminal: aligned columns under a line that says what was measured."""
-    body = align([list(COLUMNS), *cells(report)], left=_TEXT_COLUMNS)
+    body = text_table(list(COLUMNS), cells(report), columns=_ALIGNED)
     return "\n".join([headline(report), "", *body, *_remarks(report)])
-
-
-def align(lines: Sequence[Sequence[str]], *, left: int) -> list[str]:
-    """Columns of equal width; the first `left` are text and stand on the left, the others on the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
 
 
 def to_markdown(report: dict[str, Any]) -> str:
     """For a README or a pull request."""
-    lines = [
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "".join(" --- |" if i < _TEXT_COLUMNS else " ---: |" for i in range(len(COLUMNS))),
-        *("| " + " | ".join(line) + " |" for line in cells(report)),
-    ]
+    lines = markdown_table(list(COLUMNS), cells(report), columns=_ALIGNED)
     return "\n".join([headline(report), "", *lines, *_remarks(report)]) + "\n"
 
 

@@ -10,6 +10,7 @@ python -m edgepress.benchmarks.studies.page.presses runs/lenet-300-100 runs/lene
 import sys
 from pathlib import Path
 
+from edgepress.base.tables import markdown_table
 from edgepress.runtime import InputError
 
 from ...report.write import read_report
@@ -23,8 +24,8 @@ _TITLES = (
 )  # fmt: skip
 
 
-def press_row(run: Path) -> str:
-    """The pressed int8 file of one press beside its float model, on the test images, as one row of a table.
+def press_row(run: Path) -> list[str]:
+    """The pressed int8 file of one press beside its float model, on the test images, the cells of one row of a table.
 
     Raises:
         InputError: No finished press, or one that withheld this file.
@@ -35,7 +36,7 @@ def press_row(run: Path) -> str:
     if row is None:
         raise InputError(f"{run}: its bundle has no {_ARTIFACT}; export says why it was withheld")
     low, high = row["difference_interval_points"]
-    cells = [
+    return [
         note["config"]["model"],
         note["preset"],
         note["dataset"],
@@ -48,13 +49,11 @@ def press_row(run: Path) -> str:
         # A press that was interrupted timed its last part alone.
         "" if note["resumed"] else f"{note['seconds'] / 60:,.0f}",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _main() -> None:
-    print(f"| {' | '.join(_TITLES)} |\n| --- | --- | --- |{' ---: |' * (len(_TITLES) - 3)}")
-    for run in sys.argv[1:]:
-        print(press_row(Path(run)))
+    rows = [press_row(Path(run)) for run in sys.argv[1:]]
+    print("\n".join(markdown_table(_TITLES, rows, columns="lllr")))
 
 
 if __name__ == "__main__":
