@@ -32,20 +32,22 @@ def press_row(run: Path) -> list[str]:
     """
     note = read_note(run)
     report = read_report(run / "bundle" / "report" / "report.json")
-    row = next((row for row in report["rows"] if row["artifact"] == _ARTIFACT), None)
+    row = next((row for row in report.rows if row.artifact == _ARTIFACT), None)
     if row is None:
         raise InputError(f"{run}: its bundle has no {_ARTIFACT}; export says why it was withheld")
-    low, high = row["difference_interval_points"]
+    if row.scores is None or row.comparison is None or report.baseline.accuracy is None:
+        raise InputError(f"{run}: its report has no accuracy; press with labelled images")
+    low, high = row.comparison.difference_interval_points
     return [
         note["config"]["model"],
         note["preset"],
         note["dataset"],
-        f"{100 * report['baseline']['accuracy']:.2f}",
-        f"{100 * row['accuracy']:.2f}",
-        f"{row['difference_points']:+.2f} [{low:+.2f}, {high:+.2f}]",
-        f"{100 * row['sparsity']:.0f}",
-        f"{row['bytes']:,}",
-        f"{row['xz_bytes']:,}",
+        f"{100 * report.baseline.accuracy:.2f}",
+        f"{100 * row.scores.accuracy:.2f}",
+        f"{row.comparison.difference_points:+.2f} [{low:+.2f}, {high:+.2f}]",
+        f"{100 * row.sparsity:.0f}",
+        f"{row.sizes.bytes:,}",
+        f"{row.sizes.xz_bytes:,}",
         # A press that was interrupted timed its last part alone.
         "" if note["resumed"] else f"{note['seconds'] / 60:,.0f}",
     ]

@@ -41,7 +41,7 @@ def run_time(run: Path) -> list[str]:
     if note["resumed"]:
         raise InputError(f"{run} was interrupted, so that its time is not known: press into a new folder")
     report = read_report(run / "bundle" / "report" / "report.json")
-    processor, day = report["machine"]["processor"], report["created"][:10]
+    processor, day = report.machine["processor"], report.created[:10]
     return [note["preset"], note["dataset"], str(round(note["seconds"])), processor, day]
 
 

@@ -51,12 +51,14 @@ def search_figures(run: Path) -> str:
     elif (file := run / "bundle" / "report" / "report.json").exists():
         report = read_report(file)
         name = found["choice"]["file"].removesuffix(".xz")
-        row = next(row for row in report["rows"] if row["artifact"] == name)
-        low, high = row["difference_interval_points"]
+        row = next(row for row in report.rows if row.artifact == name)
+        if row.scores is None or row.comparison is None or report.dataset is None:
+            raise InputError(f"{file}: no accuracy was measured")
+        low, high = row.comparison.difference_interval_points
         lines += [
             "",
-            f"On the {report['dataset']['images']:,} test images, looked at when the choice was made: "
-            f"{100 * row['accuracy']:.2f} %, {row['difference_points']:+.2f} points from the float model "
+            f"On the {report.dataset.images:,} test images, looked at when the choice was made: "
+            f"{100 * row.scores.accuracy:.2f} %, {row.comparison.difference_points:+.2f} points from the float model "
             f"({low:+.2f} to {high:+.2f}).",
         ]
     return "\n".join(lines)
