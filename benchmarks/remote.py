@@ -21,6 +21,9 @@ import numpy as np
 from edgepress.data import Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 
+from .report.write import parse_report
+from .values import Report
+
 __all__ = ["benchmark_on", "pack"]
 
 _LOG = logging.getLogger("edgepress")
@@ -36,7 +39,7 @@ def benchmark_on(
     arguments: Sequence[str] = (),
     ssh: Sequence[str] = ("ssh",),
     python: str = "python3",
-) -> dict[str, Any]:
+) -> Report:
     """Copy bundle and package to `host`, run `edgepress benchmark` there, and bring the report back.
 
     Args:
@@ -66,13 +69,13 @@ def benchmark_on(
         remote.run(["tar", "-xzf", "-", "-C", folder], pack(Path(bundle), dataset))
         data = [] if dataset is None else ["--data", f"{folder}/{dataset.name}.npz"]
         command = ["env", f"PYTHONPATH={folder}/packages", python, "-m", "edgepress", "benchmark", f"{folder}/bundle"]
-        report: dict[str, Any] = json.loads(remote.run([*command, "--json", *data, *arguments]))
+        found: dict[str, Any] = json.loads(remote.run([*command, "--json", *data, *arguments]))
     except json.JSONDecodeError as error:
         raise CheckFailedError(f"{host}: no report came back ({error})") from None
     finally:
         remote.run(["rm", "-rf", folder])
-    report["machine"]["host"] = host
-    return report
+    found["machine"]["host"] = host
+    return parse_report(found, host)
 
 
 def pack(bundle: Path, dataset: Dataset | None) -> bytes:

@@ -51,7 +51,7 @@ class Tolerance:
         return (self.delegate_share if delegate else self.share) * max(1.0, largest)
 
 
-_DYNAMIC = Tolerance(share=0.01, delegate_share=0.01)
+_ROUNDING: dict[str, object] = {"tolerance": Tolerance(share=0.01, delegate_share=0.01), "rounds_rows": True}
 """Each row is rounded while the model runs, and a sum that differs in its last bit may round the other way."""
 
 
@@ -114,7 +114,7 @@ VARIANTS: dict[str, Variant] = {
         _tflite("float32", "tflite.convert:float32", 0.0, 80),
         # The file allows half precision throughout, which XNNPACK takes on processors that compute in it.
         _tflite("float16", "tflite.convert:float16", 0.05, 50, tolerance=Tolerance(delegate_share=0.01)),
-        _tflite("dynamic-int8", "tflite.convert:dynamic_int8", 0.3, 25, tolerance=_DYNAMIC, rounds_rows=True),
+        _tflite("dynamic-int8", "tflite.convert:dynamic_int8", 0.3, 25, **_ROUNDING),
         _tflite("int8", "tflite.convert:int8", 0.3, 20),
         # Integers inside, as in int8: the same 16 quanta of 256, here in real numbers.
         _tflite(
@@ -124,18 +124,18 @@ VARIANTS: dict[str, Variant] = {
         # Kernels with 16-bit activations round otherwise since tflite-runtime 2.14: by 2 of 65,536 quanta on MNIST.
         _tflite("int16x8", "tflite.convert:int16x8", 0.1, 25, tolerance=Tolerance(4.0, 16.0 * 256)),
         _tflite("mixed", "tflite.mixed:mixed", 0.3, 20, base="tflite:float32"),
-        _tflite("dynamic-int4", "tflite.int4:dynamic_int4", 1.0, 10, base="tflite:float32", tolerance=_DYNAMIC, rounds_rows=True),
+        _tflite("dynamic-int4", "tflite.int4:dynamic_int4", 1.0, 10, base="tflite:float32", **_ROUNDING),
         _tflite("int4", "tflite.int4:int4", 1.0, 10, base="tflite:float32"),
         _onnx("float32", "onnx.convert:from_tflite", 0.0, 80, base="tflite:float32"),
         _onnx("float16", "onnx.quantize:float16", 0.05, 50, base="onnx:float32"),
         _onnx(
-            "dynamic-int8", "onnx.quantize:dynamic_int8", 0.3, 25, base="onnx:float32", tolerance=_DYNAMIC, rounds_rows=True,
+            "dynamic-int8", "onnx.quantize:dynamic_int8", 0.3, 25, base="onnx:float32", **_ROUNDING,
             scale_per_batch=True,
         ),
         _onnx("int8", "onnx.convert:from_tflite", 0.3, 20, base="tflite:int8"),
         _onnx("int8-percentile", "onnx.quantize:int8_percentile", 0.3, 20, base="onnx:float32"),
         _onnx(
-            "dynamic-int4", "onnx.quantize:dynamic_int4", 1.0, 10, base="onnx:float32", tolerance=_DYNAMIC, rounds_rows=True,
+            "dynamic-int4", "onnx.quantize:dynamic_int4", 1.0, 10, base="onnx:float32", **_ROUNDING,
             scale_per_batch=True,
         ),
     )

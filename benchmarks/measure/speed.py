@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..statistics.intervals import repeat_interval
+from ..values import Batch, Latency, Memory, Ratio, Speed
 from .workers import Worker, WorkerError
 
 __all__ = ["BATCH", "PACES", "Pace", "Samples", "find_warmup", "measure_speed", "summarize"]
@@ -186,48 +187,46 @@ def find_warmup(series: Sequence[float], *, window: int = 10, within: float = 1.
     return int(np.argmax(running <= within * settled))
 
 
-def summarize(row: Samples, base: Samples) -> dict[str, Any]:
+def summarize(row: Samples, base: Samples) -> Speed:
     """The figures of one row; the ratio is to `base`, below 1 where the row is faster."""
     pooled = np.concatenate([calls for rounds in row.latency_ns for calls in rounds]) / 1000
-    latency: dict[str, float | None] = {f"p{q}": float(np.percentile(pooled, q)) for q in (50, 90, 99)}
-    latency["p99.9"] = float(np.percentile(pooled, 99.9)) if len(pooled) >= _ENOUGH_FOR_P999 else None
+    p50, p90, p99 = (float(np.percentile(pooled, q)) for q in (50, 90, 99))
+    latency = Latency(p50, p90, p99, float(np.percentile(pooled, 99.9)) if len(pooled) >= _ENOUGH_FOR_P999 else None)
     cost = float(np.median(row.cost_ns)) / 1000
-    batches = [
-        {"size": size, "images_per_s": 1e9 * size / float(np.median(taken))} for size, taken in row.batch_ns.items()
-    ]
-    return {
-        "latency_us": latency,
-        "latency_calls": len(pooled),
-        "latency_quantiles_us": [[q, float(np.percentile(pooled, q))] for q in _QUANTILES],
-        "latency_ratio": _ratio(row, base),
-        "predict_latency_us": float(np.median(row.predict_ns)) / 1000,
-        "warmup_calls": int(np.median(row.warmup_calls)),
-        "harness_cost_us": cost,
-        "harness_share": cost / float(np.median(pooled)),
-        "throughput_per_s": max((b["images_per_s"] for b in batches if b["size"] == BATCH), default=None),
-        "batches": batches,
-        "cold_start_us": {
+    batches = tuple(Batch(size, 1e9 * size / float(np.median(taken))) for size, taken in row.batch_ns.items())
+    return Speed(
+        latency_us=latency,
+        latency_calls=len(pooled),
+        latency_quantiles_us=tuple((q, float(np.percentile(pooled, q))) for q in _QUANTILES),
+        latency_ratio=_ratio(row, base),
+        predict_latency_us=float(np.median(row.predict_ns)) / 1000,
+        warmup_calls=int(np.median(row.warmup_calls)),
+        harness_cost_us=cost,
+        harness_share=cost / float(np.median(pooled)),
+        throughput_per_s=max((b.images_per_s for b in batches if b.size == BATCH), default=None),
+        batches=batches,
+        cold_start_us={
             part: float(np.median([start[part] for start in row.cold_start_us])) for part in row.cold_start_us[0]
         },
-        "memory_bytes": {
-            "peak": _median([m["peak_bytes"] for m in row.memory]),
-            "steady": _median([m["steady_bytes"] for m in row.memory]),
-        },
-    }
+        memory_bytes=Memory(
+            peak=_median([m["peak_bytes"] for m in row.memory]),
+            steady=_median([m["steady_bytes"] for m in row.memory]),
+        ),
+    )
 
 
-def _ratio(row: Samples, base: Samples) -> dict[str, Any]:
+def _ratio(row: Samples, base: Samples) -> Ratio:
     """Latency against the baseline: the median over each repetition's rounds, then the mean of their logarithms."""
     logs = []
     for own, other in zip(row.latency_ns, base.latency_ns, strict=True):
         rounds = [math.log(np.median(a) / np.median(b)) for a, b in zip(own, other, strict=True)]
         logs.append(float(np.median(rounds)))
     interval = repeat_interval(logs)
-    return {
-        "value": math.exp(float(np.mean(logs))),
-        "interval": None if interval is None else [math.exp(x) for x in interval],
-        "repetitions": [math.exp(x) for x in logs],
-    }
+    return Ratio(
+        value=math.exp(float(np.mean(logs))),
+        interval=None if interval is None else (math.exp(interval[0]), math.exp(interval[1])),
+        repetitions=tuple(math.exp(x) for x in logs),
+    )
 
 
 def _median(values: Sequence[int | None]) -> int | None:

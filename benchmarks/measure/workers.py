@@ -29,7 +29,7 @@ class Worker:
     """One fresh process with one model in it; a context manager.
 
     Args:
-        subject: What to open: `{"kind": "artifact", "bundle", "file", "backend", "threads", "delegate"}` or
+        subject: What to open: what `artifact_order` gives, or
             `{"kind": "keras", "bundle", "path", "threads"}`.
         images: An .npy file of uint8 pictures to measure with.
     """

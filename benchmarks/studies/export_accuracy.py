@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import describe
 from edgepress.runtime import Artifact, Manifest
@@ -83,16 +84,22 @@ def compare_with_float32(bundle: Path, data: Dataset) -> Iterator[Row]:
 def _table(rows: list[Row], data: Dataset) -> Iterator[str]:
     yield f"{len(data.x_test):,} test images of {data.name}."
     yield ""
-    yield "| file | bytes | beyond weights | accuracy % | points | target | only float32 right | only it | p | met |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    head = (
+        "file", "bytes", "beyond weights", "accuracy %", "points", "target", "only float32 right", "only it", "p",
+        "met",
+    )  # fmt: skip
+    lines = []
     for row in rows:
         accuracy = 100 * (row.pairs.both_right + row.pairs.only_row_right) / row.pairs.images
         target = "" if row.target_points is None else f"-{row.target_points:.2f}"
-        yield (
-            f"| {row.artifact.file} | {row.artifact.bytes:,} | {row.overhead:,} | {accuracy:.2f} | {row.points:+.2f} "
-            f"| {target} | {row.pairs.only_float_right} | {row.pairs.only_row_right} "
-            f"| {mcnemar_exact(row.pairs):.2g} | {'yes' if row.met else '**no**'} |"
-        )
+        lines.append(
+            (
+                row.artifact.file, f"{row.artifact.bytes:,}", f"{row.overhead:,}", f"{accuracy:.2f}",
+                f"{row.points:+.2f}", target, row.pairs.only_float_right, row.pairs.only_row_right,
+                f"{mcnemar_exact(row.pairs):.2g}", "yes" if row.met else "**no**",
+            )
+        )  # fmt: skip
+    yield from markdown_table(head, lines, columns="lrrrrrrrrl")
 
 
 def _main() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import edgepress
 import edgepress.runtime
+from edgepress.base.tables import markdown_table
 
 __all__ = ["measure_installed_size"]
 
@@ -54,9 +55,8 @@ def _main() -> None:
     if options.json:
         print(json.dumps(sizes))
         return
-    print("| installation on aarch64 | MB |\n| --- | ---: |")
-    for name, size in sizes.items():
-        print(f"| {name} | {size / 1e6:.1f} |")
+    rows = [(name, f"{size / 1e6:.1f}") for name, size in sizes.items()]
+    print("\n".join(markdown_table(("installation on aarch64", "MB"), rows, columns="lr")))
 
 
 if __name__ == "__main__":

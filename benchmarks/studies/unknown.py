@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.runtime import Preprocessing, load
 from edgepress.runtime.preprocess.fit import fit_picture
@@ -81,9 +82,9 @@ def _main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--data", default="mnist", help="as for edgepress train")
     options = parser.parse_args()
-    print("| pictures | number | said to be unknown |\n| --- | ---: | ---: |")
-    for kind, (count, share) in measure_unknown(options.bundle, load_dataset(options.data)).items():
-        print(f"| {kind} | {count:,} | {share:.1%} |")
+    found = measure_unknown(options.bundle, load_dataset(options.data))
+    rows = [(kind, f"{count:,}", f"{share:.1%}") for kind, (count, share) in found.items()]
+    print("\n".join(markdown_table(("pictures", "number", "said to be unknown"), rows, columns="lr")))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
+from edgepress.base.tables import text_table
 
 from ..backends import Backend
 from ..bundle.manifest import Artifact, Manifest
@@ -126,15 +127,14 @@ class Matrix:
     def to_text(self) -> str:
         """A table for people."""
         head = ("artifact", "backend", "delegate", "status", "difference", "allowed", "agreement", "accuracy", "reason")
-        rows: list[tuple[str, ...]] = [head]
+        rows: list[tuple[str, ...]] = []
         for cell in self.cells:
             numbers = (cell.difference, cell.tolerance, cell.agreement, cell.accuracy)
             shown = ("" if n is None else f"{n:.4g}" for n in numbers)
             rows.append(
                 (cell.artifact, cell.backend, "on" if cell.delegate else "off", cell.status, *shown, cell.reason)
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(text_table(head, rows, columns="l"))
 
 
 def conformance(

@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
     "reports_errors",
     "seed_option",
     "teacher_option",
+    "terminal_width",
 ]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
@@ -63,6 +65,11 @@ teacher_option = click.option(
 def out_option(help: str, **attributes: Any) -> Callable[..., Any]:
     """`--out PATH`, described for the command at hand."""
     return click.option("--out", type=click.Path(), metavar="PATH", help=help, **attributes)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal on standard output; None where it is a file or a pipe, which take any width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def emit(result: dict[str, Any], text: str, *, as_json: bool) -> None:

@@ -1,5 +1,7 @@
 """`edgepress press`: the whole way."""
 
+from pathlib import Path
+
 import click
 
 from edgepress.runtime import InputError
@@ -15,6 +17,7 @@ from .common import (
     reports_errors,
     seed_option,
     teacher_option,
+    terminal_width,
 )
 
 __all__ = ["command"]
@@ -59,9 +62,12 @@ def command(
 
     A press that was interrupted goes on where it was when the same command is given again.
     """
-    from edgepress.benchmarks.report.table import to_text
+    from edgepress.benchmarks import report_to_dict
+    from edgepress.benchmarks.report.terminal import to_terminal
+    from edgepress.benchmarks.report.write import check_report_place
     from edgepress.press import Budget, press
 
+    check_report_place(Path(out or "runs") / "bundle/report")
     limits = (max_drop, max_bytes, max_latency_us)
     budget = Budget(*limits) if any(limit is not None for limit in limits) else None
     if trials is not None and budget is None:
@@ -72,8 +78,8 @@ def command(
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(
-        {"run": str(result.run), "bundle": str(result.bundle), "report": result.report},
-        f"{to_text(result.report)}\n\nbundle: {result.bundle}\nreport: {page}",
+        {"run": str(result.run), "bundle": str(result.bundle), "report": report_to_dict(result.report)},
+        f"{to_terminal(result.report, width=terminal_width())}\n\nbundle: {result.bundle}\nreport: {page}",
         as_json=as_json,
     )
     result.exported.raise_if_withheld()

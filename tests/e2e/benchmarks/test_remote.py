@@ -13,6 +13,7 @@ import pytest
 from emulation import SYSTEMS, needs_emulation, system, wheels
 
 from edgepress.benchmarks import benchmark, benchmark_on, merge_reports, write_report
+from edgepress.benchmarks.values import Data
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -75,16 +76,16 @@ def test_a_device_is_measured_over_ssh(server, scratch, python, bundle, dataset,
         "device", bundle, dataset, arguments=["--preset=quick", "--seed=5"], ssh=server, python=python
     )
     assert list(scratch.iterdir()) == []
-    assert report["machine"]["host"] == "device"
-    assert report["seed"] == 5
-    assert report["dataset"] == {"name": dataset.name, "images": len(dataset.x_test), "sha256": dataset.sha256}
-    assert report["baseline"]["artifact"] == "float-float32.tflite"
-    assert {row["backend"] for row in report["rows"]} == {"litert"}
-    assert {failure["reason"] for failure in report["failed"]} == {"no backend for .onnx is installed here"}
+    assert report.machine["host"] == "device"
+    assert report.seed == 5
+    assert report.dataset == Data(dataset.name, len(dataset.x_test), dataset.sha256)
+    assert report.baseline.artifact == "float-float32.tflite"
+    assert {row.backend for row in report.rows} == {"litert"}
+    assert {failure.reason for failure in report.failed} == {"no backend for .onnx is installed here"}
     write_report(report, tmp_path / "drawn-here")
     assert (tmp_path / "drawn-here/report.html").stat().st_size > 20_000
     merged = merge_reports([report, report])
-    assert len(merged["rows"]) == 2 * len(report["rows"])
+    assert len(merged.rows) == 2 * len(report.rows)
 
 
 def test_the_command_brings_the_report_back(server, python, bundle):
@@ -132,12 +133,12 @@ def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, 
     (bundle / "manifest.json").write_text(manifest._replace(artifacts=tuple(two)).to_json())
     few = dataclasses.replace(dataset, x_test=dataset.x_test[:500], y_test=dataset.y_test[:500])
     report = benchmark_on("device", bundle, few, arguments=["--preset=quick"], ssh=server, python=arm_python)
-    assert report["machine"]["architecture"] == "aarch64"
+    assert report.machine["architecture"] == "aarch64"
     here = benchmark(bundle, few, backends=("litert",), preset="quick")
-    there = {row["artifact"]: row for row in report["rows"]}
+    there = {row.artifact: row for row in report.rows}
     for row in here["rows"]:
         # Emulated times say nothing; answers do.
-        assert abs(there[row["artifact"]]["accuracy"] - row["accuracy"]) <= 0.002
-        assert there[row["artifact"]]["latency_us"]["p50"] > 0
+        assert abs(there[row.artifact].accuracy - row.accuracy) <= 0.002
+        assert there[row.artifact].speed.latency_us.p50 > 0
     merged = merge_reports([here, report])
     assert [device["machine"]["architecture"] for device in merged["devices"]] == ["x86_64", "aarch64"]

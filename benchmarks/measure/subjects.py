@@ -9,35 +9,53 @@ from typing import Any
 from edgepress.runtime import InputError, Manifest
 from edgepress.runtime.backends import BACKENDS, choose_backends, present_backends
 
-__all__ = ["Row", "list_rows"]
+from ..traits import BASELINE_MODEL, BASELINE_VARIANT, KERAS, MODULES
+from ..values import Failure
+
+__all__ = ["Subject", "artifact_order", "list_subjects"]
 
 
 @dataclass(frozen=True)
-class Row:
+class Subject:
     """What is measured: an artifact in a backend, or the float Keras model."""
 
-    subject: dict[str, Any]
     path: Path
-    facts: dict[str, Any]
-    """What the report says about it before anything is measured."""
+    order: dict[str, Any]
+    """As `Worker` takes it."""
+    model: str
+    artifact: str
+    format: str
+    variant: str
+    backend: str
+    threads: int
+    sparsity: float
 
     @property
-    def key(self) -> dict[str, Any]:
-        """What tells it from the other rows."""
-        return {name: self.facts[name] for name in ("artifact", "backend", "threads")}
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from the others: artifact, backend, threads."""
+        return self.artifact, self.backend, self.threads
 
 
-def list_rows(
+def artifact_order(bundle: Path, file: str, backend: str, threads: int = 1) -> dict[str, Any]:
+    """What `Worker` is told of an artifact: its default delegate stays on."""
+    module = BACKENDS[backend].module
+    return {
+        "kind": "artifact", "bundle": str(bundle), "file": file, "backend": backend,
+        "module": MODULES.get(module, module), "threads": threads, "delegate": True,
+    }  # fmt: skip
+
+
+def list_subjects(
     bundle: Path,
     manifest: Manifest,
     float_model: str | os.PathLike[str] | None,
     backends: Sequence[str],
     threads: int,
-) -> tuple[list[Row], list[dict[str, Any]]]:
+) -> tuple[list[Subject], list[Failure]]:
     """The baseline first, then the artifacts in the manifest's order, each in its backends.
 
     Returns:
-        The rows, and the artifacts that no backend here runs, with the reason.
+        What to measure, and the artifacts that no backend here runs, with the reason.
 
     Raises:
         InputError: No row at all, or a backend or float model that does not exist.
@@ -46,44 +64,41 @@ def list_rows(
     for name in backends:
         if name not in ("auto", "all"):
             choose_backends(name, tuple(format for backend in BACKENDS.values() for format in backend.formats))
-    rows: list[Row] = []
-    unrunnable: list[dict[str, Any]] = []
+    rows: list[Subject] = []
+    unrunnable: list[Failure] = []
     for artifact in manifest.artifacts:
         present = present_backends(artifact.format)
         if not present:
             reason = f"no backend for .{artifact.format} is installed here"
-            unrunnable.append({"artifact": artifact.file, "backend": "", "threads": threads, "reason": reason})
+            unrunnable.append(Failure(artifact.file, "", threads, reason))
         chosen = [
             backend
             for backend in present
             if "all" in backends or backend in backends or ("auto" in backends and backend == present[0])
         ]
         for backend in chosen:
-            subject = {
-                "kind": "artifact", "bundle": str(bundle), "file": artifact.file,
-                "backend": backend, "threads": threads, "delegate": True,
-            }  # fmt: skip
-            facts = {
-                "model": artifact.model, "artifact": artifact.file, "format": artifact.format,
-                "variant": artifact.variant, "backend": backend, "threads": threads, "sparsity": artifact.sparsity,
-            }  # fmt: skip
-            rows.append(Row(subject, bundle / artifact.file, facts))
+            order = artifact_order(bundle, artifact.file, backend, threads)
+            rows.append(
+                Subject(
+                    bundle / artifact.file, order, artifact.model, artifact.file, artifact.format, artifact.variant,
+                    backend, threads, artifact.sparsity,
+                )
+            )  # fmt: skip
     if not rows and float_model is None:
         raise InputError(f"{bundle}: no artifact runs in backend {', '.join(backends)}: name another with --backend")
     if float_model is not None:
         path = Path(float_model)
         if not path.is_file():
             raise InputError(f"float model {path}: no such file; name the .keras file that the bundle was made from")
-        subject = {"kind": "keras", "bundle": str(bundle), "path": str(path), "threads": threads}
-        facts = {
-            "model": "float", "artifact": path.name, "format": "keras", "variant": "float32",
-            "backend": "tensorflow", "threads": threads, "sparsity": 0.0,
-        }  # fmt: skip
-        return [Row(subject, path, facts), *rows], unrunnable
+        order = {"kind": "keras", "bundle": str(bundle), "path": str(path), "threads": threads}
+        keras = Subject(
+            path, order, BASELINE_MODEL, path.name, KERAS.format, BASELINE_VARIANT, KERAS.backend, threads, 0.0
+        )
+        return [keras, *rows], unrunnable
     first = min(range(len(rows)), key=lambda i: (_strangeness(rows[i]), i))
     return [rows[first], *rows[:first], *rows[first + 1 :]], unrunnable
 
 
-def _strangeness(row: Row) -> tuple[bool, bool]:
+def _strangeness(subject: Subject) -> tuple[bool, bool]:
     """Sorts the best stand-in for the float model first: its float32 artifact, else any float32 one."""
-    return row.facts["variant"] != "float32", row.facts["model"] != "float"
+    return subject.variant != BASELINE_VARIANT, subject.model != BASELINE_MODEL
