@@ -22,7 +22,7 @@ _INSTALLS = {
     "base": ("numpy", *_BASE),
     "base + tflite-runtime": ("numpy<2", "tflite-runtime>=2.14", *_BASE),
     "base + LiteRT": ("numpy", "ai-edge-litert>=2.3,<2.4", *_BASE),
-    "base + onnxruntime": ("numpy", "onnxruntime>=1.31,<1.32", *_BASE),
+    "base + onnxruntime": ("numpy", "onnxruntime>=1.32,<1.33", *_BASE),
 }
 _PLATFORMS = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
 
