@@ -29,6 +29,12 @@ __all__ = ["benchmark_on", "pack"]
 _LOG = logging.getLogger("edgepress")
 _STAGES = ("base", "runtime", "data", "benchmarks", "cli")
 _PURE = ("click", "flatbuffers", "tflite")
+_OLDEST_PYTHON = (3, 11)
+# The interpreter's version, and whether it has NumPy; to be understood by any Python 3.
+_PROBE = (
+    "import importlib.util, json, sys; "
+    "print(json.dumps([*sys.version_info[:2], importlib.util.find_spec('numpy') is not None]))"
+)
 
 
 def benchmark_on(
@@ -54,13 +60,14 @@ def benchmark_on(
         The report, with the host's name under `machine`.
 
     Raises:
-        InputError: A host that ssh would take for an option, or no bundle.
+        InputError: A host that ssh would take for an option, no bundle, an interpreter that is too old or has no NumPy.
         CheckFailedError: ssh, or the benchmark there, failed; its last line says why.
     """
     if not host or host.startswith("-"):
         raise InputError(f"host {host!r}: name it as ssh does, user@host")
     Manifest.read(bundle)
     remote = _Remote(host, ssh)
+    _check_interpreter(remote, host, python)
     folder = remote.run(["mktemp", "-d"]).decode().strip()
     if not folder.startswith("/"):
         raise CheckFailedError(f"{host}: mktemp -d answered {folder!r}")
@@ -76,6 +83,25 @@ def benchmark_on(
         remote.run(["rm", "-rf", folder])
     found["machine"]["host"] = host
     return parse_report(found, host)
+
+
+def _check_interpreter(remote: "_Remote", host: str, python: str) -> None:
+    answer = remote.run([python, "-c", _PROBE]).decode(errors="replace").strip()
+    try:
+        major, minor, has_numpy = json.loads(answer)
+    except (TypeError, ValueError):
+        raise InputError(f"{host}: {python} there is no Python 3: name one with --remote-python") from None
+    if (major, minor) < _OLDEST_PYTHON:
+        oldest = ".".join(map(str, _OLDEST_PYTHON))
+        raise InputError(
+            f"{host}: {python} there is Python {major}.{minor}: edgepress needs {oldest} or later, name another "
+            "interpreter with --remote-python"
+        )
+    if not has_numpy:
+        raise InputError(
+            f"{host}: {python} there has no NumPy: install it there (apt-get install python3-numpy), or name another "
+            "interpreter with --remote-python"
+        )
 
 
 def pack(bundle: Path, dataset: Dataset | None) -> bytes:

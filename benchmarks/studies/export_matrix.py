@@ -1,7 +1,7 @@
 """Every kind of model, every variant, every backend: what it costs in accuracy, or why it does not work.
 
     python -m edgepress.benchmarks.studies.export_matrix --model mlp=runs/mnist-default-1/pressed.keras |
-        python -m edgepress.benchmarks.studies.page.figures README.md export-matrix -
+        python -m edgepress.benchmarks.studies.page.figures docs/export.md export-matrix -
 
 Trains one small model of each kind, exports every variant, runs each artifact in every backend that is here (delegates
 on and off, twice in fresh processes) on the test images, and notes the difference from the Keras model in percentage

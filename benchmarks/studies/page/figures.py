@@ -6,7 +6,7 @@ puts a report's table between `<!-- figures: press -->` and `<!-- end -->`; with
 standard input:
 
     python -m edgepress.benchmarks.studies.installed_size |
-        python -m edgepress.benchmarks.studies.page.figures README.md installed-size -
+        python -m edgepress.benchmarks.studies.page.figures docs/install.md installed-size -
 """
 
 import re

@@ -1,7 +1,7 @@
 """How long finished presses took, from their run folders.
 
 python -m edgepress.benchmarks.studies.page.run_times runs/mnist-quick-1 runs/mnist-default-1 |
-    python -m edgepress.benchmarks.studies.page.figures README.md run-times -
+    python -m edgepress.benchmarks.studies.page.figures docs/install.md run-times -
 """
 
 import json

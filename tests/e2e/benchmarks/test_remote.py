@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from emulation import SYSTEMS, needs_emulation, system, wheels
+from emulation import RELEASES, SYSTEMS, interpreter, needs_emulation, system, wheels
 
 from edgepress.benchmarks import benchmark, benchmark_on, merge_reports, write_report
 from edgepress.benchmarks.values import Data
@@ -100,25 +100,33 @@ def test_the_command_brings_the_report_back(server, python, bundle):
     assert "device: benchmark: repetition 1 of 3" in done.stderr
 
 
-def test_failures_over_there_are_told_here(server, bundle):
+def test_failures_over_there_are_told_here(server, bundle, tmp_path):
     with pytest.raises(CheckFailedError, match=r"device: .*python-of-nowhere"):
         benchmark_on("device", bundle, ssh=server, python="python-of-nowhere")
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\necho '[3, 9, true]'\n")
+    old.chmod(0o755)
+    with pytest.raises(InputError, match=r"device: .*python3 there is Python 3\.9: .*3\.11.*--remote-python"):
+        benchmark_on("device", bundle, ssh=server, python=str(old))
+    old.write_text("#!/bin/sh\necho '[3, 13, false]'\n")
+    with pytest.raises(InputError, match=r"device: .*python3 there has no NumPy"):
+        benchmark_on("device", bundle, ssh=server, python=str(old))
     with pytest.raises(CheckFailedError, match="nowhere"):
         benchmark_on("nowhere.invalid", bundle, ssh=server)
     with pytest.raises(InputError, match="user@host"):
         benchmark_on("-oProxyCommand=false", bundle, ssh=server)
 
 
-@pytest.fixture(scope="module")
-def arm_python(tmp_path_factory):
+@pytest.fixture(params=RELEASES)
+def arm_python(request, tmp_path_factory):
     """The Python of an emulated Raspberry Pi 4 with NumPy and LiteRT; the children that it starts are emulated, too."""
-    root, site = system("arm64"), wheels("arm64", "litert")
+    root, site = system("arm64", request.param), wheels("arm64", "litert", request.param)
     qemu, cpu = SYSTEMS["arm64"]["qemu"]
     wrapper = tmp_path_factory.mktemp("arm") / "python3"
     # -0 lets Python take this script for itself.
     wrapper.write_text(
         f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{site}" PYTHONDONTWRITEBYTECODE=1 exec {qemu} -0 {wrapper} -cpu {cpu} '
-        f'-L {root} {root}/usr/bin/python3.11 -S "$@"\n'
+        f'-L {root} {interpreter(root)} -S "$@"\n'
     )
     wrapper.chmod(0o755)
     return str(wrapper)

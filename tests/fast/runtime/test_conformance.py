@@ -14,9 +14,9 @@ from edgepress.runtime.conformance.matrix import conformance
 
 
 @pytest.fixture(scope="module")
-def tested(bundle, digits, tmp_path_factory):
+def tested(golden_bundle, digits, tmp_path_factory):
     """A bundle with golden vectors; not to be changed."""
-    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("tested") / "bundle")
+    folder = shutil.copytree(golden_bundle, tmp_path_factory.mktemp("tested") / "bundle")
     write_selftest(folder, digits[0][:64], digits[1][:64])
     edit_manifest(folder, selftest="selftest.npz")
     return folder

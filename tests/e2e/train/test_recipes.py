@@ -11,8 +11,8 @@ from edgepress.train.fitting.fit import predictor
 
 
 @pytest.fixture(scope="module")
-def baseline(dataset, config, tmp_path_factory):
-    return train_baseline(dataset, config, tmp_path_factory.mktemp("baseline") / "float.keras").path
+def baseline(three_blobs, config, tmp_path_factory):
+    return train_baseline(three_blobs, config, tmp_path_factory.mktemp("baseline") / "float.keras").path
 
 
 @pytest.fixture

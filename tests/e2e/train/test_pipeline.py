@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import tf_keras
+from fixtures.trained import blobs
 
 from edgepress.runtime import InputError
 from edgepress.train import (
@@ -21,13 +22,11 @@ from edgepress.train import (
 from edgepress.train.compress.prune import sparsity
 from edgepress.train.fitting.fit import predictor
 
-from .conftest import blobs
-
 
 @pytest.fixture(scope="module")
-def pressed(dataset, config, tmp_path_factory):
+def pressed(three_blobs, config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return train(dataset, config, folder / "model.keras")
+    return train(three_blobs, config, folder / "model.keras")
 
 
 def accuracy(model, dataset):
