@@ -2,19 +2,25 @@
 
 from .arrays import Inputs, dataset_of_arrays
 from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Split, SplitRecipe, Targets
-from .sources import load_dataset
+from .options import Options
+from .sources import READERS, Reader, as_dataset, data_help, load_dataset
 
 __all__ = [
     "CLASSES",
     "LABELS",
     "NOTHING",
     "NUMBERS",
+    "READERS",
     "Dataset",
     "Inputs",
+    "Options",
     "Part",
+    "Reader",
     "Split",
     "SplitRecipe",
     "Targets",
+    "as_dataset",
+    "data_help",
     "dataset_of_arrays",
     "load_dataset",
 ]
