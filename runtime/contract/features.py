@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_TRUTH = {"false": 0.0, "true": 1.0}
+
+
 class Features(NamedTuple):
     """real = (number - mean) / std, column by column."""
 
@@ -24,12 +27,14 @@ class Features(NamedTuple):
     units: tuple[str, ...] = ()
     """Of each column, where they are known; empty otherwise."""
     categories: Mapping[str, tuple[str, ...]] = {}
-    """Column to the texts it may hold: each stands for its place, from 0."""
+    """Column to the texts it may hold: each stands for its place, from 0, or for a number of its own (`one_hot`)."""
     missing: Mapping[str, float] = {}
     """Column to what a missing value becomes; a column that is not here must have a value."""
     mean: tuple[float, ...] = ()
-    """Of each column; empty where the model takes the numbers as they are."""
+    """Of each number (`expanded`); empty where the model takes the numbers as they are."""
     std: tuple[float, ...] = ()
+    one_hot: bool = False
+    """Whether a column of categories is one number a category: 1 for the one that is there, 0 for the others."""
 
     @property
     def kind(self) -> str:
@@ -37,14 +42,23 @@ class Features(NamedTuple):
         return "features"
 
     @property
+    def expanded(self) -> tuple[str, ...]:
+        """Names of the numbers in the model's order: the columns, and `city=Paris` for a category of its own."""
+        names: list[str] = []
+        for column in self.columns:
+            alone = self.one_hot and column in self.categories
+            names += [f"{column}={text}" for text in self.categories[column]] if alone else [column]
+        return tuple(names)
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """Of one row: (columns,)."""
-        return (len(self.columns),)
+        """Of one row: (numbers,)."""
+        return (self.size,)
 
     @property
     def size(self) -> int:
         """How many numbers a row has."""
-        return len(self.columns)
+        return len(self.expanded)
 
     @property
     def dtype(self) -> str:
@@ -52,10 +66,10 @@ class Features(NamedTuple):
         return "float32"
 
     def numbers(self, values: Any) -> NDArray[np.float64]:
-        """Rows as numbers in the columns' order, before they are centred and scaled. Shape (n, columns).
+        """Rows as numbers in the order of `expanded`, before they are centred and scaled. Shape (n, numbers).
 
         Args:
-            values: An array (n, columns) or (columns,); or mappings by column name, one or a list of them.
+            values: An array (n, numbers) or (numbers,); or mappings by column name, one or a list of them.
 
         Raises:
             InputError: A column that is missing or unknown, a text that is no category, NaN.
@@ -63,16 +77,23 @@ class Features(NamedTuple):
         if isinstance(values, Mapping):
             values = [values]
         if isinstance(values, list | tuple) and values and isinstance(values[0], Mapping):
-            values = [[self._number(row, column) for column in self.columns] for row in values]
+            values = [[number for column in self.columns for number in self._numbers(row, column)] for row in values]
         return as_numbers(values, self.shape, "features")
 
     def normalize(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Rows of numbers (n, columns) as the real numbers of the model's input."""
+        """Rows of numbers (n, numbers) as the real numbers of the model's input."""
         return standardize(values, self.mean, self.std)
+
+    def _numbers(self, row: Mapping[str, Any], column: str) -> list[float]:
+        number = self._number(row, column)
+        if not self.one_hot or column not in self.categories:
+            return [number]
+        return [float(place == number) for place in range(len(self.categories[column]))]
 
     def _number(self, row: Mapping[str, Any], column: str) -> float:
         value = row.get(column)
-        if value is None or value == "":
+        # NaN, which is what pandas has for a missing value, is not equal to itself.
+        if value is None or (isinstance(value, str) and value == "") or (isinstance(value, float) and value != value):
             if column in self.missing:
                 return self.missing[column]
             raise InputError(f"column {column!r} has no value: the model takes {', '.join(self.columns)}")
@@ -81,6 +102,8 @@ class Features(NamedTuple):
             if str(value) not in known:
                 raise InputError(f"column {column!r} is {str(value)[:40]!r}: allowed are {', '.join(known)}")
             return float(known.index(str(value)))
+        if isinstance(value, str) and value.lower() in _TRUTH:
+            return _TRUTH[value.lower()]
         try:
             return float(value)
         except (TypeError, ValueError):
@@ -98,6 +121,7 @@ class Features(NamedTuple):
             units=tuple(map(str, data.get("units", ()))),
             categories={str(key): tuple(map(str, value)) for key, value in data.get("categories", {}).items()},
             missing={str(key): float(value) for key, value in data.get("missing", {}).items()},
+            one_hot=bool(data.get("one_hot", False)),
             **statistics(dict(data)),
         )
         contract.check()
@@ -107,4 +131,7 @@ class Features(NamedTuple):
         """Raise InputError for what no row can be."""
         if not self.columns or len(set(self.columns)) != len(self.columns):
             raise InputError(f"features {list(self.columns)}: column names are allowed, each once, at least one")
-        check_statistics("features", len(self.columns), self.mean, self.std)
+        unknown = sorted({*self.categories, *self.missing} - set(self.columns))
+        if unknown or not all(self.categories.values()):
+            raise InputError(f"features: categories or missing of {unknown or 'no texts'}: columns are allowed")
+        check_statistics("features", self.size, self.mean, self.std)

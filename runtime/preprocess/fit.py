@@ -18,7 +18,7 @@ from edgepress.base.errors import InputError
 
 from ..contract.picture import Preprocessing
 
-__all__ = ["area_resize", "fit_picture", "grey_picture", "place", "separate_ink"]
+__all__ = ["area_resize", "bilinear_resize", "fit_picture", "grey_picture", "place", "separate_ink"]
 
 _CONTRAST = 16
 """A picture whose brightest ink is less than this many levels above its background shows nothing."""
@@ -74,8 +74,8 @@ def fit_picture(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[
         raise InputError(
             f"a picture of {picture.dtype} {picture.shape}: uint8 (h, w), (h, w, 3) or (h, w, 4) is allowed"
         )
-    if contract.fit == "resize":
-        return _resize_whole(picture, contract)
+    if contract.fit != "mnist":
+        return _fit_whole(picture, contract)
     ink, noisy = separate_ink(grey_picture(picture), keep_polarity=contract.polarity == "as-is")
     pixels = place(ink, contract, noisy=noisy)
     if contract.polarity == "dark-on-light":
@@ -83,15 +83,46 @@ def fit_picture(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[
     return pixels if contract.channels == 1 else np.repeat(pixels[..., None], 3, axis=2)
 
 
-def _resize_whole(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+def _fit_whole(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+    """The picture as a whole (`stretch`, `pad`) or its middle (`crop`), in grey or in its colours."""
     grey = grey_picture(picture)
     planes = [grey]
     if contract.channels == 3:
         planes = [picture[..., i] for i in range(3)] if picture.ndim == 3 else [grey] * 3
     if contract.polarity != "as-is" and _is_light(grey) != (contract.polarity == "dark-on-light"):
         planes = [255 - plane for plane in planes]
-    sized = [area_resize(plane, contract.height, contract.width) for plane in planes]
+    sized = [_sized(plane, contract) for plane in planes]
     return sized[0] if contract.channels == 1 else np.stack(sized, axis=2)
+
+
+def _sized(plane: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+    """One channel in the contract's size.
+
+    `crop` takes the largest part of the right proportions, h' = h or (2 w H + W) // (2 W) rows (columns likewise), that
+    starts at half of what is left over, rounded down. `pad` scales to the largest size of the plane's proportions that
+    fits, sides rounded alike, and puts it as far from the edges.
+    """
+    height, width = contract.height, contract.width
+    resize = bilinear_resize if contract.resampling == "bilinear" else area_resize
+    if contract.fit == "stretch":
+        return resize(plane, height, width)
+    if contract.fit == "crop":
+        rows, columns = plane.shape
+        if rows * width > columns * height:
+            rows = min(rows, max(1, (2 * columns * height + width) // (2 * width)))
+        else:
+            columns = min(columns, max(1, (2 * rows * width + height) // (2 * height)))
+        top, left = (plane.shape[0] - rows) // 2, (plane.shape[1] - columns) // 2
+        return resize(plane[top : top + rows, left : left + columns], height, width)
+    rows, columns = height, width
+    if plane.shape[0] * width > plane.shape[1] * height:
+        columns = max(1, (2 * plane.shape[1] * height + plane.shape[0]) // (2 * plane.shape[0]))
+    else:
+        rows = max(1, (2 * plane.shape[0] * width + plane.shape[1]) // (2 * plane.shape[1]))
+    padded = np.zeros((height, width), np.uint8)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    padded[top : top + rows, left : left + columns] = resize(plane, rows, columns)
+    return padded
 
 
 def _ring(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -151,6 +182,36 @@ def _overlaps(old: int, new: int) -> NDArray[np.float64]:
     overlap = np.minimum(starts + old, edges + new) - np.maximum(starts, edges)
     weights: NDArray[np.float64] = np.maximum(overlap, 0).astype(np.float64)
     return weights
+
+
+def bilinear_resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Scale (h, w[, channels]) to (height, width[, channels]) as Keras' image_dataset_from_directory does: between the
+    four nearest pixels, with the pixels' centres at halves and without antialiasing; levels are rounded.
+
+    Along one axis of n old and m new pixels, new pixel i lies at ((2 i + 1) n - m) / (2 m) = p + q / (2 m); old pixel p
+    weighs 2 m - q and p + 1 weighs q, both moved inwards at the ends. The sum is divided by 4 * height * width.
+    """
+    top, bottom, down = _neighbours(picture.shape[0], height)
+    left, right, across = _neighbours(picture.shape[1], width)
+    # Only the pixels that count are widened: a photograph has a hundred times as many.
+    axes = (1,) * (picture.ndim - 2)
+    down, across = down.reshape(-1, 1, *axes), across.reshape(1, -1, *axes)
+
+    def row(index: NDArray[np.int64]) -> NDArray[np.int64]:
+        levels = picture[index]
+        return levels[:, left].astype(np.int64) * (2 * width - across) + levels[:, right].astype(np.int64) * across
+
+    total = row(top) * (2 * height - down) + row(bottom) * down
+    area = 4 * height * width
+    sized: NDArray[np.uint8] = ((2 * total + area) // (2 * area)).astype(np.uint8)
+    return sized
+
+
+def _neighbours(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of each new pixel the old one before it, the one after it, and the latter's weight out of 2 * new."""
+    place = (2 * np.arange(new, dtype=np.int64) + 1) * old - new
+    before = place // (2 * new)
+    return before.clip(0, old - 1), (before + 1).clip(0, old - 1), place % (2 * new)
 
 
 def place(ink: NDArray[np.uint8], contract: Preprocessing, *, noisy: bool = False) -> NDArray[np.uint8]:

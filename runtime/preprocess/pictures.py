@@ -1,8 +1,9 @@
-"""PNG and JPEG files as arrays, with limits on what a file may claim to be."""
+"""Picture files as arrays, with limits on what a file may claim to be."""
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any, cast
 
 import numpy as np
@@ -11,10 +12,32 @@ from numpy.typing import NDArray
 from edgepress.base.errors import InputError
 from edgepress.base.extras import require
 
-__all__ = ["MOST_PIXELS", "PictureFile", "picture_files", "read_picture", "read_scaled"]
+__all__ = [
+    "MOST_PIXELS",
+    "PICTURE_FORMATS",
+    "PictureFile",
+    "decode_picture",
+    "picture_files",
+    "picture_header",
+    "read_picture",
+    "read_scaled",
+]
 
-PictureFile = str | os.PathLike[str] | bytes | IO[bytes]
+PictureFile = str | os.PathLike[str] | bytes | IO[bytes] | io.BufferedIOBase
 """A path, the file's bytes, or a stream of them."""
+
+PICTURE_FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+"""What is decoded, as Pillow names it, and the files' usual suffixes. A file is told by its content. Formats that run
+programs (EPS) are not among them."""
+_KINDS = "PNG, JPEG, BMP, GIF, WebP, TIFF or PPM"
 
 MOST_PIXELS = 50_000_000
 """A file that claims more is refused before it is unpacked: 200 MB is what this many take."""
@@ -23,7 +46,7 @@ _SIDE = 2_000
 
 
 def read_picture(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
-    """Decode a PNG or JPEG, turned upright as its EXIF data say; a large one is shrunk.
+    """Decode a picture (the first of several), turned upright as its EXIF data say; a large one is shrunk.
 
     Returns:
         uint8: (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
@@ -41,29 +64,80 @@ def read_scaled(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> tuple[N
         InputError: No such file, another format, damaged, or of more than `most_pixels`.
         MissingExtraError: Pillow is not installed.
     """
-    pillow = require("PIL.Image", extra="image")
     operations = require("PIL.ImageOps", extra="image")
-    name = os.fspath(file) if isinstance(file, str | os.PathLike) else "the picture"
+    with _opened(file, None, most_pixels) as picture:
+        side = max(picture.size)
+        picture.draft(None, (_SIDE, _SIDE))
+        pixels = _array(_shrunk(operations.exif_transpose(picture)))
+        return pixels, side / max(pixels.shape[:2])
+
+
+def picture_header(
+    file: PictureFile, *, name: str | None = None, most_pixels: int = MOST_PIXELS
+) -> tuple[tuple[int, int], bool]:
+    """Height and width as the file stores them, and whether the picture is grey, without decoding it.
+
+    Raises:
+        InputError, MissingExtraError: As `read_scaled`.
+    """
+    with _opened(file, name, most_pixels) as picture:
+        return (picture.height, picture.width), picture.mode in _GREY or picture.mode.startswith("I")
+
+
+def decode_picture(
+    file: PictureFile, *, name: str | None = None, grey: bool = False, most_pixels: int = MOST_PIXELS
+) -> NDArray[np.uint8]:
+    """Decode a picture as it is stored, whatever EXIF says, in its own size, without transparency: the colours under it
+    count. So Keras reads training pictures.
+
+    Args:
+        file: The picture.
+        name: How messages call the file; its path when None.
+        grey: Make it grey, not colour.
+        most_pixels: Larger ones are refused.
+
+    Returns:
+        uint8: (h, w) where `grey`, else (h, w, 3).
+
+    Raises:
+        InputError, MissingExtraError: As `read_scaled`.
+    """
+    pillow = require("PIL.Image", extra="image")
+    with _opened(file, name, most_pixels) as picture:
+        pixels = _array(picture)
+    if pixels.ndim == 2:
+        return pixels if grey else np.repeat(pixels[..., None], 3, axis=2)
+    colours = np.ascontiguousarray(pixels[..., :3])
+    return np.asarray(pillow.fromarray(colours).convert("L")) if grey else colours
+
+
+@contextmanager
+def _opened(file: PictureFile, name: str | None, most_pixels: int) -> Iterator[Any]:
+    """The picture, not yet decoded; whatever Pillow raises while it is open becomes one line."""
+    pillow = require("PIL.Image", extra="image")
+    name = name or (os.fspath(file) if isinstance(file, str | os.PathLike) else "the picture")
     try:
-        with pillow.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=["PNG", "JPEG"]) as picture:
+        stream = io.BytesIO(file) if isinstance(file, bytes) else file
+        with pillow.open(stream, formats=list(PICTURE_FORMATS)) as picture:
             if picture.width * picture.height > most_pixels:
                 size = f"{picture.width} x {picture.height}"
                 raise InputError(f"{name} is {size} pixels: {most_pixels:,} in all are allowed; scale it down")
-            side = max(picture.size)
-            picture.draft(None, (_SIDE, _SIDE))
-            pixels = _array(_shrunk(operations.exif_transpose(picture)))
-            return pixels, side / max(pixels.shape[:2])
+            yield picture
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{name} does not exist: name a PNG or JPEG file") from None
+        raise InputError(f"{name} does not exist: name a file of {_KINDS}") from None
     except pillow.UnidentifiedImageError:
         # Its own message names a stream by its address.
-        raise InputError(f"{name} is no PNG or JPEG, or a damaged one: save it again as one of them") from None
+        raise InputError(f"{name} is no {_KINDS}, or a damaged one: save it again as one of them") from None
     except pillow.DecompressionBombError:
         raise InputError(f"{name} claims far more pixels than the {most_pixels:,} that are allowed") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{name} cannot be read as PNG or JPEG ({error}): save it again as one of them") from None
+        raise InputError(f"{name} cannot be read as {_KINDS} ({error}): save it again as one of them") from None
+
+
+_GREY = ("1", "L", "LA", "La", "F")
+"""Pillow's modes without colours, beside those that start with I."""
 
 
 def picture_files(files: "PictureFile | Iterable[PictureFile]") -> list[PictureFile]:

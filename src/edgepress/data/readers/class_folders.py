@@ -1,82 +1,158 @@
-"""A folder for each class, image files inside: `cats/1.png`, `dogs/7.jpg`."""
+"""A folder for each class, with pictures or recordings inside: `cats/1.png`, `dogs/7.jpg`; `yes/a.wav`, `no/b.wav`."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
-from edgepress.runtime.preprocess.pictures import read_picture
+from edgepress.runtime.contract import Input
 
+from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
+from ..options import Options
+from .class_pictures import PICTURE_SUFFIXES, read_pictures
+from .class_recordings import RECORDING_SUFFIXES, read_recordings
+from .files import File, Folder, part_of, read_folder
 
-__all__ = ["read_class_folders"]
+__all__ = ["is_class_folders", "read_class_folders"]
 
-_SUFFIXES = {".png", ".jpg", ".jpeg"}
-_MAX_PIXELS = 1_000_000
+logger = logging.getLogger(__name__)
+
 _TEST_EVERY = 5
+_Classes = dict[str, list[File]]
 
 
-def read_class_folders(folder: Path) -> Dataset:
-    """Read PNG and JPEG files, grey or RGB, all of one size.
+_MEDIA = {
+    "pictures": (PICTURE_SUFFIXES, read_pictures),
+    "recordings": (RECORDING_SUFFIXES, read_recordings),
+}
+"""What may lie in class folders: the names of such files, and (files, options) -> what they are, and their arrays."""
 
-    Either `folder/train/<class>/` and `folder/test/<class>/`, or `folder/<class>/`, whose every fifth file (by name)
-    is then the test set. Classes are numbered in the order of their names.
+
+def is_class_folders(path: Path) -> bool:
+    """Any folder, and any `.zip` archive."""
+    return path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip")
+
+
+def read_class_folders(path: Path, options: Options) -> Dataset:
+    """Read class folders as Keras' `image_dataset_from_directory` and `audio_dataset_from_directory` do.
+
+    Either `<class>/`, or parts (`train`, `validation`, `test`, as `files.PART_NAMES` calls them) with class folders in
+    each; both may lie in one folder more. Without parts every fifth file of a class, by name, is the test set. Where
+    there is a validation part and no test part, it is the test set: what is held back for choices is then drawn from
+    the training part. Classes are numbered in the order of their names.
 
     Raises:
-        InputError: No classes, an unreadable image, or images of several sizes.
+        InputError: No classes, a class without training examples, files of no or of several kinds, and whatever
+            `read_pictures` and `read_recordings` refuse.
     """
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
-        parts = {part: _files_by_class(folder / part) for part in ("train", "test")}
-        if list(parts["train"]) != list(parts["test"]):
+    parts = _parts(path, read_folder(path))
+    medium = _medium(path, parts)
+    suffixes, read = _MEDIA[medium]
+    files = {part: _by_class(folder, suffixes) for part, folder in parts.items()}
+    names = tuple(files["train"])
+    _check(path, files, medium)
+    if "test" not in files:
+        if "validation" in files:
+            files["test"] = files.pop("validation")
+            logger.info("%s has no test part: its validation part is the test set", path)
+        else:
+            files |= _split(files["train"])
+    order = [file for classes in files.values() for held in classes.values() for file in held]
+    described, values = read(order, options)
+    return _dataset(path, files, names, described, values)
+
+
+def _dataset(
+    path: Path, files: dict[str, _Classes], names: tuple[str, ...], described: Input, values: NDArray[np.generic]
+) -> Dataset:
+    given, start = {}, 0
+    for part, classes in files.items():
+        labels = np.array([names.index(name) for name, held in classes.items() for _ in held], np.int64)
+        given[part] = (values[start : start + len(labels)], labels)
+        start += len(labels)
+    return dataset_of_arrays(
+        path.resolve().stem if path.is_file() else path.resolve().name,
+        given["train"],
+        given["test"],
+        validation=given.get("validation"),
+        names=names,
+        inputs={"": described},
+    )
+
+
+def _parts(path: Path, folder: Folder) -> dict[str, Folder]:
+    """Part to the folder of its classes; `train` alone where there are no parts."""
+    while True:
+        found: dict[str, Folder] = {}
+        for name, inner in folder.folders.items():
+            part = part_of(name)
+            # A class may be called "train", too: parts are those with classes in them.
+            if part is not None and inner.folders:
+                if part in found:
+                    raise InputError(f"{path} has {found[part].name} and {name}: one {part} part is allowed")
+                found[part] = inner
+        if "train" in found:
+            others = sorted(set(folder.folders) - {inner.name for inner in found.values()})
+            if others:
+                logger.warning("%s: %s beside the parts %s: left out", path, ", ".join(others), ", ".join(found))
+            return found
+        if found:
+            held = ", ".join(inner.name for inner in found.values())
+            raise InputError(f"{path} has the parts {held} and none to train on: add a folder train")
+        only = next(iter(folder.folders.values()), None)
+        if len(folder.folders) != 1 or folder.files or only is None or not only.folders:
+            return {"train": folder}
+        folder = only
+
+
+def _medium(path: Path, parts: dict[str, Folder]) -> str:
+    suffixes = {file.suffix for folder in parts.values() for inner in folder.folders.values() for file in inner.walk()}
+    found = [name for name, (known, _) in _MEDIA.items() if suffixes & set(known)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{path} has {' and '.join(found)}: folders of one kind are allowed")
+    allowed = "; ".join(f"{name} ({' '.join(known)})" for name, (known, _) in _MEDIA.items())
+    held = ", ".join(sorted(suffixes - {""})[:5]) or "no files"
+    raise InputError(f"{path} has {held} in its folders: a folder a class is read, with {allowed}")
+
+
+def _by_class(folder: Folder, suffixes: tuple[str, ...]) -> _Classes:
+    return {name: [file for file in inner.walk() if file.suffix in suffixes] for name, inner in folder.folders.items()}
+
+
+def _check(path: Path, files: dict[str, _Classes], medium: str) -> None:
+    train = files["train"]
+    if len(train) < 2:
+        held = f"the folder {next(iter(train))}" if train else "no folders"
+        raise InputError(f"{path} has {held}: a folder a class is read, and at least two classes are needed")
+    for part, classes in files.items():
+        unknown = [name for name in classes if classes[name] and name not in train]
+        if unknown:
             raise InputError(
-                f"{folder}: train has the classes {list(parts['train'])}, test {list(parts['test'])}: make them equal"
+                f"{path}: {part} has the class {unknown[0]!r}, train has {', '.join(train)}: make them equal"
             )
-    else:
-        classes = _files_by_class(folder)
-        parts = {
-            "train": {name: [f for i, f in enumerate(files) if i % _TEST_EVERY] for name, files in classes.items()},
-            "test": {name: files[::_TEST_EVERY] for name, files in classes.items()},
-        }
-    labels = tuple(parts["train"])
-    if len(labels) < 2:
-        raise InputError(f"{folder} has {len(labels)} folders with PNG or JPEG files: at least two classes are needed")
-    x_train, x_test = _one_mode(
-        *(_read_images([f for files in part.values() for f in files]) for part in parts.values())
-    )
-    y_train, y_test = (
-        np.repeat(np.arange(len(labels)), [len(files) for files in part.values()]) for part in parts.values()
-    )
-    return Dataset(folder.resolve().name, x_train, y_train, x_test, y_test, labels)
+        files[part] = {name: held for name, held in classes.items() if name in train}
+        if part != "train" and not any(classes.values()):
+            raise InputError(f"{path}: {part} has no {medium}: add some, or remove the folder")
+    empty = [name for name, held in train.items() if not held]
+    if empty:
+        others = f" (nor of {len(empty) - 1} others)" if len(empty) > 1 else ""
+        raise InputError(
+            f"{path}: no {medium} of class {empty[0]!r}{others} to train on: add some, or remove the folder"
+        )
 
 
-def _files_by_class(folder: Path) -> dict[str, list[Path]]:
-    classes = {}
-    for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = sorted(path for path in inner.iterdir() if path.suffix.lower() in _SUFFIXES)
-        if files:
-            classes[inner.name] = files
-    return classes
-
-
-def _read_images(files: list[Path]) -> list[NDArray[np.uint8]]:
-    images: list[NDArray[np.uint8]] = []
-    for file in files:
-        pixels = read_picture(file, most_pixels=_MAX_PIXELS)
-        # Transparency has no place in a training picture: the colours under it count.
-        images.append(pixels[..., :3] if pixels.ndim == 3 else pixels)
-        if images[-1].shape[:2] != images[0].shape[:2]:
-            sizes = [" x ".join(map(str, image.shape[1::-1])) for image in (images[-1], images[0])]
-            raise InputError(f"{file} is {sizes[0]}, {files[0]} is {sizes[1]}: bring all images to one size")
-    return images
-
-
-def _one_mode(*parts: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Stack each part; where one image of any part has colour, the grey ones become RGB."""
-    colour = any(image.ndim == 3 for part in parts for image in part)
-    return [
-        np.stack([np.repeat(i[..., None], 3, -1) if colour and i.ndim == 2 else i for i in part])
-        if part
-        else np.zeros((0, 1, 1), np.uint8)
-        for part in parts
-    ]
+def _split(classes: _Classes) -> dict[str, _Classes]:
+    """Every fifth file is a test; the one file of a class is none."""
+    tests = {name: held[::_TEST_EVERY] if len(held) > 1 else [] for name, held in classes.items()}
+    train = {
+        name: [file for i, file in enumerate(held) if i % _TEST_EVERY or len(held) == 1]
+        for name, held in classes.items()
+    }
+    if not any(tests.values()):
+        raise InputError("one file in each class folder: at least 2 are needed, one to fit and one to test")
+    return {"train": train, "test": tests}

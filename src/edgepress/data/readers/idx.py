@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 
+from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
+from ..options import Options
 
 __all__ = ["is_idx_folder", "read_idx_folder"]
 
@@ -29,10 +31,10 @@ _PARTS = {
 
 def is_idx_folder(folder: Path) -> bool:
     """Whether any of the four IDX files is there."""
-    return any(_find(folder, stem, rank) is not None for stem, rank in _PARTS.values())
+    return folder.is_dir() and any(_find(folder, stem, rank) is not None for stem, rank in _PARTS.values())
 
 
-def read_idx_folder(folder: Path) -> Dataset:
+def read_idx_folder(folder: Path, options: Options) -> Dataset:
     """Read `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the two `t10k` files, gzipped or not.
 
     Raises:
@@ -44,14 +46,11 @@ def read_idx_folder(folder: Path) -> Dataset:
         if file is None:
             raise InputError(f"{folder} lacks {stem}-idx{rank}-ubyte (.gz): put all four IDX files there")
         arrays[key] = _read(file, rank)
-    count = int(max(arrays["y_train"].max(initial=0), arrays["y_test"].max(initial=0))) + 1
-    return Dataset(
-        name=folder.resolve().name,
-        x_train=arrays["x_train"],
-        y_train=arrays["y_train"].astype(np.int64),
-        x_test=arrays["x_test"],
-        y_test=arrays["y_test"].astype(np.int64),
-        labels=tuple(map(str, range(count))),
+    return dataset_of_arrays(
+        folder.resolve().name,
+        (arrays["x_train"], arrays["y_train"]),
+        (arrays["x_test"], arrays["y_test"]),
+        numbers=options.numbers,
     )
 
 

@@ -1,76 +1,193 @@
-"""`.npz` archives with the member names that Keras uses."""
+"""`.npz` archives: with the parts that Keras names, or with one array an input."""
 
+import logging
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
+from edgepress.runtime.contract import Input, Signal
 
+from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
+from ..options import Options
+from .files import PART_NAMES
 
-__all__ = ["read_npz"]
+__all__ = ["is_npy", "is_npz", "read_npz", "refuse_npy"]
 
-_MEMBERS = ("x_train", "y_train", "x_test", "y_test")
+logger = logging.getLogger(__name__)
+
 # A 2 MB archive can unpack to gigabytes; full ImageNet-sized sets do not belong in one .npz.
 _MAX_BYTES = 4_000_000_000
 
+_X_WORDS = ("x", "images", "data", "features", "inputs")
+_Y_WORDS = ("y", "labels", "label", "targets", "target")
+_NAMES = ("class_names", "label_names", "labels_names", "target_names")
+_SIGNAL = ("rate", "channels", "units")
+"""What an archive may say of its windows: samples a second, the channels' names, and their units."""
 
-def read_npz(path: Path, *, name: str | None = None, labels: tuple[str, ...] | None = None) -> Dataset:
+
+def is_npz(path: Path) -> bool:
+    """A file that is called so, or any other archive with nothing but arrays in it."""
+    if not path.is_file() or path.suffix.lower() == ".npz":
+        return path.is_file()
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def is_npy(path: Path) -> bool:
+    """A file that is called so."""
+    return path.is_file() and path.suffix.lower() == ".npy"
+
+
+def refuse_npy(path: Path, options: Options) -> Dataset:
+    """One array is no data set.
+
+    Raises:
+        InputError: Always.
+    """
+    raise InputError(
+        f"{path} is one array: put it and its targets into an .npz: numpy.savez('data.npz', x_train=..., y_train=...)"
+    )
+
+
+def read_npz(path: Path, options: Options, *, name: str | None = None, names: tuple[str, ...] = ()) -> Dataset:
     """Read a data set; nothing in the file is executed.
+
+    Members are `x_train`, `y_train` and so for `test` and `val`, in other words too (`train_images`, `X_train`,
+    `data` and `target`, `images` and `labels`); or one array an input, under its name, with `labels` or `targets` where
+    there are any. `class_names` names the classes; `rate`, `channels` and `units` describe windows of signals.
 
     Args:
         path: The archive.
+        options: `task` decides what whole numbers are.
         name: The data set's name; the file's stem when None.
-        labels: Class names; "0", "1", ... up to the largest label when None.
+        names: Class names, where the archive has none.
 
     Raises:
         InputError: Not an archive, members missing, pickled, or too large.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {member: _read_member(archive, member, path) for member in _MEMBERS}
+            arrays = _read_members(archive, path)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise InputError(f"{path} is not a whole .npz archive ({error}): copy or download it again") from None
-    y_train, y_test = (_as_indices(arrays[key], f"{path}: {key}") for key in ("y_train", "y_test"))
-    count = int(max(y_train.max(initial=0), y_test.max(initial=0))) + 1
-    return Dataset(
-        name=name or path.stem,
-        x_train=_drop_grey_axis(arrays["x_train"]),
-        y_train=y_train,
-        x_test=_drop_grey_axis(arrays["x_test"]),
-        y_test=y_test,
-        labels=labels or tuple(map(str, range(count))),
+    said = _take(arrays, _NAMES)
+    about = {key: arrays.pop(key) for key in _SIGNAL if key in arrays and _is_about(key, arrays[key])}
+    given = _parts(path, arrays)
+    if said is None and "labels" in arrays and arrays["labels"].dtype.kind in "US":
+        # Beside y_train these are no targets: they are what the classes are called.
+        said = arrays.pop("labels")
+    if arrays and given:
+        logger.warning("%s: members %s are left out", path, ", ".join(sorted(arrays)))
+    if not given:
+        given = {"train": _by_input(path, arrays)}
+    if "train" not in given:
+        raise InputError(f"{path} has {', '.join(given)} and nothing to train on: add x_train and y_train")
+    called = tuple(map(str, said.ravel())) if said is not None else names
+    validation = given.get("validation")
+    if validation is not None and "test" not in given:
+        given["test"], validation = validation, None
+        logger.info("%s has no test part: its validation part is the test set", path)
+    return dataset_of_arrays(
+        name or path.stem,
+        given["train"],
+        given.get("test"),
+        validation=validation,
+        names=called,
+        numbers=options.numbers,
+        inputs=_signals(path, given["train"][0], about),
     )
 
 
-def _read_member(archive: zipfile.ZipFile, member: str, path: Path) -> NDArray[np.generic]:
-    names = [info for info in archive.infolist() if info.filename == f"{member}.npy"]
-    if len(names) != 1:
-        present = ", ".join(sorted(info.filename for info in archive.infolist())) or "nothing"
-        raise InputError(f"{path} holds {present}: exactly one of each {', '.join(_MEMBERS)} is needed")
-    if names[0].file_size > _MAX_BYTES:
-        raise InputError(f"{path}: {member} unpacks to {names[0].file_size:,} bytes: at most {_MAX_BYTES:,} are read")
-    with archive.open(names[0]) as file:
-        return _read_npy(file, f"{path}: {member}")
+def _take(arrays: dict[str, NDArray[Any]], words: tuple[str, ...]) -> NDArray[Any] | None:
+    found = next((key for key in arrays if key.lower() in words), None)
+    return None if found is None else arrays.pop(found)
 
 
-def _read_npy(file: IO[bytes], what: str) -> NDArray[np.generic]:
+def _parts(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, Any]]:
+    """Part to inputs and targets, taken out of `arrays`; empty where none are called so."""
+    given: dict[str, tuple[Any, Any]] = {}
+    for part, parts in PART_NAMES.items():
+        x, y = (
+            _take(arrays, tuple(f for word in words for each in parts for f in (f"{word}_{each}", f"{each}_{word}")))
+            for words in (_X_WORDS, _Y_WORDS)
+        )
+        if x is None and y is not None:
+            raise InputError(f"{path} has targets of {part} and no examples: add x_{part}")
+        if x is not None:
+            given[part] = (x, y)
+    if given and any(y is None for _, y in given.values()) and not all(y is None for _, y in given.values()):
+        lacking = ", ".join(f"y_{part}" for part, (_, y) in given.items() if y is None)
+        raise InputError(f"{path} lacks {lacking}: it has targets of its other parts")
+    return given
+
+
+def _by_input(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
+    """Arrays by input name, and the targets."""
+    targets = [key for key in arrays if key.lower() in _Y_WORDS]
+    if len(targets) > 1:
+        raise InputError(f"{path} has {' and '.join(targets)}: one array of targets is allowed")
+    y = arrays.pop(targets[0]) if targets else None
+    if not arrays:
+        raise InputError(
+            f"{path} holds {', '.join(targets) or 'nothing'}: x_train, y_train, x_test and y_test are read, or an array "
+            "for each input, with labels or targets"
+        )
+    only = next(iter(arrays)) if len(arrays) == 1 else None
+    # What everybody calls so is no name of an input.
+    return (arrays[only] if only is not None and only.lower() in _X_WORDS else arrays), y
+
+
+def _is_about(key: str, array: NDArray[Any]) -> bool:
+    return array.size == 1 and array.dtype.kind in "iuf" if key == "rate" else array.dtype.kind in "US"
+
+
+def _signals(path: Path, x: Any, about: dict[str, NDArray[Any]]) -> dict[str, Input]:
+    """Windows as the archive describes them, by input name."""
+    described: dict[str, Input] = {}
+    for key, array in (x if isinstance(x, dict) else {"": x}).items():
+        if not about or array.ndim != 3:
+            continue
+        steps, count = array.shape[1:]
+        channels = tuple(map(str, about["channels"].ravel())) if "channels" in about else ()
+        units = tuple(map(str, about["units"].ravel())) if "units" in about else ()
+        for what, texts in (("channels", channels), ("units", units)):
+            if texts and len(texts) != count:
+                raise InputError(f"{path} names {len(texts)} {what} for windows of {count}: one name each is allowed")
+        rate = float(about["rate"].ravel()[0]) if "rate" in about else 0.0
+        signal = Signal(steps, channels or tuple(f"channel{i}" for i in range(count)), units, rate)
+        signal.check()
+        described[key] = signal
+    return described
+
+
+def _read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for info in archive.infolist():
+        member = info.filename.removesuffix(".npy")
+        if member == info.filename:
+            raise InputError(
+                f"{path} holds {member[:60]}: an .npz has nothing but .npy members; make it with numpy.savez"
+            )
+        if member in arrays:
+            raise InputError(f"{path} holds {member} twice: make it again with numpy.savez")
+        if info.file_size > _MAX_BYTES:
+            raise InputError(f"{path}: {member} unpacks to {info.file_size:,} bytes: at most {_MAX_BYTES:,} are read")
+        with archive.open(info) as file:
+            arrays[member] = _read_npy(file, f"{path}: {member}")
+    return arrays
+
+
+def _read_npy(file: IO[bytes], what: str) -> NDArray[Any]:
     try:
-        array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{what} is no plain array ({error}): save it with numpy.savez, without objects") from None
     return array
-
-
-def _as_indices(array: NDArray[np.generic], what: str) -> NDArray[np.int64]:
-    if not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"{what} is {array.dtype}: class indices as integers are allowed")
-    return array.astype(np.int64)
-
-
-def _drop_grey_axis(images: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """(n, height, width, 1) as (n, height, width); `Dataset` checks the rest."""
-    return images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images  # type: ignore[return-value]

@@ -1,0 +1,171 @@
+"""Objects in memory as a data set: arrays, sequences of examples, Keras' and TensorFlow's data sets."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.runtime import InputError
+
+from .arrays import dataset_of_arrays
+from .dataset import Dataset
+from .options import Options
+from .readers.files import part_of
+
+__all__ = ["FORMS", "dataset_in_memory"]
+
+FORMS = (
+    "(x_train, y_train, x_test, y_test), (x, y) or ((x_train, y_train), (x_test, y_test)) of arrays; a Keras PyDataset; "
+    "a tf.data.Dataset; a sequence of (x, y); or a dict of parts (train, validation, test)"
+)
+_ALLOWED = f"data are {FORMS}"
+_Pair = tuple[Any, Any]
+
+
+def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
+    """A data set of objects in memory.
+
+    Args:
+        data: One of these, each (x, y) of arrays or arrays by input name:
+            - (x_train, y_train, x_test, y_test), ((x_train, y_train), (x_test, y_test)), (x, y), (x,) or x alone;
+            - a Keras PyDataset or Sequence: its items are **batches**, (x, y) or (x, y, weights);
+            - any other sequence with a length and `[i]`: its items are **examples**, (x, y), or x alone;
+            - a tf.data.Dataset, batched where its first dimension is not fixed or `batch` was called last;
+            - two of the last three: training and test;
+            - a dict of the parts train, validation, test, each any of these.
+        name: As it stands in tables.
+        options: `task` decides what whole numbers are.
+
+    Raises:
+        InputError: None of these.
+    """
+    parts = _parts(data)
+    names = next((_class_names(given) for given in parts.values() if _class_names(given)), ())
+    pairs = {part: _pair(given) for part, given in parts.items()}
+    if "train" not in pairs:
+        raise InputError(f"data have the parts {', '.join(pairs)} and none to train on: give a part train")
+    validation, test = pairs.get("validation"), pairs.get("test")
+    if test is None:
+        test, validation = validation, None
+    return dataset_of_arrays(name, pairs["train"], test, validation=validation, names=names, numbers=options.numbers)
+
+
+def _parts(data: Any) -> dict[str, Any]:
+    """Part to what it is made from."""
+    if isinstance(data, Mapping) and data and all(part_of(str(key)) for key in data):
+        return {str(part_of(str(key))): given for key, given in data.items()}
+    if isinstance(data, tuple):
+        if len(data) == 4:
+            return {"train": data[:2], "test": data[2:]}
+        if len(data) == 2 and all(isinstance(each, tuple) and len(each) == 2 for each in data):
+            return dict(zip(("train", "test"), data, strict=True))
+        if len(data) == 2 and all(_is_tensorflow(each) or _is_batches(each) or _is_examples(each) for each in data):
+            return dict(zip(("train", "test"), data, strict=True))
+        if len(data) not in (1, 2):
+            raise InputError(f"a tuple of {len(data)}: {_ALLOWED}")
+    return {"train": data}
+
+
+def _pair(given: Any) -> _Pair:
+    """Inputs and targets of one part."""
+    if isinstance(given, tuple) and len(given) in (1, 2):
+        return _inputs(given[0]), _array(given[1]) if len(given) == 2 else None
+    if isinstance(given, np.ndarray | Mapping) or hasattr(given, "__array__"):
+        return _inputs(given), None
+    if _is_tensorflow(given):
+        pair = _joined(given.as_numpy_iterator(), batched=_is_batched(given))
+        # image_dataset_from_directory: pixels that were scaled, and are not whole any more.
+        return (np.rint(pair[0]), pair[1]) if hasattr(given, "file_paths") and _is_levels(pair[0]) else pair
+    if _is_batches(given):
+        return _joined((given[i] for i in range(len(given))), batched=True)
+    if hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, str | bytes):
+        return _joined((given[i] for i in range(len(given))), batched=False)
+    raise InputError(f"{type(given).__name__}: {_ALLOWED}")
+
+
+def _joined(items: Iterator[Any], *, batched: bool) -> _Pair:
+    """Examples or batches as arrays of all."""
+    xs: list[Any] = []
+    ys: list[Any] = []
+    for item in items:
+        has_targets = isinstance(item, tuple | list) and len(item) in (2, 3)
+        xs.append(_inputs(item[0] if has_targets else item))
+        if has_targets:
+            ys.append(_array(item[1]))
+    if not xs:
+        raise InputError("the data hold no examples: at least 2 are needed")
+    if len(ys) not in (0, len(xs)):
+        raise InputError("some examples have targets and some have none: give all or none")
+    join = np.concatenate if batched else np.stack
+    try:
+        if isinstance(xs[0], Mapping):
+            x: Any = {key: join([each[key] for each in xs]) for key in xs[0]}
+        else:
+            x = join(xs)
+        return x, join(ys) if ys else None
+    except (ValueError, KeyError) as error:
+        raise InputError(f"the examples do not agree ({error}): every example has the same inputs and shape") from None
+
+
+def _inputs(x: Any) -> Any:
+    if isinstance(x, Mapping):
+        return {str(key): _array(values) for key, values in x.items()}
+    return _array(x)
+
+
+def _array(values: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InputError(f"examples of several shapes: {_ALLOWED}, all of one shape") from None
+
+
+def _from(given: Any, package: str, *classes: str) -> bool:
+    """Whether an object is of a class of that package, without importing it."""
+    return any(
+        each.__module__.split(".")[0] in (package, f"tf_{package}") and (not classes or each.__name__ in classes)
+        for each in type(given).__mro__
+    )
+
+
+def _is_tensorflow(given: Any) -> bool:
+    return _from(given, "tensorflow") and hasattr(given, "as_numpy_iterator")
+
+
+def _is_batches(given: Any) -> bool:
+    return _from(given, "keras", "PyDataset", "Sequence")
+
+
+def _is_examples(given: Any) -> bool:
+    return (
+        hasattr(given, "__len__")
+        and hasattr(given, "__getitem__")
+        and not hasattr(given, "__array__")
+        and len(given) > 0
+        and isinstance(given[0], tuple)
+    )
+
+
+def _is_batched(given: Any) -> bool:
+    """Whether the items of a tf.data.Dataset are batches."""
+    spec = given.element_spec
+    while isinstance(spec, tuple | list | Mapping):
+        spec = next(iter(spec.values())) if isinstance(spec, Mapping) else spec[0]
+    if spec.shape.rank is None or (spec.shape.rank > 0 and spec.shape[0] is None):
+        return True
+    # batch(drop_remainder=True) fixes the dimension; cache and prefetch may come after it.
+    while given is not None:
+        if "Batch" in type(given).__name__:
+            return "Unbatch" not in type(given).__name__
+        given = getattr(given, "_input_dataset", None) if "Map" not in type(given).__name__ else None
+    return False
+
+
+def _is_levels(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 4 and bool(x.min() >= 0) and 1 < x.max() <= 255
+
+
+def _class_names(given: Any) -> tuple[str, ...]:
+    """Keras' image_dataset_from_directory notes them."""
+    return tuple(map(str, getattr(given, "class_names", None) or ()))

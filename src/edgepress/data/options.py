@@ -1,0 +1,49 @@
+"""What a user may say about data, beside where they are."""
+
+from dataclasses import dataclass
+
+from edgepress.runtime import InputError
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a source is to be read; each reader takes what concerns it.
+
+    Raises:
+        InputError: Sizes that no input can have.
+    """
+
+    label: str | None = None
+    """Of a table: the column with the right answers, or several, separated by commas."""
+    task: str | None = None
+    """`regression` makes whole numbers among the targets numbers; `multiclass` and `binary` make them classes."""
+    input_shape: tuple[int, ...] | None = None
+    """Of pictures: (height, width) or (height, width, channels)."""
+    seconds: float | None = None
+    """Of recordings: the length of the model's window."""
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not 0 < self.seconds < 3600:
+            raise InputError(f"a window of {self.seconds:g} seconds: more than 0 and less than 3,600 is allowed")
+
+    @property
+    def numbers(self) -> bool:
+        """Whether whole numbers among the targets are numbers, not classes."""
+        return self.task == "regression"
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int | None] | None:
+        """Height, width and channels (None: as the files have them) of pictures.
+
+        Raises:
+            InputError: No shape of a picture.
+        """
+        if self.input_shape is None:
+            return None
+        shape = self.input_shape
+        if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] not in (1, 3)):
+            given = "x".join(map(str, shape))
+            raise InputError(f"--input-shape {given}: HEIGHTxWIDTH is allowed, or HEIGHTxWIDTHx1 and x3")
+        return shape[0], shape[1], shape[2] if len(shape) == 3 else None

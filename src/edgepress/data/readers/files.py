@@ -1,0 +1,149 @@
+"""The files of a folder or of a `.zip` archive, which is read in place."""
+
+import io
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from edgepress.runtime import InputError
+
+__all__ = ["PART_NAMES", "File", "Folder", "in_parallel", "part_of", "read_folder"]
+
+PART_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+"""How people call the parts of a data set, in any case."""
+
+MAX_FILE_BYTES = 500_000_000
+"""Of one file: a small archive can unpack to gigabytes."""
+_THREADS = 4
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class File(NamedTuple):
+    """One file of a folder or of an archive."""
+
+    place: str
+    """As messages name it."""
+    parts: tuple[str, ...]
+    """Folders and name, from the top."""
+    size: int
+    """In bytes."""
+    open: Callable[[], io.BufferedIOBase]
+    """A stream of its bytes that can seek."""
+
+    @property
+    def suffix(self) -> str:
+        """In lower case, with its dot."""
+        return os.path.splitext(self.parts[-1])[1].lower()
+
+
+class Folder(NamedTuple):
+    """A folder's name, the folders in it by name, and its files; both sorted, and without hidden ones."""
+
+    name: str
+    folders: dict[str, "Folder"]
+    files: list[File]
+
+    def walk(self) -> Iterator[File]:
+        """All files, those of inner folders too."""
+        yield from self.files
+        for folder in self.folders.values():
+            yield from folder.walk()
+
+
+def part_of(name: str) -> str | None:
+    """The part (train, validation, test) that a folder's or file's name stands for."""
+    return next((part for part, names in PART_NAMES.items() if name.lower() in names), None)
+
+
+def read_folder(path: Path) -> Folder:
+    """What a folder or a `.zip` archive holds. Hidden files and folders, and what macOS adds to archives, are left out.
+
+    Raises:
+        InputError: The archive is damaged, or a file in it unpacks to more than 500 MB.
+    """
+    top = Folder(path.resolve().stem if path.is_file() else path.resolve().name, {}, [])
+    for file in _members(path) if path.is_file() else _tree(path):
+        if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
+            continue
+        folder = top
+        for part in file.parts[:-1]:
+            folder = folder.folders.setdefault(part, Folder(part, {}, []))
+        # A folder is given as a path that ends with nothing: it counts though it may be empty.
+        if file.parts[-1]:
+            folder.files.append(file)
+    return _sorted(top)
+
+
+def _sorted(folder: Folder) -> Folder:
+    folders = {name: _sorted(folder.folders[name]) for name in sorted(folder.folders)}
+    return Folder(folder.name, folders, sorted(folder.files, key=lambda file: file.parts))
+
+
+def _tree(path: Path) -> Iterator[File]:
+    for folder, inner, names in os.walk(path, followlinks=True):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        parts = Path(folder).relative_to(path).parts
+        yield File(folder, (*parts, ""), 0, io.BytesIO)
+        for name in names:
+            place = Path(folder, name)
+            if place.is_file():
+                yield File(str(place), (*parts, name), place.stat().st_size, lambda place=place: open(place, "rb"))  # type: ignore[misc]
+
+
+def _members(path: Path) -> Iterator[File]:
+    try:
+        archive = zipfile.ZipFile(path)
+        members = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path} is not a whole .zip archive ({error}): copy or download it again") from None
+    for info in members:
+        place = f"{path}: {info.filename}"
+        if info.file_size > MAX_FILE_BYTES:
+            raise InputError(f"{place} unpacks to {info.file_size:,} bytes: at most {MAX_FILE_BYTES:,} are read")
+        parts = tuple(info.filename.split("/"))
+        yield File(place, parts, info.file_size, lambda info=info: io.BytesIO(_unpacked(archive, info, path)))  # type: ignore[misc]
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
+    try:
+        with archive.open(info) as stream:
+            return stream.read(MAX_FILE_BYTES)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path}: {info.filename} cannot be unpacked ({error}): make the archive again") from None
+
+
+def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str) -> list[Made]:
+    """`work` on each file, in threads: decoders work outside Python's lock.
+
+    Raises:
+        InputError: Of the first that failed, with the number of all that did.
+    """
+
+    def attempt(file: Given) -> Made | InputError:
+        try:
+            return work(file)
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = list(pool.map(attempt, files))
+    failed = [result for result in results if isinstance(result, InputError)]
+    if failed:
+        others = f"; and {len(failed) - 1} more of {len(results)} {what}" if len(failed) > 1 else ""
+        raise InputError(f"{failed[0]}{others}")
+    return [result for result in results if not isinstance(result, InputError)]
+
+
+def most_common(values: Iterable[Given]) -> Given:
+    """The value that is there most often; the first of these where several are."""
+    return Counter(values).most_common(1)[0][0]

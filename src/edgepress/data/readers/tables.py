@@ -1,0 +1,228 @@
+"""CSV and Parquet tables: one row an example, one column the right answer."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.runtime import InputError
+from edgepress.runtime.contract import Features
+
+from ..arrays import dataset_of_arrays, split_off_test
+from ..dataset import Dataset, Part
+from ..options import Options
+from .columns import Column, csv_columns, parquet_columns
+from .files import part_of
+
+__all__ = ["is_table", "is_table_folder", "read_table", "read_table_folder"]
+
+logger = logging.getLogger(__name__)
+
+_CLASSES = ("multiclass", "binary")
+_NO_LABEL = ("anomaly", "raw")
+"""Tasks whose examples need no right answer."""
+_FEW_CLASSES = 20
+"""Up to so many different whole numbers are classes, whatever they start with."""
+_FEW_TEXTS = 50
+"""Up to so many different texts are categories."""
+_FORMATS = {
+    ".csv": csv_columns,
+    ".tsv": csv_columns,
+    ".parquet": parquet_columns,
+    ".pq": parquet_columns,
+}
+
+_Table = dict[str, Column]
+
+
+def is_table(path: Path) -> bool:
+    """A file that is called so."""
+    return path.is_file() and path.suffix.lower() in _FORMATS
+
+
+def is_table_folder(path: Path) -> bool:
+    """A folder with `train.csv` or another table that is called like the training part."""
+    return path.is_dir() and "train" in _part_files(path)
+
+
+def read_table(path: Path, options: Options) -> Dataset:
+    """Read a table; a fifth of its rows, drawn at random, is the test set.
+
+    Numbers, and true and false as 1 and 0, are features as they are. Texts of at most 50 kinds are categories, one
+    number of 0 and 1 each (`Features.one_hot`); other texts are left out, which is said. A missing number becomes the
+    median of the training part, a missing text its most frequent one; both are written into the contract.
+
+    Raises:
+        InputError: No such column, texts where numbers belong, dates, rows without the right answer, or as `read_csv`.
+        MissingExtraError: pyarrow, which reads Parquet, is not installed.
+    """
+    table = _read(path)
+    count = len(next(iter(table.values())).values)
+    drawn = split_off_test(Part({"": np.arange(count)}))
+    parts = {part: {name: column.take(held.x) for name, column in table.items()} for part, held in drawn.items()}
+    return _dataset(path.stem, path, parts, options)
+
+
+def read_table_folder(path: Path, options: Options) -> Dataset:
+    """Read `train.csv`, `test.csv` and, where it is there, `validation.csv`; all of them may be Parquet.
+
+    Raises:
+        InputError, MissingExtraError: As `read_table`; a part lacks a column.
+    """
+    files = _part_files(path)
+    parts = {part: _read(file) for part, file in files.items()}
+    if len(parts) == 1:
+        return read_table(files["train"], options)
+    for part, table in parts.items():
+        lacking = [name for name in parts["train"] if name not in table]
+        if lacking:
+            raise InputError(f"{files[part]} has no column {lacking[0]!r}, and {files['train']} has: make them equal")
+    if "test" not in parts:
+        parts["test"] = parts.pop("validation")
+        logger.info("%s has no test part: its validation part is the test set", path)
+    return _dataset(path.resolve().name, files["train"], parts, options)
+
+
+def _part_files(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        part = part_of(path.stem)
+        if part is not None and is_table(path):
+            if part in found:
+                raise InputError(f"{folder} has {found[part].name} and {path.name}: one {part} table is allowed")
+            found[part] = path
+    return found
+
+
+def _read(path: Path) -> _Table:
+    table = _FORMATS[path.suffix.lower()](path)
+    unnamed = [name for name in table if not name]
+    if unnamed:
+        # pandas' to_csv writes its row numbers so: they tell how the table was sorted, and nothing more.
+        logger.warning("%s: the column without a name is left out", path)
+    return {name: column for name, column in table.items() if name}
+
+
+def _dataset(name: str, path: Path, parts: dict[str, _Table], options: Options) -> Dataset:
+    labels = _labels(path, tuple(parts["train"]), options)
+    targets, names = _targets(path, parts, labels, options)
+    features, rows = _features(path, parts, [column for column in parts["train"] if column not in labels])
+    given = {part: (rows[part], targets[part]) for part in parts}
+    return dataset_of_arrays(
+        name,
+        given["train"],
+        given["test"],
+        validation=given.get("validation"),
+        names=names,
+        numbers=options.numbers,
+        inputs={"": features},
+    )
+
+
+def _labels(path: Path, columns: tuple[str, ...], options: Options) -> list[str]:
+    if options.label is None:
+        if options.task in _NO_LABEL:
+            return []
+        raise InputError(f"{path}: say which column is the right answer with --label: {_shown(columns)}")
+    if options.label in columns:
+        return [options.label]
+    asked = [label.strip() for label in options.label.split(",")]
+    unknown = [label for label in asked if label not in columns]
+    if unknown:
+        raise InputError(f"{path} has no column {unknown[0]!r}: its columns are {_shown(columns)}")
+    return asked
+
+
+def _shown(columns: tuple[str, ...]) -> str:
+    most = 30
+    return ", ".join(columns[:most]) + (f" and {len(columns) - most} more" if len(columns) > most else "")
+
+
+def _targets(
+    path: Path, parts: dict[str, _Table], labels: list[str], options: Options
+) -> tuple[dict[str, NDArray[Any] | None], tuple[str, ...]]:
+    """Targets of each part, and the names of classes or numbers."""
+    if not labels:
+        return dict.fromkeys(parts), ()
+    for table in parts.values():
+        for label in labels:
+            lacking = table[label].missing
+            if lacking.any():
+                raise InputError(
+                    f"{path}: {int(lacking.sum())} rows have no {label!r}, the first in {table[label].place(lacking)}: "
+                    "fill them in or remove them"
+                )
+    if len(labels) > 1:
+        return {part: np.stack([table[label].numbers() for label in labels], 1) for part, table in parts.items()}, (
+            tuple(labels)
+        )
+    columns = {part: table[labels[0]] for part, table in parts.items()}
+    if any(column.is_text for column in columns.values()):
+        if options.numbers:
+            columns["train"].numbers()
+        return {part: column.texts() for part, column in columns.items()}, ()
+    if all(column.is_truth for column in columns.values()) and not options.numbers:
+        return {part: column.numbers() > 0 for part, column in columns.items()}, ()
+    values = {part: column.numbers() for part, column in columns.items()}
+    every = np.unique(np.concatenate(list(values.values())))
+    whole = bool((every == np.rint(every)).all()) and all(column.is_whole for column in columns.values())
+    if options.task in _CLASSES or (whole and not options.numbers and len(every) <= _FEW_CLASSES):
+        # Classes are called as the table calls them: 1, 2, 3 need no change.
+        names = tuple(str(int(value)) if value == round(value) else str(value) for value in every)
+        return {part: np.searchsorted(every, each) for part, each in values.items()}, names
+    return {part: each.astype(np.int64) if whole else each for part, each in values.items()}, (
+        (labels[0],) if options.numbers or not whole else ()
+    )
+
+
+def _features(
+    path: Path, parts: dict[str, _Table], columns: list[str]
+) -> tuple[Features, dict[str, NDArray[np.float32]]]:
+    """What the columns are, and each part's rows of numbers."""
+    kept: list[str] = []
+    categories: dict[str, tuple[str, ...]] = {}
+    missing: dict[str, float] = {}
+    numbers: dict[str, list[NDArray[np.float64]]] = {part: [] for part in parts}
+    left_out = []
+    for name in columns:
+        held = {part: table[name] for part, table in parts.items()}
+        if any(column.is_text for column in held.values()):
+            known = sorted({text for column in held.values() for text in column.texts() if text is not None})
+            if len(known) > min(_FEW_TEXTS, sum(len(column.values) for column in held.values()) / 2):
+                left_out.append(f"{name} ({len(known)} different texts)")
+                continue
+            categories[name] = tuple(known)
+            places = {text: float(place) for place, text in enumerate(known)}
+            columns_of = {
+                part: np.array([places.get(text, np.nan) for text in column.texts()]) for part, column in held.items()
+            }
+        else:
+            columns_of = {part: column.numbers() for part, column in held.items()}
+        if any(np.isnan(values).any() for values in columns_of.values()):
+            missing[name] = _usual(path, name, columns_of["train"], is_category=name in categories)
+        kept.append(name)
+        for part, values in columns_of.items():
+            filled = np.where(np.isnan(values), missing.get(name, 0.0), values)
+            if name in categories:
+                numbers[part].append(np.eye(len(categories[name]))[filled.astype(np.int64)])
+            else:
+                numbers[part].append(filled[:, None])
+    if left_out:
+        logger.warning("%s: %s left out: no numbers, and too many to be categories", path, ", ".join(left_out))
+    if missing:
+        logger.info("%s: missing values of %s become the training part's usual ones", path, ", ".join(missing))
+    if not kept:
+        raise InputError(f"{path} has no column of numbers or categories beside the right answers: add some")
+    features = Features(tuple(kept), categories=categories, missing=missing, one_hot=bool(categories))
+    return features, {part: np.concatenate(rows, axis=1).astype(np.float32) for part, rows in numbers.items()}
+
+
+def _usual(path: Path, name: str, values: NDArray[np.float64], *, is_category: bool) -> float:
+    """The median of a column, or its most frequent category."""
+    present = values[~np.isnan(values)]
+    if not len(present):
+        raise InputError(f"{path}: column {name!r} has no values in the training part: remove it")
+    return float(Counter(present.tolist()).most_common(1)[0][0]) if is_category else float(np.median(present))
