@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgepress.data import Dataset
 from edgepress.data.convention import contract_of
-from edgepress.runtime import InputError, Preprocessing
+from edgepress.runtime import InputError, Picture
 from edgepress.runtime.conformance.golden import Vectors
 
 from .samples import Samples, pictures
@@ -29,7 +29,7 @@ class Draw(Protocol):
     name: str
     class_names: tuple[str, ...]
     """Empty where nothing is classified."""
-    preprocessing: Preprocessing
+    preprocessing: Picture
     golden_rows: NDArray[np.int64]
     """Which of the held-back samples, by position, are the golden ones."""
 
@@ -107,7 +107,7 @@ class SampleDraw:
         self.golden_rows = np.searchsorted(self._held_back, self._conformance)
         # Rows of numbers as they are; the manifest calls the output raw, so that nobody feeds it pictures.
         size = int(np.prod(next(iter(samples.inputs.values())).shape[1:], dtype=np.int64))
-        self.preprocessing = Preprocessing(1, max(size, 1), fit="resize", polarity="as-is", scale=1.0)
+        self.preprocessing = Picture(1, max(size, 1), fit="stretch", polarity="as-is", scale=1.0)
 
     def calibration(self, source: Source) -> Samples:
         """See `Draw`."""

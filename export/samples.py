@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset
-from edgepress.runtime import InputError, Preprocessing
+from edgepress.runtime import InputError, Picture
 
 from .source import Source
 
@@ -85,7 +85,7 @@ def read_samples(path: str | os.PathLike[str]) -> Samples:
     return Samples(arrays, None if labels is None else labels.astype(np.int64))
 
 
-def pictures(dataset: Dataset, indices: NDArray[np.int64], source: Source, preprocessing: Preprocessing) -> Samples:
+def pictures(dataset: Dataset, indices: NDArray[np.int64], source: Source, preprocessing: Picture) -> Samples:
     """Training images as the samples of a model with one input.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ import numpy as np
 from edgepress.base.errors import InputError
 
 from .bundle.manifest import TensorSpec
-from .contract.picture import Preprocessing
+from .contract import Input, Picture
+from .tasks.multiclass import probabilities
+from .tasks.task import Task
 
-__all__ = ["InputEncoder", "OutputDecoder", "softmax"]
+__all__ = ["ClassDecoder", "NumberEncoder", "PixelEncoder", "encoder_of"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +31,20 @@ _CLASSES = 64
 """Up to so many, a product with a square of ones is the quickest sum of rows."""
 
 
-class InputEncoder:
+def encoder_of(spec: TensorSpec, contract: Input | None) -> PixelEncoder | NumberEncoder:
+    """The encoder for one input; a file that states no contract is fed with its own numbers."""
+    if contract is None or isinstance(contract, Picture):
+        return PixelEncoder(spec, contract)
+    return NumberEncoder(spec, contract)
+
+
+class PixelEncoder:
     """Brings images to the shape and type of a model's input.
 
     uint8 images are pixels and are normalized by the contract; float images are taken as normalized already.
     """
 
-    def __init__(self, spec: TensorSpec, contract: Preprocessing | None) -> None:
+    def __init__(self, spec: TensorSpec, contract: Picture | None) -> None:
         self._spec = spec
         self._contract = contract
         self._row = spec.shape[1:]
@@ -52,8 +62,9 @@ class InputEncoder:
             self._shapes |= {contract.shape, (contract.height, contract.width, contract.channels)}
             self._write = _writer(contract, spec)
             self._buffer = np.empty((1, self._size), self._dtype)
-            self.one = _single(self._write, np.empty((1, *self._row), self._dtype), self._shapes)
-            low, high = contract.normalize(np.array([0, 255], np.uint8)).tolist()
+            if len(contract.mean) == len(contract.std) == 1 and contract.order != "bgr":
+                self.one = _single(self._write, np.empty((1, *self._row), self._dtype), self._shapes)
+            low, high = contract.ends
             slack = (high - low) * 1e-3
             self._range = (low - slack, high + slack)
 
@@ -93,6 +104,13 @@ class InputEncoder:
                 f"float images from {low:g} to {high:g}: the model was trained on {self._range[0]:.3g} to "
                 f"{self._range[1]:.3g}; pass pixels as uint8, or normalize them"
             )
+
+    def reals(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """What `rows` gave, as the real numbers of the model's input. Shape (n, size)."""
+        if rows.dtype != np.uint8 or self._contract is None:
+            return rows
+        pixels = rows.reshape(len(rows), *self._contract.shape)
+        return self._contract.normalize(pixels).reshape(len(rows), -1)
 
     def encode(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Rows of checked images (n, size) as the model's input, shape (n, ...) of the spec.
@@ -137,13 +155,21 @@ def _octets(array: NDArray[Any]) -> NDArray[Any]:
     return array.view(np.uint8) if array.itemsize == 1 else array
 
 
-def _writer(contract: Preprocessing, spec: TensorSpec) -> _Write:
+def _writer(contract: Picture, spec: TensorSpec) -> _Write:
     """The quickest way from pixels to the input's type: normalized, then quantized, by a table where it is not simpler.
 
     It writes to an array that `_octets` gave.
     A trained 8-bit input mostly stands for pixel / 255, which makes the table a shift by the zero point.
     """
     dtype = np.dtype(spec.dtype)
+    if contract.order == "bgr" or len(contract.mean) > 1 or len(contract.std) > 1:
+
+        def by_channel(pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
+            reals = contract.normalize(pixels.reshape(-1, *contract.shape))
+            values = reals.astype(dtype) if spec.quantization is None else spec.quantization.quantize(reals)
+            np.copyto(out, _octets(np.ascontiguousarray(values)).reshape(out.shape))
+
+        return by_channel
     if spec.quantization is None and dtype == np.float32:
         scale, offset = np.array(contract.scale, np.float32), np.array(contract.offset, np.float32)
         if not offset:
@@ -170,32 +196,59 @@ def _writer(contract: Preprocessing, spec: TensorSpec) -> _Write:
     return translated
 
 
-class OutputDecoder:
+class NumberEncoder:
+    """Brings rows, windows, recordings and arrays to the shape and type of a model's input, by their contract."""
+
+    def __init__(self, spec: TensorSpec, contract: Input) -> None:
+        self._spec, self._contract = spec, contract
+        self._row = spec.shape[1:]
+        fixed = [size for size in self._row if size >= 0]
+        if len(fixed) == len(self._row) and math.prod(self._row) != contract.size:
+            raise InputError(
+                f"the contract's {contract.kind} holds {contract.size} numbers, the model takes "
+                f"{math.prod(self._row)}: export it again"
+            )
+        self.one: Callable[[NDArray[Any]], NDArray[Any] | None] = _no_single
+
+    def rows(self, values: Any) -> NDArray[Any]:
+        """Check examples and give them as real numbers, (n, ...); one example gives n = 1.
+
+        Raises:
+            InputError: A shape or type that is not the contract's, NaN, or infinity.
+        """
+        assert not isinstance(self._contract, Picture)
+        return self._contract.normalize(self._contract.numbers(values))
+
+    def reals(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """What `rows` gave, as real numbers: they are some already."""
+        return rows
+
+    def encode(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Real numbers as the model's input, shape (n, ...) of the spec."""
+        quantization = self._spec.quantization
+        values = rows.astype(self._spec.dtype) if quantization is None else quantization.quantize(rows)
+        shape = rows.shape[1:] if min(self._row, default=1) < 0 else self._row
+        return np.ascontiguousarray(values).reshape(len(rows), *shape)
+
+
+class ClassDecoder:
     """Turns a classifier's output tensor into probabilities."""
 
-    def __init__(self, spec: TensorSpec, meaning: str | None) -> None:
+    def __init__(self, spec: TensorSpec, task: Task) -> None:
         self._quantization = spec.quantization
-        self._meaning = meaning
+        self._task = task
         self.probabilities: Callable[[NDArray[Any]], NDArray[np.float32]] = self._probabilities
         """From outputs to shape (n, classes), float32; rows sum to 1."""
-        small = len(spec.shape) == 2 and 0 < spec.shape[1] <= _CLASSES
-        if meaning == "logits" and spec.dtype == "int8" and small and (spec.scale or np.inf) * 255 < _EXPONENT:
+        self.certain = np.dtype(spec.dtype).kind in "iu"
+        """Whether outputs are integers, which are never NaN."""
+        few = len(spec.shape) == 2 and 1 < spec.shape[1] <= _CLASSES
+        if task.meaning == "logits" and spec.dtype == "int8" and few and (spec.scale or np.inf) * 255 < _EXPONENT:
             assert spec.scale is not None
             self.probabilities = _integer_softmax(spec.scale, spec.shape[1])
 
     def _probabilities(self, output: NDArray[Any]) -> NDArray[np.float32]:
-        real = output if self._quantization is None else self._quantization.dequantize(output)
-        values = np.asarray(real, np.float32).reshape(len(output), int(np.prod(output.shape[1:])))
-        if self._meaning == "probabilities" or (self._meaning is None and _are_probabilities(values)):
-            return values
-        return softmax(values)
-
-
-def softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """Probabilities from logits of the same type. Shape (n, classes)."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return result
+        reals = output if self._quantization is None else self._quantization.dequantize(output)
+        return probabilities(self._task, reals)
 
 
 def _integer_softmax(scale: float, classes: int) -> Callable[[NDArray[np.int8]], NDArray[np.float32]]:
@@ -214,8 +267,3 @@ def _integer_softmax(scale: float, classes: int) -> Callable[[NDArray[np.int8]],
         return powers
 
     return probabilities
-
-
-def _are_probabilities(values: NDArray[np.float32]) -> bool:
-    """For files that do not say: non-negative rows that sum to 1, give or take what 8 bits lose."""
-    return bool(np.all(values >= 0) and np.all(np.abs(values.sum(axis=1) - 1) < 0.05))

@@ -11,10 +11,17 @@ from .backends import Session, choose_backends, open_session
 from .bundle.embedded import EMBEDDED_KEY, Embedded, packed_labels
 from .bundle.manifest import Artifact, Manifest
 from .bundle.source import Source, find_sources, read_source
+from .contract import Contract
 from .formats.content import Content
+from .formats.last_operator import last_operator
 from .model import Model, output_classes
+from .tasks import Task
+from .tasks.decode import told_by_operator
 
 __all__ = ["load"]
+
+_UNNAMED = ("raw", "anomaly")
+"""Tasks whose labels are not the names of outputs."""
 
 
 def load(
@@ -96,8 +103,8 @@ def _model(
     fallback_reason: str | None,
 ) -> Model:
     try:
-        embedded, labels = (
-            _stated(session, source.manifest, source.path) if source.manifest else _embedded(session, source, content)
+        contract, task = (
+            _stated(session, source.manifest, source.path) if source.manifest else _told(session, source, content)
         )
         name = os.path.basename(source.path)
         artifact = source.artifact or Artifact(
@@ -114,8 +121,8 @@ def _model(
             session,
             backend=backend,
             artifact=artifact,
-            embedded=embedded,
-            labels=labels,
+            contract=contract,
+            task=task,
             threads=threads,
             delegate=delegate,
             fallback_reason=fallback_reason,
@@ -125,39 +132,46 @@ def _model(
         raise
 
 
-_Known = tuple[Embedded | None, tuple[str, ...] | None]
+_Known = tuple[Contract | None, Task | None]
 
 
 def _stated(session: Session, manifest: Manifest, path: str) -> _Known:
     """What the manifest says about the file."""
-    classes = output_classes(session)
-    if manifest.output != "raw" and classes is not None and len(manifest.labels) != classes:
+    task, count = manifest.task, output_classes(session)
+    # One number tells two classes apart, and an anomaly detector's outputs have no names.
+    allowed = {len(task.labels)} | ({1} if task.kind == "binary" else set())
+    if task.kind not in _UNNAMED and task.labels and count is not None and count not in allowed:
         raise InputError(
-            f"{path} gives {classes} numbers an image and its manifest names {len(manifest.labels)} labels: "
+            f"{path} gives {count} numbers an example and its manifest names {len(task.labels)} labels: "
             "export the bundle again"
         )
-    # A manifest of models that classify nothing may name the classes of the data.
-    labels = manifest.labels if classes == len(manifest.labels) or classes is None else None
-    return Embedded(manifest.labels, manifest.output, manifest.preprocessing, manifest.unknown_threshold), labels
+    return manifest.contract, task
 
 
-def _embedded(session: Session, source: Source, content: Content) -> _Known:
-    """What a lone file says about itself: everything, its labels, or nothing."""
+def _told(session: Session, source: Source, content: Content) -> _Known:
+    """What a lone file says about itself; what its last operator says, where it says nothing."""
     if source.format == "onnx":
         text: str | bytes | None = getattr(session, "metadata", {}).get(EMBEDDED_KEY)
     else:
         text = content.tflite.metadata.get(EMBEDDED_KEY)
     embedded = Embedded.from_json(text) if text else None
-    if embedded is not None:
-        labels: tuple[str, ...] | None = embedded.labels
-    else:
-        labels = packed_labels(content.data) if source.format == "tflite" else None
-    classes = output_classes(session)
-    if labels and classes is not None and len(labels) != classes:
+    labels = packed_labels(content.data) if source.format == "tflite" and embedded is None else None
+    width = output_classes(session)
+    known = embedded.task.labels if embedded else labels
+    if known and width is not None and len(known) != width and not (len(known) == 2 and width == 1):
         import logging
 
         logging.getLogger("edgepress").warning(
-            "%s has %d labels for %d outputs: they are not used", source.path, len(labels), classes
+            "%s has %d labels for %d outputs: they are not used", source.path, len(known), width
         )
-        labels = None
-    return embedded, labels or None
+        labels, embedded = None, embedded and embedded._replace(task=embedded.task._replace(labels=()))
+    if embedded is not None:
+        contract = embedded.contract
+        if len(contract.inputs) == len(session.inputs):
+            # Under the names that the file's inputs have in this format.
+            inputs = dict(zip((spec.name for spec in session.inputs), contract.inputs.values(), strict=True))
+            return contract._replace(inputs=inputs), embedded.task
+        return None, embedded.task
+    if not session.outputs:
+        return None, None
+    return None, told_by_operator(last_operator(content), width, len(session.outputs[0].shape), labels)

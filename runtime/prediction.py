@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["UNKNOWN", "Prediction"]
 
@@ -34,3 +34,8 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One JSON object an example."""
+        pairs = zip(self.labels.tolist(), self.probabilities.tolist(), strict=True)
+        return [{"label": label, "probability": max(row), "probabilities": row} for label, row in pairs]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
-from edgepress.runtime import Preprocessing, load
+from edgepress.runtime import Picture, load
 from edgepress.runtime.preprocess.fit import fit_picture
 
 __all__ = ["measure_unknown"]
@@ -50,7 +50,7 @@ def measure_unknown(bundle: Path, data: Dataset) -> dict[str, tuple[int, float]]
     return shares
 
 
-def _no_digits(digits: NDArray[np.uint8], contract: Preprocessing) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _no_digits(digits: NDArray[np.uint8], contract: Picture) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     rng = np.random.default_rng(0)
     some = digits[:_COUNT]
     yield "blank paper with grain", rng.integers(0, 20, some.shape, np.uint8)
@@ -63,7 +63,7 @@ def _no_digits(digits: NDArray[np.uint8], contract: Preprocessing) -> Iterator[t
     yield "printed signs", _printed(_SIGNS, contract)
 
 
-def _printed(characters: str, contract: Preprocessing) -> NDArray[np.uint8]:
+def _printed(characters: str, contract: Picture) -> NDArray[np.uint8]:
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 

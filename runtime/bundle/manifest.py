@@ -12,24 +12,24 @@ from typing import Any, NamedTuple
 
 from edgepress.base.errors import InputError
 
-from ..contract.picture import Preprocessing
+from ..contract import Contract, Picture, Tensor
+from ..tasks.task import Task
 from .quantization import Quantization
 
-__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec", "read_manifest", "read_preprocessing"]
+__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec", "read_manifest"]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = 1
-_OUTPUTS = ("logits", "probabilities", "raw")
+SCHEMA = 2
+_RAW = "raw"
+
+
+_WITH_CONTRACT = 2
+"""The first schema that states contract and task; before, every model took pictures or raw numbers."""
 
 
 def _known(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     """What this reader knows: a later writer of the same schema may state more."""
     return {key: value for key, value in data.items() if key in kind._fields}
-
-
-def read_preprocessing(data: Mapping[str, Any]) -> Preprocessing:
-    """The contract from JSON, without what a later writer of the same schema states besides."""
-    return Preprocessing.from_dict(_known(Preprocessing, data))
 
 
 def read_manifest(folder: str | os.PathLike[str]) -> bytes:
@@ -133,16 +133,15 @@ class Manifest(NamedTuple):
     """Everything a reader needs besides the model files themselves."""
 
     name: str
-    labels: tuple[str, ...]
-    """Class names, in the order of the model's outputs."""
-    preprocessing: Preprocessing
-    output: str
-    """What the model's output means: `logits`, `probabilities`, or `raw` where it is no classifier."""
+    contract: Contract
+    """What goes in."""
+    task: Task
+    """What comes out."""
     artifacts: tuple[Artifact, ...]
     default_model: str
     """Which model's artifacts `load(bundle)` takes."""
-    unknown_threshold: float | None = None
-    """Below this highest probability an input counts as unknown, where the caller asks for it."""
+    bounds: Mapping[str, float] = {}
+    """Bounds that the user set in place of the variants' own, by variant; in the unit that the report names."""
     source: Mapping[str, Any] = {}
     """Models, data set and seed with their digests."""
     tools: Mapping[str, str] = {}
@@ -152,6 +151,26 @@ class Manifest(NamedTuple):
     files: Mapping[str, str] = {}
     """SHA-256 of every other file that export wrote, by its name: golden vectors, packed artifacts, C headers, ..."""
     schema: int = SCHEMA
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, the labels or the numbers, in the order of the outputs."""
+        return self.task.labels
+
+    @property
+    def preprocessing(self) -> Picture | None:
+        """How pictures become the one input; None where that is no picture."""
+        return self.contract.picture
+
+    @property
+    def output(self) -> str:
+        """What a classifier of pictures gives, `logits` or `probabilities`; `raw` for every other model."""
+        return self.task.meaning if self.task.classifies and self.preprocessing is not None else _RAW
+
+    @property
+    def unknown_threshold(self) -> float | None:
+        """Below this highest probability an input counts as unknown, where the caller asks for it."""
+        return self.task.unknown_threshold
 
     def artifact(self, file: str) -> Artifact:
         """The artifact with that file name."""
@@ -169,7 +188,8 @@ class Manifest(NamedTuple):
         """As it stands in `manifest.json`: sorted keys, so that equal manifests are equal files."""
         self._check()
         data = self._asdict() | {
-            "preprocessing": self.preprocessing.to_dict(),
+            "contract": self.contract.to_dict(),
+            "task": self.task.to_dict(),
             "artifacts": [artifact.to_dict() for artifact in self.artifacts],
         }
         return json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -186,12 +206,12 @@ class Manifest(NamedTuple):
             schema = data["schema"]
             if not isinstance(schema, int) or schema > SCHEMA:
                 raise InputError(f"manifest schema {schema!r}: this edgepress reads up to {SCHEMA}; update edgepress")
-            fields = {
-                **data,
-                "labels": tuple(data["labels"]),
-                "preprocessing": read_preprocessing(data["preprocessing"]),
-                "artifacts": tuple(map(Artifact.from_dict, data["artifacts"])),
-            }
+            artifacts = tuple(map(Artifact.from_dict, data["artifacts"]))
+            if schema < _WITH_CONTRACT:
+                contract, task = _of_schema_1(data, artifacts)
+            else:
+                contract, task = Contract.from_dict(data["contract"]), Task.from_dict(data["task"])
+            fields = {**data, "contract": contract, "task": task, "artifacts": artifacts, "schema": SCHEMA}
             manifest = cls(**_known(cls, fields))
             manifest._check()
             return manifest
@@ -210,9 +230,19 @@ class Manifest(NamedTuple):
         return cls.from_json(read_manifest(folder))
 
     def _check(self) -> None:
-        if self.output not in _OUTPUTS:
-            raise InputError(f"manifest output {self.output!r}: allowed are {', '.join(_OUTPUTS)}")
+        self.task.check()
         for name in self.digests:
             # A name with a path in it could reach outside the bundle.
             if not name or os.path.basename(name) != name:
                 raise InputError(f"manifest names the file {name!r}: a plain file name is allowed")
+
+
+def _of_schema_1(data: Mapping[str, Any], artifacts: tuple[Artifact, ...]) -> tuple[Contract, Task]:
+    """What `preprocessing`, `output`, `labels` and `unknown_threshold` said."""
+    labels, specs = tuple(map(str, data["labels"])), artifacts[0].inputs if artifacts else ()
+    if data["output"] == _RAW:
+        inputs = {spec.name: Tensor(spec.shape[1:], "float32" if spec.scale else spec.dtype) for spec in specs}
+        return Contract(inputs), Task(_RAW, _RAW, labels)
+    name = specs[0].name if specs else ""
+    task = Task("multiclass", str(data["output"]), labels, unknown_threshold=data.get("unknown_threshold"))
+    return Contract({name: Picture.from_dict(data["preprocessing"])}), task

@@ -177,10 +177,12 @@ def _answers(model: "Model", manifest: Manifest, feed: Tensors, alive: Path) -> 
 
 def _answer(model: "Model", manifest: Manifest, feed: Tensors) -> Tensors:
     if isinstance(feed, np.ndarray):
-        if manifest.output != "raw":
+        if len(model.artifact.outputs) == 1:
             return model.raw_outputs(feed)
         (spec,) = model.artifact.inputs
-        feed = {spec.name: manifest.preprocessing.normalize(feed).reshape(len(feed), *spec.shape[1:])}
+        picture = manifest.preprocessing
+        assert picture is not None
+        feed = {spec.name: picture.normalize(feed).reshape(len(feed), *spec.shape[1:])}
     outputs = run_batches(model, feed)
     (first, *others) = outputs.values()
     return outputs if others else first

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from edgepress.base.files import write_file
-from edgepress.runtime import Artifact, Manifest, Preprocessing, load
+from edgepress.runtime import Artifact, Manifest, load
 from edgepress.runtime.conformance.golden import write_selftest
+from edgepress.runtime.contract import Contract, Picture
+from edgepress.runtime.tasks import Task
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -64,13 +66,16 @@ def write_bundle(folder, content, *, model=None, vectors=None, **facts):
                 outputs=outputs,
             )
         )
-    standard = {
-        "name": "digits",
-        "labels": tuple("0123456789"),
-        "preprocessing": Preprocessing(28, 28),
-        "output": "logits",
-        "default_model": artifacts[0].model,
-    }
+    standard = {"name": "digits", "default_model": artifacts[0].model}
+    stated = {
+        "labels": tuple("0123456789"), "preprocessing": Picture(28, 28), "output": "logits", "unknown_threshold": None,
+    }  # fmt: skip
+    labels, picture, output, threshold = ({**stated, **facts}[key] for key in stated)
+    kind = "raw" if output == "raw" else "multiclass"
+    standard["task"] = Task(kind, output, labels, unknown_threshold=threshold)
+    name = artifacts[0].inputs[0].name if len(artifacts[0].inputs) == 1 else ""
+    standard["contract"] = Contract({name: picture})
+    facts = {key: value for key, value in facts.items() if key not in stated}
     manifest = Manifest(artifacts=tuple(artifacts), **(standard | facts))
     write_file(folder / "manifest.json", manifest.to_json())
     if vectors is not None:

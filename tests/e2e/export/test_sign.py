@@ -7,7 +7,7 @@ from edgepress.base.files import file_sha256
 from edgepress.export import new_key, sign
 from edgepress.export.companions.packed import pack, write_packed
 from edgepress.export.inspect.describe import describe
-from edgepress.runtime import Artifact, ArtifactRefusedError, InputError, Manifest, Preprocessing, load
+from edgepress.runtime import Artifact, ArtifactRefusedError, InputError, Manifest, Picture, load
 from edgepress.runtime.bundle.signature import SIGNATURE_NAME, verify_bundle
 
 
@@ -20,7 +20,7 @@ def bundle(files, tmp_path):
     artifact = Artifact(
         path.name, "tiny", "tflite", "int8", file_sha256(path), found.bytes, found.inputs, found.outputs
     )
-    contract = Preprocessing(8, 8, fit="resize", polarity="as-is")
+    contract = Picture(8, 8, fit="stretch", polarity="as-is")
     manifest = Manifest("tiny", ("nw", "ne", "sw", "se"), contract, "logits", (artifact,), "tiny")
     (path.parent / "manifest.json").write_text(manifest.to_json())
     return path.parent

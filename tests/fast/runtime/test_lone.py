@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.runtime import ArtifactRefusedError, Embedded, InputError, Preprocessing, load
+from edgepress.runtime import ArtifactRefusedError, Embedded, InputError, Picture, load
 from edgepress.runtime.bundle import source
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -39,7 +39,7 @@ def test_a_packed_file_is_bounded(tmp_path, monkeypatch):
 def test_a_lone_onnx_knows_its_labels(tmp_path, digits):
     import onnx
 
-    embedded = Embedded(tuple("abcdefghij"), "logits", Preprocessing(28, 28), 0.5)
+    embedded = Embedded(tuple("abcdefghij"), "logits", Picture(28, 28), 0.5)
     assert Embedded.from_json(embedded.to_json()) == embedded
     model = onnx.load(GOLDEN / "digits-int8.onnx")
     model.metadata_props.add(key="edgepress", value=embedded.to_json())

@@ -6,7 +6,7 @@ from importlib.resources import files
 import jsonschema
 import pytest
 
-from edgepress.runtime import Artifact, Embedded, InputError, Manifest, Preprocessing, TensorSpec
+from edgepress.runtime import Artifact, Embedded, InputError, Manifest, Picture, TensorSpec
 
 
 def manifest(**changes):
@@ -23,7 +23,7 @@ def manifest(**changes):
     fields = {
         "name": "mnist",
         "labels": tuple("0123456789"),
-        "preprocessing": Preprocessing(28, 28),
+        "preprocessing": Picture(28, 28),
         "output": "logits",
         "artifacts": (artifact,),
         "default_model": "pressed",
