@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["file_sha256", "new_folder", "write_file"]
+__all__ = ["check_writable", "file_sha256", "new_folder", "write_file"]
 
 if sys.platform != "win32":
     import fcntl
@@ -28,6 +28,29 @@ def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Know that `path`, a file or folder that may not be there yet, can be written before long work begins.
+
+    Raises:
+        InputError: Its folder, or the nearest one above that is there, takes no new file.
+    """
+    place = Path(os.path.abspath(path))
+    parent = place.parent
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    try:
+        handle, name = tempfile.mkstemp(dir=parent, prefix=f".{place.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(b"0")
+        finally:
+            os.unlink(name)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({parent}: {error.strerror}): name another place with --out"
+        ) from None
 
 
 def write_file(path: Path, content: bytes | str) -> None:
