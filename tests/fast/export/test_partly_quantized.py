@@ -28,7 +28,7 @@ def partly(tmp_path_factory):
     )
     annotate = tfmot.quantization.keras.quantize_annotate_layer
     model = tfmot.quantization.keras.quantize_apply(
-        keras.models.clone_model(plain, clone_function=lambda l: annotate(l) if isinstance(l, layers.Dense) else l)
+        keras.models.clone_model(plain, clone_function=lambda x: annotate(x) if isinstance(x, layers.Dense) else x)
     )
     path = tmp_path_factory.mktemp("partly") / "partly.keras"
     model.save(path)
