@@ -11,6 +11,7 @@ from edgepress.export.fidelity.admit import Standard, verify
 from edgepress.runtime import Artifact, Manifest, Preprocessing, TensorSpec
 from edgepress.runtime.conformance import matrix as matrix_module
 from edgepress.runtime.conformance.golden import Vectors
+from edgepress.runtime.conformance.matrix import default_tolerance
 from edgepress.runtime.conformance.trial import Answer
 
 COUNT = 400
@@ -107,3 +108,21 @@ def test_what_another_backend_does_not_know_is_no_fault(bench):
     manifest, matrix = bench.verify("float32")
     assert matrix.refused == {}
     assert len(manifest.artifacts) == 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "operators", "expected"),
+    [
+        ({"float32": 1.0}, {"FULLY_CONNECTED": 1}, 1e-5),
+        ({"float16": 1.0}, {"DEQUANTIZE": 3}, 1e-5),
+        ({"int8": 0.9, "float32": 0.1}, {"FULLY_CONNECTED": 3}, 0.01),
+        ({"int4": 1.0}, {"com.microsoft.MatMulNBits": 1}, 0.01),
+        ({"uint8": 1.0}, {"DynamicQuantizeLinear": 11, "MatMulInteger": 10}, 0.01),
+        ({"uint8": 1.0}, {"QuantizeLinear": 13, "DequantizeLinear": 13}, 1e-5),
+        ({"int8": 1.0}, {"QUANTIZE": 1, "FULLY_CONNECTED": 4}, 1e-5),
+    ],
+)
+def test_without_a_stated_tolerance_what_the_file_holds_decides(weights, operators, expected):
+    """And not what its variant is called."""
+    artifact = Artifact("m", "m", "tflite", "anything", "", 0, (), FLOAT, weights=weights, operators=operators)
+    assert default_tolerance(artifact, "litert", False, np.ones(3, np.float32)) == expected
