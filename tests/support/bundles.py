@@ -10,6 +10,7 @@ import numpy as np
 from edgepress.base.files import write_file
 from edgepress.runtime import Artifact, Manifest, Preprocessing, load
 from edgepress.runtime.conformance.golden import write_selftest
+from edgepress.runtime.formats.tflite_file import read_tflite
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -32,6 +33,14 @@ def golden(*names):
     """File name to bytes of golden models, in their order; all of the digits' without names."""
     files = [GOLDEN / name for name in names] or sorted(GOLDEN.glob("digits-*"))
     return {file.name: file.read_bytes() for file in files}
+
+
+def _contents(data):
+    """What export would record of a `.tflite` file, as far as tolerances ask for it."""
+    file = read_tflite(data)
+    types = {tensor.dtype for _, tensor in file.constants() if len(tensor.shape) > 1}
+    weights = sorted(types & {"float32", "float16", "int8", "int4"})
+    return {"weights": {dtype: 1 / len(weights) for dtype in weights}, "operators": file.operator_versions}
 
 
 def write_bundle(folder, content, *, model=None, vectors=None, **facts):
@@ -62,6 +71,7 @@ def write_bundle(folder, content, *, model=None, vectors=None, **facts):
                 bytes=len(data),
                 inputs=inputs,
                 outputs=outputs,
+                **(_contents(data) if format == "tflite" else {}),
             )
         )
     standard = {
