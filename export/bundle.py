@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgepress import __version__
-from edgepress.base.files import file_sha256, new_folder, write_file
+from edgepress.base.files import check_writable, file_sha256, new_folder, write_file
 from edgepress.data import Dataset
 from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
 from edgepress.runtime.bundle.embedded import Embedded
@@ -120,6 +120,7 @@ def export(
     companions.require_matches(chosen)
     if calibration is not None and isinstance(data, Samples):
         raise InputError("calibration images and samples: samples calibrate themselves; leave one of them out")
+    check_writable(out)
     with new_folder(Path(out), overwrite=overwrite) as folder:
         draw: Draw = SampleDraw(data, seed) if isinstance(data, Samples) else PictureDraw(data, seed, calibration)
         classes = len(draw.class_names)
@@ -178,7 +179,8 @@ def export(
 
 def _record(source: Source) -> dict[str, Any]:
     """A model's entry in the manifest."""
-    return {"file": source.path.name, "sha256": source.sha256}
+    record: dict[str, Any] = {"file": source.path.name, "sha256": source.sha256}
+    return record | ({"partly_quantized": "quantized after training"} if source.partly_quantized else {})
 
 
 def _common_output(sources: Sequence[Source]) -> str:

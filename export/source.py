@@ -1,6 +1,7 @@
 """A trained Keras model, as export sees it."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from edgepress.base.files import file_sha256
 from edgepress.runtime import InputError
 
 __all__ = ["Source", "open_source"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,8 @@ class Source:
     """The same weights with the quantizers they were trained with (quantization-aware training); None without."""
     output: str
     """`logits`, `probabilities` or `raw`."""
+    partly_quantized: bool = False
+    """Whether the file had quantizers in some layers only: it is quantized after training, as a plain one."""
 
     @property
     def only_input(self) -> tuple[str, tuple[int, ...]]:
@@ -56,8 +61,13 @@ def open_source(name: str, path: Path, *, classes: int) -> Source:
     opened = open_keras(path)
     quantized = opened.model if opened.quantized else None
     plain = strip_quantization(opened.model) if opened.quantized else opened.model
+    if opened.partly_quantized:
+        logger.warning(
+            "%s is quantization-aware in some of its layers only: their ranges are left out, and it is quantized after "
+            "training", path,
+        )  # fmt: skip
     digest = file_sha256(path) if path.is_file() else _folder_sha256(path)
-    return Source(name, path, digest, plain, quantized, _output_kind(plain, classes))
+    return Source(name, path, digest, plain, quantized, _output_kind(plain, classes), opened.partly_quantized)
 
 
 def _folder_sha256(folder: Path) -> str:

@@ -4,8 +4,6 @@
 """
 
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.child import run_module
 from edgepress.base.extras import require
 from edgepress.runtime.formats.tensor_names import detail_quantization
 from edgepress.runtime.formats.tflite_file import read_tflite
@@ -39,19 +38,21 @@ over a grid."""
 _FOUR_BITS = ("FULLY_CONNECTED", "CONV_2D")
 """Operators that the quantizer gives 4-bit weights beside int8 activations."""
 _SIGNATURE = "serving_default"
+_SECONDS = 3600.0
+"""Mixed precision tries every layer of a large model on every sample."""
 
 
 def run_program(module: str, folder: Path, *arguments: str) -> None:
     """Run `python -m module folder arguments...`.
 
     Raises:
-        ConversionError: It failed, in its last line's words.
+        ConversionError: It failed, in its last line's words, or took longer than an hour.
     """
-    command = [sys.executable, "-m", module, str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise ConversionError(last[0].removeprefix(f"{ConversionError.__module__}.{ConversionError.__name__}: "))
+    done = run_module(module, str(folder), *arguments, seconds=_SECONDS)
+    if not done.ok:
+        # What the program raised itself is the reason, without the name of the class.
+        _, own, reason = done.reason.partition(f"{ConversionError.__module__}.{ConversionError.__name__}: ")
+        raise ConversionError(reason if own else done.reason)
 
 
 def read_inputs(path: Path) -> dict[str, NDArray[Any]]:

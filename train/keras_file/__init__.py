@@ -47,6 +47,9 @@ class KerasFile:
     """That wrote the file, as far as the file states it, such as `3.15.1`; else empty."""
     quantized: bool
     """Whether the model is quantization-aware; `strip_quantization` gives the plain one."""
+    partly_quantized: bool = False
+    """Whether only some layers of the file are quantization-aware: the model is the plain one, for its ranges do not
+    reach from one end to the other."""
 
 
 def open_keras(path: str | os.PathLike[str]) -> KerasFile:
@@ -64,8 +67,10 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
     _copy_weights(stored, built)
     if stored.keras_version.startswith("3."):
         _compare_with_keras3(built.model, path, stored.format)
-    model = _quantized(stored, built.model) if stored.graph.quantized else built.model
-    return KerasFile(model, path, stored.format, stored.keras_version, stored.graph.quantized)
+    partly = stored.graph.partly_quantized
+    aware = stored.graph.quantized and not partly
+    model = _quantized(stored, built.model) if aware else built.model
+    return KerasFile(model, path, stored.format, stored.keras_version, aware, partly)
 
 
 def save_keras(model: Any, path: str | os.PathLike[str], *, record: dict[str, Any] | None = None) -> None:

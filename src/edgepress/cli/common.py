@@ -1,5 +1,6 @@
 """What the commands share: how they report, how they fail, and the options that mean the same everywhere."""
 
+import errno
 import functools
 import json
 import logging
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from edgepress.runtime import EdgepressError
+from edgepress.runtime import EdgepressError, InputError
 
 __all__ = [
     "data_option",
@@ -27,6 +28,13 @@ __all__ = [
     "terminal_width",
 ]
 
+_MENDS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EACCES: "allow it, or name another place",
+    errno.EPERM: "allow it, or name another place",
+    errno.EROFS: "it is read-only: name another place",
+}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 seed_option = click.option(
     "--seed",
@@ -75,6 +83,8 @@ def terminal_width() -> int | None:
 def emit(result: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print a command's result: the object with --json, else the text for people."""
     click.echo(json.dumps(result, allow_nan=False) if as_json else text)
+    # A full disk is known only now: later nobody could tell of it.
+    sys.stdout.flush()
 
 
 def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,8 +98,33 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except EdgepressError as error:
             click.echo(f"edgepress: {error}", err=True)
             sys.exit(error.exit_status)
+        except BrokenPipeError:
+            raise  # The reader has seen enough: click ends quietly.
+        except OSError as error:
+            click.echo(f"edgepress: {_place_error(error)}", err=True)
+            _give_up_unwritten()
+            sys.exit(InputError.exit_status)
 
     return wrapper
+
+
+def _give_up_unwritten() -> None:
+    """Where standard output takes no more, let the interpreter's own last attempt go nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _place_error(error: OSError) -> str:
+    """What a place did not allow, in one line."""
+    what = error.strerror or str(error) or type(error).__name__
+    names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+    where = " -> ".join(map(str, names))
+    mend = _MENDS.get(error.errno or 0, "name another place")
+    return f"{f'{where}: ' if where else ''}{what}; {mend}"
 
 
 def _show_progress() -> None:

@@ -43,7 +43,10 @@ def command(path: str, layers: bool, as_json: bool) -> None:
         if not (place / name).is_file() or file_sha256(place / name) != sha256
     ]
     # What is not the manifest's file may hold anything: it is named, not read.
-    descriptions = [describe(place / a.file) for a in manifest.artifacts if a.file not in changed]
+    try:
+        descriptions = [describe(place / a.file) for a in manifest.artifacts if a.file not in changed]
+    except InputError as error:
+        raise CheckFailedError(str(error)) from None
     summary: dict[str, Any] = {
         "bundle": str(path),
         "changed": changed,

@@ -3,8 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from edgepress.base.files import file_sha256
+from edgepress.cli import main
 from edgepress.export import Samples, bundle, export
 from edgepress.export.convert import Converter
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
@@ -141,3 +143,16 @@ def test_the_manifest_records_how_it_was_made(from_tiny, quadrants, tmp_path):
     assert data["source"]["dataset"]["sha256"] == quadrants.sha256
     assert len(data["source"]["dataset"]["calibration_indices"]) == 500
     assert {"tensorflow", "tf2onnx", "edgepress"} <= set(data["tools"])
+
+
+def test_a_microcontroller_gets_an_int8_file_and_its_header(from_tiny, quadrants, tmp_path):
+    parts = {name: getattr(quadrants, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(tmp_path / "quadrants.npz", **parts)
+    arguments = ["export", from_tiny, "--data", tmp_path / "quadrants.npz", "--target", "microcontroller"]
+    done = CliRunner().invoke(main, [*map(str, arguments), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    manifest = Manifest.read(tmp_path / "out")
+    assert [artifact.file for artifact in manifest.artifacts] == ["tiny-int8.tflite"]
+    assert {spec.dtype for spec in (*manifest.artifacts[0].inputs, *manifest.artifacts[0].outputs)} == {"int8"}
+    assert set(manifest.files) == {"selftest.npz", "tiny-int8.h"}
+    assert "TINY_INT8_ARENA_BYTES" in (tmp_path / "out/tiny-int8.h").read_text()

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgepress.export import export
 from edgepress.export.companions import micro
 from edgepress.export.companions.micro import write_c_header
 from edgepress.export.companions.ort_format import write_ort
 from edgepress.export.companions.write import Companions
 from edgepress.export.inspect.describe import describe
+from edgepress.export.variants import parse_variants
 from edgepress.runtime import CheckFailedError, InputError, load
 from edgepress.runtime.backends import kernels
 
@@ -105,3 +107,22 @@ def test_an_ort_file_answers_as_its_onnx(files, samples, tmp_path):
 def test_unknown_companions_are_refused():
     with pytest.raises(InputError, match="c-header, ort"):
         Companions(also=("rust-header",))
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ({"packed": ("tflite:int4",)}, "pack 'tflite:int4'.*add --variant tflite:int4"),
+        ({"packed": ("onnx:int8",)}, "pack 'onnx:int8': tflite files are packed.*leave it out"),
+        ({"also": ("c-header",)}, "also 'c-header': it belongs to tflite:int8.*add --variant tflite:int8"),
+        ({"also": ("ort",)}, "also 'ort'.*add --variant onnx:float32"),
+    ],
+)
+def test_a_wish_without_its_file_is_refused_before_any_work(wish, expected, tmp_path):
+    with pytest.raises(InputError, match=expected):
+        export({"none": tmp_path / "none.keras"}, None, tmp_path / "out", variants=["tflite:float32"], **wish)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wishes_with_their_files_are_none(tmp_path):
+    Companions(("int8",), ("c-header", "ort")).require_matches(parse_variants(["int8"]))
