@@ -40,10 +40,7 @@ def read_rows(file: TableFile, *, name: str | None = None) -> list[dict[str, str
     """
     table = read_csv(file, name=name)
     return [
-        {
-            column: None if value.lower() in MISSING else value
-            for column, value in zip(table.columns, row, strict=True)
-        }
+        {column: None if value.lower() in MISSING else value for column, value in zip(table.columns, row, strict=True)}
         for row in table.rows
     ]
 
@@ -116,7 +113,9 @@ def _text(file: TableFile, name: str) -> str:
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error})") from None
     if len(data) > _MAX_BYTES:
-        raise InputError(f"{name} has more than {_MAX_BYTES:,} bytes: at most so many are read; use Parquet, or fewer rows")
+        raise InputError(
+            f"{name} has more than {_MAX_BYTES:,} bytes: at most so many are read; use Parquet, or fewer rows"
+        )
     try:
         # The mark that spreadsheets put in front is no part of the first column's name.
         return data.decode("utf-8-sig")

@@ -1,7 +1,9 @@
 """A folder for each class, with pictures or recordings inside: `cats/1.png`, `dogs/7.jpg`; `yes/a.wav`, `no/b.wav`."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,8 @@ _TEST_EVERY = 5
 _Classes = dict[str, list[File]]
 
 
-_MEDIA = {
+_Reading = Callable[[list[File], Options], tuple[Input, NDArray[Any]]]
+_MEDIA: dict[str, tuple[tuple[str, ...], _Reading]] = {
     "pictures": (PICTURE_SUFFIXES, read_pictures),
     "recordings": (RECORDING_SUFFIXES, read_recordings),
 }
@@ -66,7 +69,7 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
 
 
 def _dataset(
-    path: Path, files: dict[str, _Classes], names: tuple[str, ...], described: Input, values: NDArray[np.generic]
+    path: Path, files: dict[str, _Classes], names: tuple[str, ...], described: Input, values: NDArray[Any]
 ) -> Dataset:
     given, start = {}, 0
     for part, classes in files.items():
@@ -121,9 +124,7 @@ def _medium(path: Path, parts: dict[str, Folder]) -> str:
 
 
 def _by_class(folder: Folder, suffixes: tuple[str, ...]) -> _Classes:
-    return {
-        name: [file for file in inner.walk() if file.suffix in suffixes] for name, inner in folder.folders.items()
-    }
+    return {name: [file for file in inner.walk() if file.suffix in suffixes] for name, inner in folder.folders.items()}
 
 
 def _check(path: Path, files: dict[str, _Classes], medium: str) -> None:
@@ -152,7 +153,8 @@ def _split(classes: _Classes) -> dict[str, _Classes]:
     """Every fifth file is a test; the one file of a class is none."""
     tests = {name: held[::_TEST_EVERY] if len(held) > 1 else [] for name, held in classes.items()}
     train = {
-        name: [file for i, file in enumerate(held) if i % _TEST_EVERY or len(held) == 1] for name, held in classes.items()
+        name: [file for i, file in enumerate(held) if i % _TEST_EVERY or len(held) == 1]
+        for name, held in classes.items()
     }
     if not any(tests.values()):
         raise InputError("one file in each class folder: at least 2 are needed, one to fit and one to test")
