@@ -54,6 +54,10 @@ def dataset_of_arrays(
     given = {"train": train} | ({"validation": validation} if validation else {}) | ({"test": test} if test else {})
     arrays = {part: _by_name(x, f"{name}: {part}") for part, (x, _) in given.items()}
     targets = {part: None if y is None else np.asarray(y) for part, (_, y) in given.items()}
+    for part, y in targets.items():
+        counts = [len(values) for values in arrays[part].values()]
+        if y is not None and (y.ndim == 0 or {len(y)} != set(counts)):
+            raise InputError(f"{name}: {part} has {counts} examples and targets of shape {y.shape}: as many of each")
     described: dict[str, Input] = {}
     converted: dict[str, dict[str, NDArray[Any]]] = {part: {} for part in given}
     for key in arrays["train"]:

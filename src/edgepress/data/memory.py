@@ -16,8 +16,8 @@ from .readers.files import part_of
 __all__ = ["FORMS", "dataset_in_memory"]
 
 FORMS = (
-    "(x_train, y_train, x_test, y_test), (x, y) or ((x_train, y_train), (x_test, y_test)) of arrays; a Keras PyDataset; "
-    "a tf.data.Dataset; a sequence of (x, y); or a dict of parts (train, validation, test)"
+    "(x_train, y_train, x_test, y_test), (x, y) or ((x_train, y_train), (x_test, y_test)) of arrays; a Keras "
+    "PyDataset; a tf.data.Dataset; a sequence of (x, y); or a dict of parts (train, validation, test)"
 )
 _ALLOWED = f"data are {FORMS}"
 _Pair = tuple[Any, Any]

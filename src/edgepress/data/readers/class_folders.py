@@ -1,7 +1,9 @@
 """A folder for each class, with pictures or recordings inside: `cats/1.png`, `dogs/7.jpg`; `yes/a.wav`, `no/b.wav`."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,8 @@ _TEST_EVERY = 5
 _Classes = dict[str, list[File]]
 
 
-_MEDIA = {
+_Reading = Callable[[list[File], Options], tuple[Input, NDArray[Any]]]
+_MEDIA: dict[str, tuple[tuple[str, ...], _Reading]] = {
     "pictures": (PICTURE_SUFFIXES, read_pictures),
     "recordings": (RECORDING_SUFFIXES, read_recordings),
 }
@@ -66,7 +69,7 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
 
 
 def _dataset(
-    path: Path, files: dict[str, _Classes], names: tuple[str, ...], described: Input, values: NDArray[np.generic]
+    path: Path, files: dict[str, _Classes], names: tuple[str, ...], described: Input, values: NDArray[Any]
 ) -> Dataset:
     given, start = {}, 0
     for part, classes in files.items():

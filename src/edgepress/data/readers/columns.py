@@ -1,5 +1,6 @@
 """The columns of a table, whatever file it comes from: numbers, truths or texts, and what is missing."""
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from edgepress.runtime import InputError
 from edgepress.runtime.preprocess.tables import MISSING, read_csv
 
 __all__ = ["Column", "csv_columns", "parquet_columns"]
+
+logger = logging.getLogger(__name__)
 
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?|\d{4}/\d{1,2}/\d{1,2}( .*)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -80,18 +83,21 @@ class Column:
 
 
 def csv_columns(path: Path) -> dict[str, Column]:
-    """The columns of a CSV file.
+    """The columns of a CSV file. One without a name is left out.
 
     Raises:
         InputError: As `read_csv`; texts among numbers, decimal commas, dates.
     """
     table = read_csv(path)
     columns = zip(*table.rows, strict=True)
+    if "" in table.columns:
+        # pandas' to_csv writes its row numbers so: they tell how the table was sorted, and nothing more.
+        logger.warning("%s: the column without a name is left out", path)
     return {
         name: _of_texts(f"{path}: {name!r}", list(values), table.lines)
         for name, values in zip(table.columns, columns, strict=True)
         if name
-    } | ({"": Column("", np.zeros(0), [])} if "" in table.columns else {})
+    }
 
 
 def _of_texts(name: str, values: list[str], lines: list[int]) -> Column:

@@ -3,9 +3,9 @@
 import io
 import os
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -97,7 +97,11 @@ def _tree(path: Path) -> Iterator[File]:
         for name in names:
             place = Path(folder, name)
             if place.is_file():
-                yield File(str(place), (*parts, name), place.stat().st_size, lambda place=place: open(place, "rb"))  # type: ignore[misc]
+                yield File(str(place), (*parts, name), place.stat().st_size, partial(_stream, place))
+
+
+def _stream(place: Path) -> io.BufferedIOBase:
+    return open(place, "rb")
 
 
 def _members(path: Path) -> Iterator[File]:
@@ -111,13 +115,13 @@ def _members(path: Path) -> Iterator[File]:
         if info.file_size > MAX_FILE_BYTES:
             raise InputError(f"{place} unpacks to {info.file_size:,} bytes: at most {MAX_FILE_BYTES:,} are read")
         parts = tuple(info.filename.split("/"))
-        yield File(place, parts, info.file_size, lambda info=info: io.BytesIO(_unpacked(archive, info, path)))  # type: ignore[misc]
+        yield File(place, parts, info.file_size, partial(_unpacked, archive, info, path))
 
 
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> io.BytesIO:
     try:
         with archive.open(info) as stream:
-            return stream.read(MAX_FILE_BYTES)
+            return io.BytesIO(stream.read(MAX_FILE_BYTES))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: {info.filename} cannot be unpacked ({error}): make the archive again") from None
 
@@ -142,8 +146,3 @@ def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str
         others = f"; and {len(failed) - 1} more of {len(results)} {what}" if len(failed) > 1 else ""
         raise InputError(f"{failed[0]}{others}")
     return [result for result in results if not isinstance(result, InputError)]
-
-
-def most_common(values: Iterable[Given]) -> Given:
-    """The value that is there most often; the first of these where several are."""
-    return Counter(values).most_common(1)[0][0]

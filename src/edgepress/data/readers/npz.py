@@ -137,8 +137,8 @@ def _by_input(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
     y = arrays.pop(targets[0]) if targets else None
     if not arrays:
         raise InputError(
-            f"{path} holds {', '.join(targets) or 'nothing'}: x_train, y_train, x_test and y_test are read, or an array "
-            "for each input, with labels or targets"
+            f"{path} holds {', '.join(targets) or 'nothing'}: x_train, y_train, x_test and y_test are read, or an "
+            "array for each input, with labels or targets"
         )
     only = next(iter(arrays)) if len(arrays) == 1 else None
     # What everybody calls so is no name of an input.

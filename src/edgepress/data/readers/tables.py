@@ -60,6 +60,7 @@ def read_table(path: Path, options: Options) -> Dataset:
         MissingExtraError: pyarrow, which reads Parquet, is not installed.
     """
     table = _read(path)
+    _check_labels(path, table, _labels(path, tuple(table), options))
     count = len(next(iter(table.values())).values)
     drawn = split_off_test(Part({"": np.arange(count)}))
     parts = {part: {name: column.take(held.x) for name, column in table.items()} for part, held in drawn.items()}
@@ -76,10 +77,12 @@ def read_table_folder(path: Path, options: Options) -> Dataset:
     parts = {part: _read(file) for part, file in files.items()}
     if len(parts) == 1:
         return read_table(files["train"], options)
+    labels = _labels(files["train"], tuple(parts["train"]), options)
     for part, table in parts.items():
         lacking = [name for name in parts["train"] if name not in table]
         if lacking:
             raise InputError(f"{files[part]} has no column {lacking[0]!r}, and {files['train']} has: make them equal")
+        _check_labels(files[part], table, labels)
     if "test" not in parts:
         parts["test"] = parts.pop("validation")
         logger.info("%s has no test part: its validation part is the test set", path)
@@ -99,11 +102,9 @@ def _part_files(folder: Path) -> dict[str, Path]:
 
 def _read(path: Path) -> _Table:
     table = _FORMATS[path.suffix.lower()](path)
-    unnamed = [name for name in table if not name]
-    if unnamed:
-        # pandas' to_csv writes its row numbers so: they tell how the table was sorted, and nothing more.
-        logger.warning("%s: the column without a name is left out", path)
-    return {name: column for name, column in table.items() if name}
+    if not table:
+        raise InputError(f"{path} has no column with a name: name the columns in its first line")
+    return table
 
 
 def _dataset(name: str, path: Path, parts: dict[str, _Table], options: Options) -> Dataset:
@@ -136,6 +137,16 @@ def _labels(path: Path, columns: tuple[str, ...], options: Options) -> list[str]
     return asked
 
 
+def _check_labels(path: Path, table: _Table, labels: list[str]) -> None:
+    for label in labels:
+        lacking = table[label].missing
+        if lacking.any():
+            raise InputError(
+                f"{path}: {int(lacking.sum())} of {len(lacking)} rows have no {label!r}, the first in "
+                f"{table[label].place(lacking)}: fill them in or remove them"
+            )
+
+
 def _shown(columns: tuple[str, ...]) -> str:
     most = 30
     return ", ".join(columns[:most]) + (f" and {len(columns) - most} more" if len(columns) > most else "")
@@ -147,14 +158,6 @@ def _targets(
     """Targets of each part, and the names of classes or numbers."""
     if not labels:
         return dict.fromkeys(parts), ()
-    for table in parts.values():
-        for label in labels:
-            lacking = table[label].missing
-            if lacking.any():
-                raise InputError(
-                    f"{path}: {int(lacking.sum())} rows have no {label!r}, the first in {table[label].place(lacking)}: "
-                    "fill them in or remove them"
-                )
     if len(labels) > 1:
         return {part: np.stack([table[label].numbers() for label in labels], 1) for part, table in parts.items()}, (
             tuple(labels)
@@ -190,7 +193,7 @@ def _features(
     for name in columns:
         held = {part: table[name] for part, table in parts.items()}
         if any(column.is_text for column in held.values()):
-            known = sorted({text for column in held.values() for text in column.texts() if text is not None})
+            known = sorted({str(text) for column in held.values() for text in column.texts() if text is not None})
             if len(known) > min(_FEW_TEXTS, sum(len(column.values) for column in held.values()) / 2):
                 left_out.append(f"{name} ({len(known)} different texts)")
                 continue
