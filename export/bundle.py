@@ -12,6 +12,7 @@ import numpy as np
 
 from edgepress import __version__
 from edgepress.base.files import file_sha256, new_folder, write_file
+from edgepress.base.progress import STEP, each
 from edgepress.data import Dataset
 from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
 from edgepress.runtime.bundle.embedded import Embedded
@@ -207,8 +208,8 @@ def _convert(
 ) -> tuple[list[_Made], list[Withheld]]:
     made: list[_Made] = []
     failed: list[Withheld] = []
-    for variant in variants:
-        logger.info("exporting %s", variant.file(source.name))
+    for variant in each(f"export {source.name}", variants, lambda variant: {"file": variant.file(source.name)}):
+        logger.info("exporting %s", variant.file(source.name), extra=STEP)
         try:
             path = converter.write(variant, folder)
         except ConversionError as error:

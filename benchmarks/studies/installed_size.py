@@ -7,13 +7,14 @@ Needs the network. Wheels are unpacked for aarch64 and Python 3.11; bytes of all
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import edgepress
 import edgepress.runtime
+from edgepress.base.child import run_child
+from edgepress.base.errors import CheckFailedError
 from edgepress.base.tables import markdown_table
 
 __all__ = ["measure_installed_size"]
@@ -25,6 +26,8 @@ _INSTALLS = {
     "base + LiteRT": ("numpy", "ai-edge-litert>=2.3,<2.4", *_BASE),
     "base + onnxruntime": ("numpy", "onnxruntime>=1.31,<1.32", *_BASE),
 }
+_SECONDS = 600
+"""That pip may take."""
 _PLATFORMS = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
 
 
@@ -43,7 +46,9 @@ def _installed(requirements: tuple[str, ...]) -> int:
     only = ("--no-deps", "--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--no-compile")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, *only, *_PLATFORMS]
-        subprocess.run([*command, *requirements], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ended = run_child([*command, *requirements], seconds=_SECONDS)
+        if not ended.ok:
+            raise CheckFailedError(f"pip: {ended.reason}")
         return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
+from edgepress.base.progress import STEP, stage
 
 from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
@@ -114,35 +115,38 @@ def fit(
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
         variable.assign(value)
 
-    for epoch, (pixels, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
-        if _finished(state, plan):
-            break
-        start = time.perf_counter()
-        for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
-            generator.reset_from_seed(seed)
-        loss, accuracy = (float(value) for value in run_epoch(pixels, targets, plan.rates(epoch, steps)))
-        outputs = predict(validation.images)
-        record = {
-            "loss": loss,
-            "accuracy": accuracy,
-            **_score(outputs, validation.labels, from_logits),
-            "rate": float(plan.rates(epoch, steps)[-1]),
-            "seconds": round(time.perf_counter() - start, 3),
-            "wait_seconds": round(waited, 3),
-        }
-        state.epochs.append(record)
-        values = [variable.numpy() for variable in variables]
-        state.weights, state.optimizer = values[:split], values[split:]
-        if epoch >= min(plan.settle, plan.epochs - 1) and _better(state, record):
-            state.best, state.best_epoch = state.weights, epoch
-        if checkpoint:
-            checkpoint.save(state)
-        if observe:
-            observe(epoch, record)
-        _log.info(
-            "%s %d/%d: loss %.4f, accuracy %.4f, validation %.4f, %.1f s",
-            plan.name, epoch + 1, plan.epochs, loss, accuracy, record["validation_accuracy"], record["seconds"],
-        )  # fmt: skip
+    with stage(plan.name, plan.epochs, done=len(state.epochs)) as shown:
+        for epoch, (pixels, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
+            if _finished(state, plan):
+                break
+            start = time.perf_counter()
+            for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
+                generator.reset_from_seed(seed)
+            loss, accuracy = (float(value) for value in run_epoch(pixels, targets, plan.rates(epoch, steps)))
+            outputs = predict(validation.images)
+            record = {
+                "loss": loss,
+                "accuracy": accuracy,
+                **_score(outputs, validation.labels, from_logits),
+                "rate": float(plan.rates(epoch, steps)[-1]),
+                "seconds": round(time.perf_counter() - start, 3),
+                "wait_seconds": round(waited, 3),
+            }
+            state.epochs.append(record)
+            values = [variable.numpy() for variable in variables]
+            state.weights, state.optimizer = values[:split], values[split:]
+            if epoch >= min(plan.settle, plan.epochs - 1) and _better(state, record):
+                state.best, state.best_epoch = state.weights, epoch
+            if checkpoint:
+                checkpoint.save(state)
+            if observe:
+                observe(epoch, record)
+            _log.info(
+                "%s %d/%d: loss %.4f, accuracy %.4f, validation %.4f, %.1f s",
+                plan.name, epoch + 1, plan.epochs, loss, accuracy, record["validation_accuracy"], record["seconds"],
+                extra=STEP,
+            )  # fmt: skip
+            shown.advance(loss=f"{loss:.4f}", validation=f"{record['validation_accuracy']:.4f}")
     for variable, value in zip(model.weights, state.best, strict=True):
         variable.assign(value)
     return state
