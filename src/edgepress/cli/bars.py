@@ -30,9 +30,10 @@ class Bars:
         return _Bar(self._bars, self._bars.add_task(name, total=total, figures=""))
 
     def end(self, stage: Stage) -> None:
-        """Leave the bar as it is, above those that follow, and stop its clock."""
+        """Put a line with what came of the stage in its bar's place, above those that follow."""
         if isinstance(stage, _Bar):
-            stage.stop()
+            self._console.print(stage.summary(), markup=False, highlight=False, soft_wrap=True)
+            self._bars.remove_task(stage.task)
 
     def __enter__(self) -> "Bars":
         self._bars.start()
@@ -54,16 +55,18 @@ class Bars:
 
 class _Bar:
     def __init__(self, bars: Any, task: Any) -> None:
-        self._bars, self._task = bars, task
+        self._bars, self.task = bars, task
 
     def advance(self, steps: int = 1, **figures: str) -> None:
         """Move on, and show these figures."""
         shown = {"figures": ", ".join(f"{name} {value}" for name, value in figures.items())} if figures else {}
-        self._bars.update(self._task, advance=steps, **shown)
+        self._bars.update(self.task, advance=steps, **shown)
 
-    def stop(self) -> None:
-        """The time left is no longer counted."""
-        self._bars.stop_task(self._task)
+    def summary(self) -> str:
+        """How far it came, in what time, and its last figures."""
+        task = next(each for each in self._bars.tasks if each.id == self.task)
+        parts = (f"{task.completed:.0f}/{task.total:.0f}", f"{task.elapsed or 0:.0f} s", task.fields["figures"])
+        return f"{task.description}: {', '.join(part for part in parts if part)}"
 
 
 class _Lines(logging.Handler):

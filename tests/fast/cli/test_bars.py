@@ -58,7 +58,7 @@ def test_a_terminal_shows_a_bar_a_stage():
     shown, output, status = in_terminal()
     assert status == 0
     assert output == "result\n"
-    for text in ("fit", "3/3", "loss 0.2", "export", "2/2", "file b", "━", "a [bold]line[/bold] of the log"):
+    for text in ("fit", "fit: 3/3, 0 s, loss 0.2", "export: 2/2, 0 s, file b", "━", "a [bold]line[/bold] of the log"):
         assert text in shown
     assert "epoch 1" not in shown
 
