@@ -10,8 +10,8 @@ A variant is one row of `VARIANTS` and one maker function. Nothing else asks for
 """
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgepress.runtime import InputError
@@ -19,7 +19,7 @@ from edgepress.runtime import InputError
 if TYPE_CHECKING:
     from .materials import Materials
 
-__all__ = ["DEFAULT_VARIANTS", "VARIANTS", "Tolerance", "Variant", "parse_variants"]
+__all__ = ["DEFAULT_VARIANTS", "VARIANTS", "Tolerance", "Variant", "parse_variants", "with_bounds"]
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,16 @@ class Variant:
     """How far a classifier's accuracy may be from its model's, up or down, in percentage points."""
     min_sqnr_db: float
     """Signal-to-quantization-noise ratio that the outputs of any other model must reach, in decibels."""
+    max_error_percent: float = 2.0
+    """How far a regression's mean absolute error may be from its model's, up or down, in percent of the error that one
+    makes who always answers the mean."""
     base: str | None = None
     """Key of the variant whose finished file it is made from; None where the Keras model is."""
     tolerance: Tolerance = Tolerance()
     rounds_rows: bool = False
     """Whether activations are quantized while it runs, row by row, by scales that are not stored."""
+    own_bound: float | None = None
+    """What the user set in place of the bounds."""
     scale_per_batch: bool = False
     """Whether all rows of a batch share a scale that is found while it runs: beside others, a row's answer differs."""
 
@@ -95,6 +100,16 @@ class Variant:
         """The artifact's file name."""
         return f"{model}-{self.name}.{self.format}"
 
+    def with_bound(self, bound: float) -> "Variant":
+        """With a bound of the user's in place of its own: points, percent or, for raw outputs, decibels."""
+        return replace(
+            self,
+            max_difference_points=bound,
+            max_error_percent=bound,
+            min_sqnr_db=min(bound, self.min_sqnr_db),
+            own_bound=bound,
+        )
+
     def answers_may_differ(self, count: int) -> int:
         """How many answers of `count` the bound comes to; one at least, the finest step that they can show."""
         return max(1, int(self.max_difference_points / 100 * count))
@@ -111,7 +126,7 @@ def _onnx(name: str, make: str, points: float, decibels: float, **attributes: ob
 VARIANTS: dict[str, Variant] = {
     variant.key: variant
     for variant in (
-        _tflite("float32", "tflite.convert:float32", 0.0, 80),
+        _tflite("float32", "tflite.convert:float32", 0.0, 80, max_error_percent=0.01),
         # The file allows half precision throughout, which XNNPACK takes on processors that compute in it.
         _tflite("float16", "tflite.convert:float16", 0.05, 50, tolerance=Tolerance(delegate_share=0.01)),
         _tflite("dynamic-int8", "tflite.convert:dynamic_int8", 0.3, 25, **_ROUNDING),
@@ -126,7 +141,7 @@ VARIANTS: dict[str, Variant] = {
         _tflite("mixed", "tflite.mixed:mixed", 0.3, 20, base="tflite:float32"),
         _tflite("dynamic-int4", "tflite.int4:dynamic_int4", 1.0, 10, base="tflite:float32", **_ROUNDING),
         _tflite("int4", "tflite.int4:int4", 1.0, 10, base="tflite:float32"),
-        _onnx("float32", "onnx.convert:from_tflite", 0.0, 80, base="tflite:float32"),
+        _onnx("float32", "onnx.convert:from_tflite", 0.0, 80, base="tflite:float32", max_error_percent=0.01),
         _onnx("float16", "onnx.quantize:float16", 0.05, 50, base="onnx:float32"),
         _onnx(
             "dynamic-int8", "onnx.quantize:dynamic_int8", 0.3, 25, base="onnx:float32", **_ROUNDING,
@@ -163,3 +178,21 @@ def parse_variants(names: Sequence[str]) -> tuple[Variant, ...]:
             raise InputError(f"variant {name!r}: allowed are {', '.join(VARIANTS)}, with or without the format")
         chosen |= matching
     return tuple(variant for key, variant in VARIANTS.items() if key in chosen)
+
+
+def with_bounds(variants: Sequence[Variant], bounds: Mapping[str, float]) -> tuple[Variant, ...]:
+    """The variants with the user's bounds in place of their own: `int8` for every format, or `tflite:int8`.
+
+    Raises:
+        InputError: A variant that is not among them, or a bound that is none.
+    """
+    for name, bound in bounds.items():
+        if not 0 <= bound < float("inf"):
+            raise InputError(f"bound {name}={bound}: a number of 0 or more is allowed")
+        if not any(name in (variant.key, variant.name) for variant in variants):
+            raise InputError(f"bound {name}: not among the variants {', '.join(variant.key for variant in variants)}")
+    found = []
+    for variant in variants:
+        bound = bounds.get(variant.key, bounds.get(variant.name))
+        found.append(variant if bound is None else variant.with_bound(bound))
+    return tuple(found)

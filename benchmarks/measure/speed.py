@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.progress import STEP, Stage, stage
+
 from ..statistics.intervals import repeat_interval
 from ..values import Batch, Latency, Memory, Ratio, Speed
 from .workers import Worker, WorkerError
@@ -94,22 +96,25 @@ def measure_speed(
     rng = np.random.default_rng(seed)
     samples = [Samples() for _ in subjects]
     started = time.monotonic()
-    for repetition in range(pace.repetitions):
-        with ExitStack() as stack:
-            workers: dict[int, Worker] = {}
-            for index in rng.permutation(len(subjects)):
-                with _noting_failure(samples[index]):
-                    if samples[index].failure is None:
-                        workers[index] = stack.enter_context(Worker(subjects[index], images))
-            _repetition(workers, samples, pace, rng)
-            if then is not None and repetition == pace.repetitions - 1:
-                for index, worker in sorted(workers.items()):
+    turns = pace.repetitions * (2 + pace.rounds + len(pace.batches))
+    with stage(f"measure {len(subjects)} rows", turns) as shown:
+        for repetition in range(pace.repetitions):
+            with ExitStack() as stack:
+                workers: dict[int, Worker] = {}
+                for index in rng.permutation(len(subjects)):
                     with _noting_failure(samples[index]):
-                        then(index, worker)
-        _LOG.info(
-            "benchmark: repetition %d of %d measured, %d rows, %.0f s",
-            repetition + 1, pace.repetitions, len(workers), time.monotonic() - started,
-        )  # fmt: skip
+                        if samples[index].failure is None:
+                            workers[index] = stack.enter_context(Worker(subjects[index], images))
+                _repetition(workers, samples, pace, rng, shown)
+                if then is not None and repetition == pace.repetitions - 1:
+                    for index, worker in sorted(workers.items()):
+                        with _noting_failure(samples[index]):
+                            then(index, worker)
+            _LOG.info(
+                "benchmark: repetition %d of %d measured, %d rows, %.0f s",
+                repetition + 1, pace.repetitions, len(workers), time.monotonic() - started,
+                extra=STEP,
+            )  # fmt: skip
     return samples
 
 
@@ -123,7 +128,9 @@ def _noting_failure(samples: Samples) -> Iterator[None]:
         _LOG.warning("benchmark: %s", error)
 
 
-def _repetition(workers: dict[int, Worker], samples: list[Samples], pace: Pace, rng: np.random.Generator) -> None:
+def _repetition(
+    workers: dict[int, Worker], samples: list[Samples], pace: Pace, rng: np.random.Generator, shown: Stage
+) -> None:
     """Warm up, then take turns."""
 
     def turns(action: Callable[[int, Worker], None]) -> None:
@@ -131,6 +138,10 @@ def _repetition(workers: dict[int, Worker], samples: list[Samples], pace: Pace, 
             with _noting_failure(samples[index]):
                 if samples[index].failure is None:
                     action(index, workers[index])
+        last = [row.latency_ns[-1][-1] for row in samples if row.latency_ns and row.latency_ns[-1]]
+        medians = [float(np.median(calls)) / 1000 for calls in last]
+        figures = {"fastest": min(medians), "slowest": max(medians)} if medians else {}
+        shown.advance(1, **{name: f"{value:,.1f} us" for name, value in figures.items()})
 
     counts: dict[int, int] = {}
 

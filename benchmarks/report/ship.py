@@ -22,7 +22,8 @@ def say_what_to_ship(report: Report) -> str:
         if report.dataset is None:
             return "nothing is said to be fit to ship: accuracy was not measured (no --data)"
         return "nothing to ship: no row was measured besides the baseline"
-    size = f"{row.sizes.bytes / 1000:,.1f} KB ({row.sizes.bytes / base.sizes.bytes:.2f} x {base.artifact})"
+    download = f"{row.sizes.gzip_bytes / 1000:,.1f} KB gzipped"
+    size = f"{row.sizes.bytes / 1000:,.1f} KB ({row.sizes.bytes / base.sizes.bytes:.2f} x {base.artifact}; {download})"
     speed = f"{row.speed.latency_us.p50:,.1f} us in {row.backend}"
     accuracy = f"{100 * row.scores.accuracy:.2f} %"
     low, high = row.comparison.difference_interval_points

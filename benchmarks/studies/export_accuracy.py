@@ -31,7 +31,7 @@ from ..statistics.intervals import Pairs, mcnemar_exact
 __all__ = ["Row", "compare_with_float32"]
 
 _POINTS = {"int8": 0.10, "int4": 0.50}
-_TRAINED_FOR_INT4 = "four"
+_TRAINED_FOR = {"int4": "four"}
 _OVERHEAD = 12_000
 _BACKENDS = {"tflite": "litert", "onnx": "onnxruntime"}
 
@@ -53,7 +53,7 @@ class Row(NamedTuple):
     @property
     def target_points(self) -> float | None:
         """How many points it may lose; None where nothing was promised."""
-        promised = self.artifact.variant != "int4" or self.artifact.model == _TRAINED_FOR_INT4
+        promised = _TRAINED_FOR.get(self.artifact.variant, self.artifact.model) == self.artifact.model
         return _POINTS.get(self.artifact.variant) if promised else None
 
     @property

@@ -7,7 +7,6 @@ Needs the network. Wheels are unpacked for aarch64 and Python 3.11; bytes of all
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from importlib.metadata import requires
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import edgepress
 import edgepress.runtime
+from edgepress.base.child import run_child
+from edgepress.base.errors import CheckFailedError
 from edgepress.base.extras import require
 from edgepress.base.tables import markdown_table
 
@@ -27,6 +28,8 @@ _EXTRAS = {
     "base + onnxruntime": "onnx",
     "base + OpenVINO": "openvino",
 }
+_SECONDS = 600
+"""That pip may take."""
 _PYTHON = "3.11"
 _PLATFORMS = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34", "_2_35")]
 
@@ -59,7 +62,9 @@ def _installed(requirements: list[str]) -> int:
     only = ("--no-deps", "--only-binary=:all:", f"--python-version={_PYTHON}", "--implementation=cp", "--no-compile")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, *only, *_PLATFORMS]
-        subprocess.run([*command, *requirements], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ended = run_child([*command, *requirements], seconds=_SECONDS)
+        if not ended.ok:
+            raise CheckFailedError(f"pip: {ended.reason}")
         return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 

@@ -53,7 +53,7 @@ def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
 
 def onnx_metadata(embedded: Embedded) -> dict[str, str]:
     """The properties that let a lone file be used: for edgepress everything, for others the labels as a JSON list."""
-    return {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.labels)}
+    return {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.task.labels)}
 
 
 def _interface_names(file: TfliteFile) -> dict[str, str]:

@@ -74,13 +74,13 @@ def finish_tflite(
         name,
         [(names[i], len(graph.tensors[i].shape)) for i in graph.inputs],
         [names[i] for i in graph.outputs],
-        embedded.preprocessing if len(graph.inputs) == 1 else None,
-        embedded.labels,
+        embedded.contract.picture if len(graph.inputs) == 1 else None,
+        embedded.task.labels,
     )
     model.description = name.encode()
     _add_metadata(schema, model, "TFLITE_METADATA", metadata)
     _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_json().encode())
-    return append_labels(to_flatbuffer(model), embedded.labels)
+    return append_labels(to_flatbuffer(model), embedded.task.labels)
 
 
 def _free_the_batch(graph: Any) -> None:

@@ -93,8 +93,8 @@ def _input(to: _Tables, name: str, rank: int, preprocessing: Picture | None) -> 
     if preprocessing is not None:
         fields[3] = _image(to, preprocessing) if rank == 4 else _feature(to)
         fields[4] = to.vector([_normalization(to, preprocessing)])
-        ends = sorted((preprocessing.offset, 255 * preprocessing.scale + preprocessing.offset))
-        fields[5] = to.table(2, offsets={0: to.floats([ends[1]]), 1: to.floats([ends[0]])})
+        low, high = preprocessing.ends
+        fields[5] = to.table(2, offsets={0: to.floats([high]), 1: to.floats([low])})
     return to.table(7, offsets=fields)
 
 
@@ -120,9 +120,8 @@ def _image(to: _Tables, preprocessing: Picture) -> int:
 
 
 def _normalization(to: _Tables, preprocessing: Picture) -> int:
-    """(x - mean) / std over pixels 0 to 255, where the contract says x * scale + offset."""
-    std = 1 / preprocessing.scale
-    options = to.table(2, offsets={0: to.floats([-preprocessing.offset * std]), 1: to.floats([std])})
+    """(x - mean) / std over pixels 0 to 255, channel by channel: the contract's own form."""
+    options = to.table(2, offsets={0: to.floats(preprocessing.mean), 1: to.floats(preprocessing.std)})
     return to.table(2, offsets={1: options}, integers={0: ("Uint8", _NORMALIZATION)})
 
 

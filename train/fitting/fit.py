@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
+from edgepress.base.progress import STEP, stage
 from edgepress.quality import QUALITY
 from edgepress.runtime.contract import Input
 from edgepress.runtime.tasks import Task
@@ -114,34 +115,37 @@ def fit(
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
         variable.assign(value)
 
-    for epoch, (held, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
-        if _finished(state, plan):
-            break
-        start = time.perf_counter()
-        for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
-            generator.reset_from_seed(seed)
-        told = [float(value) for value in run_epoch(held, targets, plan.rates(epoch, steps))]
-        record = {
-            **dict(zip(("loss", judge.name), told, strict=False)),
-            **judge.score(),
-            "rate": float(plan.rates(epoch, steps)[-1]),
-            "seconds": round(time.perf_counter() - start, 3),
-            "wait_seconds": round(waited, 3),
-        }
-        state.epochs.append(record)
-        values = [variable.numpy() for variable in variables]
-        state.weights, state.optimizer = values[:split], values[split:]
-        if epoch >= min(plan.settle, plan.epochs - 1) and judge.better(state, record):
-            state.best, state.best_epoch = state.weights, epoch
-        if checkpoint:
-            checkpoint.save(state)
-        if observe:
-            observe(epoch, record)
-        _log.info(
-            "%s %d/%d: loss %.4f, validation %s %.4f, %.1f s",
-            plan.name, epoch + 1, plan.epochs, told[0], judge.name, record[f"validation_{judge.name}"],
-            record["seconds"],
-        )  # fmt: skip
+    with stage(plan.name, plan.epochs, done=len(state.epochs)) as shown:
+        for epoch, (held, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
+            if _finished(state, plan):
+                break
+            start = time.perf_counter()
+            for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
+                generator.reset_from_seed(seed)
+            told = [float(value) for value in run_epoch(held, targets, plan.rates(epoch, steps))]
+            record = {
+                **dict(zip(("loss", judge.name), told, strict=False)),
+                **judge.score(),
+                "rate": float(plan.rates(epoch, steps)[-1]),
+                "seconds": round(time.perf_counter() - start, 3),
+                "wait_seconds": round(waited, 3),
+            }
+            state.epochs.append(record)
+            values = [variable.numpy() for variable in variables]
+            state.weights, state.optimizer = values[:split], values[split:]
+            if epoch >= min(plan.settle, plan.epochs - 1) and judge.better(state, record):
+                state.best, state.best_epoch = state.weights, epoch
+            if checkpoint:
+                checkpoint.save(state)
+            if observe:
+                observe(epoch, record)
+            told_now = f"{record[f'validation_{judge.name}']:.4f}"
+            _log.info(
+                "%s %d/%d: loss %.4f, validation %s %s, %.1f s",
+                plan.name, epoch + 1, plan.epochs, told[0], judge.name, told_now, record["seconds"],
+                extra=STEP,
+            )  # fmt: skip
+            shown.advance(loss=f"{told[0]:.4f}", **{f"validation {judge.name}": told_now})
     for variable, value in zip(model.weights, state.best, strict=True):
         variable.assign(value)
     return state

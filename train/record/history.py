@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepress.base.files import write_file
-from edgepress.data import Dataset
+from edgepress.data import Dataset, SplitRecipe
 from edgepress.runtime.contract import Contract
 from edgepress.runtime.tasks import Task
 
@@ -71,6 +71,11 @@ class History:
             "environment": {key: value for key, value in self.environment.items() if key not in machine},
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def recipe(self) -> SplitRecipe | None:
+        """How the training examples were parted; None in files that do not say it."""
+        return None if self.split is None else SplitRecipe(**self.split)
 
     def essentials(self) -> dict[str, Any]:
         """What travels inside the `.keras` file: enough to know what was fitted to what, and how it is asked."""

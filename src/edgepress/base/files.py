@@ -30,29 +30,6 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Know that `path`, a file or folder that may not be there yet, can be written before long work begins.
-
-    Raises:
-        InputError: Its folder, or the nearest one above that is there, takes no new file.
-    """
-    place = Path(os.path.abspath(path))
-    parent = place.parent
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    try:
-        handle, name = tempfile.mkstemp(dir=parent, prefix=f".{place.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(b"0")
-        finally:
-            os.unlink(name)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({parent}: {error.strerror}): name another place with --out"
-        ) from None
-
-
 def write_file(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`: readers see the old file or the new one, never a part."""
     data = content.encode() if isinstance(content, str) else content
@@ -71,7 +48,7 @@ def write_file(path: Path, content: bytes | str) -> None:
         raise
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """Make sure that a file or folder can be written at `path`, before work begins whose result goes there.
 
     What is tried is what will happen: a file is made beside a file, or inside a folder that is there, and removed
@@ -88,8 +65,12 @@ def check_writable(path: Path) -> None:
         if not place.is_dir():
             raise InputError(f"{path}: {place} is a file, not a folder: name another place with --out")
         handle, name = tempfile.mkstemp(dir=place, prefix=f".{path.name}.")
-        os.close(handle)
-        os.unlink(name)
+        try:
+            # A full disk still makes an empty file.
+            with os.fdopen(handle, "wb") as file:
+                file.write(b"0")
+        finally:
+            os.unlink(name)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"{path} cannot be written ({reason}): name another place with --out") from None

@@ -2,17 +2,22 @@
 
 import errno
 import functools
+import importlib
 import json
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
 
+from edgepress.base.progress import shown_by
 from edgepress.runtime import EdgepressError, InputError
+
+from .bars import Bars
 
 __all__ = [
     "data_option",
@@ -35,6 +40,9 @@ _MENDS = {
     errno.EPERM: "allow it, or name another place",
     errno.EROFS: "it is read-only: name another place",
 }
+_showing: list[Bars] = []
+"""The bars of the command that runs."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 seed_option = click.option(
     "--seed",
@@ -82,6 +90,9 @@ def terminal_width() -> int | None:
 
 def emit(result: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print a command's result: the object with --json, else the text for people."""
+    # The result stands below the bars, not among them.
+    for bars in _showing:
+        bars.stop()
     click.echo(json.dumps(result, allow_nan=False) if as_json else text)
     # A full disk is known only now: later nobody could tell of it.
     sys.stdout.flush()
@@ -92,9 +103,9 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
-        _show_progress()
         try:
-            return function(*args, **options)
+            with _progress():
+                return function(*args, **options)
         except EdgepressError as error:
             click.echo(f"edgepress: {error}", err=True)
             sys.exit(error.exit_status)
@@ -127,13 +138,38 @@ def _place_error(error: OSError) -> str:
     return f"{f'{where}: ' if where else ''}{what}; {mend}"
 
 
-def _show_progress() -> None:
-    """Send edgepress' own log lines to standard error, as they are."""
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Bars on standard error where that is a terminal and rich is installed; edgepress' own log lines, where not."""
+    with ExitStack() as stack:
+        bars = _bars()
+        if bars is not None:
+            stack.enter_context(bars)
+            stack.enter_context(shown_by(bars))
+            _showing.append(bars)
+            stack.callback(_showing.clear)
+        handler = bars.handler() if bars is not None else logging.StreamHandler()
+        _log_to(handler)
+        stack.callback(logging.getLogger("edgepress").removeHandler, handler)
+        yield
+
+
+def _bars() -> Bars | None:
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    try:
+        progress, console = importlib.import_module("rich.progress"), importlib.import_module("rich.console")
+    except ImportError:
+        return None
+    return Bars(progress, console.Console(stderr=True))
+
+
+def _log_to(handler: logging.Handler) -> None:
+    """Send edgepress' own log lines there, as they are."""
     # TensorFlow's C++ side writes a screenful per converted model; what fails there comes back as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logger = logging.getLogger("edgepress")
     if not logger.handlers:
-        handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
