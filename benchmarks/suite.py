@@ -18,8 +18,9 @@ from edgepress.runtime import CheckFailedError, InputError, Manifest
 from edgepress.runtime.backends import BACKENDS
 from edgepress.runtime.conformance.golden import Vectors
 from edgepress.runtime.conformance.matrix import conformance
+from edgepress.runtime.machine import describe_machine
 
-from .machine import changes, conditions, describe_machine
+from .measure.conditions import changes, conditions
 from .measure.energy import NO_ENERGY, measure_energies
 from .measure.rows import Row, list_rows
 from .measure.sizes import file_sizes, runtime_size

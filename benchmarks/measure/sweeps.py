@@ -1,13 +1,14 @@
 """What more threads do to a model that is called with one image and with a batch."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edgepress.runtime.machine import usable_cores
 
 from .speed import BATCH, Pace
 from .workers import Worker, WorkerError
@@ -30,7 +31,7 @@ def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) 
         Per subject, per count: threads, the median latency of one image (us) and images a second in a batch. A subject
         that a count breaks has an empty list.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     counts = thread_counts(cores)
     if len(counts) < 2:
         return [[] for _ in subjects]
