@@ -18,8 +18,9 @@ from edgepress.data import Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 from edgepress.runtime.conformance.golden import Vectors
 from edgepress.runtime.conformance.matrix import conformance
+from edgepress.runtime.machine import describe_machine
 
-from .machine import changes, conditions, describe_machine
+from .measure.conditions import changes, conditions
 from .measure.energy import NO_ENERGY, measure_energies
 from .measure.sizes import file_sizes, runtime_size
 from .measure.speed import PACES, Pace, Samples, measure_speed, summarize

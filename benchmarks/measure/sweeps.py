@@ -1,13 +1,14 @@
 """What more threads do to a model that is called with one image and with a batch."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edgepress.runtime.machine import usable_cores
 
 from ..values import Threads
 from .speed import BATCH, Pace
@@ -30,7 +31,7 @@ def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) 
     Returns:
         One entry a subject: its figures by count. A subject that a count breaks has none.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     counts = thread_counts(cores)
     if len(counts) < 2:
         return [() for _ in subjects]

@@ -59,29 +59,39 @@ class OpenvinoSession:
             self._sources, self._targets = list(range(len(inputs))), list(range(len(outputs)))
             self.metadata = _metadata(model)
         self._tensor = library.Tensor
-        self.call = self._caller()
+        self._run = self._runner()
 
-    def _caller(self) -> Callable[[Any], NDArray[Any]]:
-        run = self.run
+    def _runner(self) -> Callable[[Sequence[NDArray[Any]]], list[NDArray[Any]]]:
+        request, tensor = self._request, self._tensor
+        feeds = list(zip(self._sources, [np.dtype(spec.dtype) for spec in self.inputs], strict=True))
 
-        def call(array: Any) -> NDArray[Any]:
-            return run([array])[0]
+        def run(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+            for (place, dtype), array in zip(feeds, arrays, strict=True):
+                # The library would take the bytes of another type for what they are not.
+                if array.dtype != dtype:
+                    raise ValueError(f"got {array.dtype}, expected {dtype}")
+                request.set_input_tensor(place, tensor(np.ascontiguousarray(array)))
+            request.infer()
+            return [request.get_output_tensor(place).data.copy() for place in self._targets]
 
-        return call
+        return run
+
+    def call(self, array: NDArray[Any]) -> NDArray[Any]:
+        """One input in, the first output out."""
+        return self._run([array])[0]
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """One array per input, of its exact type; one new array per output."""
-        for spec, place, array in zip(self.inputs, self._sources, arrays, strict=True):
-            # Given another type, the library would take the bytes for what they are not.
-            if array.dtype != spec.dtype:
-                raise ValueError(f"got {array.dtype}, expected {spec.dtype}")
-            self._request.set_input_tensor(place, self._tensor(np.ascontiguousarray(array)))
-        self._request.infer()
-        return [self._request.get_output_tensor(place).data.copy() for place in self._targets]
+        return self._run(arrays)
 
     def close(self) -> None:
         """Give the memory back."""
-        del self._request, self._compiled, self.call
+        del self._request, self._compiled
+        self._run = _closed
+
+
+def _closed(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    raise ValueError("closed")
 
 
 def _read(core: Any, content: Content) -> Any:

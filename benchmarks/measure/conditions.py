@@ -1,39 +1,17 @@
-"""The machine that measured, and whether it stayed the same while it did."""
+"""Whether the machine stayed the same while it measured."""
 
 import os
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["changes", "conditions", "describe_machine"]
+__all__ = ["changes", "conditions"]
 
-_FEATURES = (
-    "avx", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "fma", "sse4_1",
-    "neon", "asimd", "asimddp", "asimdhp", "i8mm", "sve", "vfpv4",
-)  # fmt: skip
 _PROC, _SYS = Path("/proc"), Path("/sys")
 _HOT_C = 80.0
 _OTHERS = 0.25
 """Cores that other programs may keep busy."""
 _STOLEN = 0.02
-
-
-def describe_machine() -> dict[str, Any]:
-    """What does not change in one run: system, processor and its features, cores, memory, Python, packages."""
-    cpu = _cpu_info()
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "architecture": platform.machine(),
-        "model": _read(_PROC / "device-tree/model") or None,
-        "processor": cpu["name"],
-        "features": cpu["features"],
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_bytes": _total_memory(),
-        "python": platform.python_version(),
-        "packages": _packages(),
-    }
 
 
 def conditions() -> dict[str, Any]:
@@ -81,23 +59,6 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _cpu_info() -> dict[str, Any]:
-    fields: dict[str, str] = {}
-    for line in _read(_PROC / "cpuinfo").splitlines():
-        key, _, value = line.partition(":")
-        fields.setdefault(key.strip().lower(), value.strip())
-    flags = set((fields.get("flags") or fields.get("features") or "").split())
-    name = fields.get("model name") or fields.get("hardware") or platform.processor() or None
-    return {"name": name, "features": [f for f in _FEATURES if f in flags]}
-
-
-def _total_memory() -> int | None:
-    for line in _read(_PROC / "meminfo").splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
 def _cpu_seconds() -> dict[str, float] | None:
     """Since boot, over all cores: in all, at work, and taken by the host of a virtual machine."""
     first = _read(_PROC / "stat").partition("\n")[0].split()
@@ -122,15 +83,3 @@ def _throttled(cores: list[Path]) -> str | None:
     counts = [_read(c / "thermal_throttle/core_throttle_count") for c in cores]
     counts = [c for c in counts if c.isdigit()]
     return f"{sum(map(int, counts))} throttle events" if counts else None
-
-
-def _packages() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in ("edgepress", "numpy", "ai-edge-litert", "tflite-runtime", "onnxruntime", "tensorflow"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
