@@ -32,8 +32,11 @@ class Bars:
     def end(self, stage: Stage) -> None:
         """Put a line with what came of the stage in its bar's place, above those that follow."""
         if isinstance(stage, _Bar):
-            self._console.print(stage.summary(), markup=False, highlight=False, soft_wrap=True)
+            self._bars.refresh()
+            summary = stage.summary()
             self._bars.remove_task(stage.task)
+            self._console.print(summary, markup=False, highlight=False, soft_wrap=True)
+            self._bars.refresh()
 
     def __enter__(self) -> "Bars":
         self._bars.start()
