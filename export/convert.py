@@ -49,7 +49,14 @@ class Converter:
         if variant.key not in self._made:
             base = self._content(VARIANTS[variant.base]) if variant.base else b""
             materials = Materials(
-                self._source, self._calibration, self._held_back, variant, base, self._embedded, self.record
+                self._source,
+                self._calibration,
+                self._held_back,
+                variant,
+                self._embedded.task,
+                base,
+                self._embedded,
+                self.record,
             )
             self._made[variant.key] = variant.maker(materials)
         return self._made[variant.key]

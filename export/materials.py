@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgepress.runtime.bundle.embedded import Embedded
+from edgepress.runtime.tasks import Task
 
 from .samples import Samples
 from .source import Source
@@ -22,6 +23,8 @@ class Materials:
     held_back: Samples
     """Training data that the weights were not fitted to: for sensitivities and bounds."""
     variant: Variant
+    task: Task
+    """By what bounds are judged."""
     base: bytes = b""
     """The finished file of the variant that it is made from."""
     embedded: Embedded | None = None

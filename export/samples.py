@@ -48,21 +48,9 @@ def samples_of(model: Any, contract: Contract, part: Part) -> Samples:
     """
     inputs = {}
     for name, tensor in zip(model.input_names, model.inputs, strict=True):
-        values = part.inputs[name]
-        shape = [
-            own if own is not None else came
-            for own, came in zip(tensor.shape[1:], _padded(values, tensor), strict=True)
-        ]
-        reals = contract.inputs[name].normalize(values).reshape(len(values), *shape)
+        reals = contract.inputs[name].normalize(part.inputs[name])
+        sizes = tuple(tensor.shape[1:])
+        # Grey pictures leave out their channel, and flat inputs take the pixels in a row.
+        reals = reals if None in sizes else reals.reshape(len(reals), *sizes)
         inputs[name] = reals.astype(tensor.dtype.as_numpy_dtype, copy=False)
     return Samples(inputs, part.targets)
-
-
-def _padded(values: NDArray[Any], tensor: Any) -> tuple[int, ...]:
-    """The examples' shape with as many axes as the tensor: grey pictures leave out their channel."""
-    shape = values.shape[1:]
-    return (
-        (*shape, *[1] * (len(tensor.shape) - 1 - len(shape)))
-        if len(shape) < len(tensor.shape) - 1
-        else (shape[: len(tensor.shape) - 1])
-    )

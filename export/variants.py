@@ -193,6 +193,6 @@ def with_bounds(variants: Sequence[Variant], bounds: Mapping[str, float]) -> tup
             raise InputError(f"bound {name}: not among the variants {', '.join(variant.key for variant in variants)}")
     found = []
     for variant in variants:
-        bound = bounds.get(variant.key, bounds.get(variant.name))
-        found.append(variant if bound is None else variant.with_bound(bound))
+        own = bounds.get(variant.key, bounds.get(variant.name))
+        found.append(variant if own is None else variant.with_bound(own))
     return tuple(found)

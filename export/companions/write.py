@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import Artifact, EdgepressError, InputError, Manifest, load
+from edgepress.runtime.conformance.golden import Vectors
 
 from ..variants import VARIANTS, Variant, parse_variants
 from .micro import write_c_header
@@ -29,19 +29,19 @@ class Companion:
     """Keys of those that have it."""
     suffix: str
     """Of its file, in place of the artifact's."""
-    write: Callable[[Path, Artifact, Manifest, NDArray[np.uint8] | None], Any]
-    """Takes the artifact's path, its entry, the manifest, and held-back pictures where the model takes some."""
+    write: Callable[[Path, Artifact, Manifest, Vectors], Any]
+    """Takes the artifact's path, its entry, the manifest, and held-back examples."""
 
     def fits(self, key: str) -> bool:
         """Whether a variant has it."""
         return key in self.variants
 
 
-def _write_header(path: Path, artifact: Artifact, manifest: Manifest, images: NDArray[np.uint8] | None) -> None:
-    write_c_header(path, *_integers(path, artifact, manifest, images))
+def _write_header(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
+    write_c_header(path, *_integers(path, artifact, manifest, vectors))
 
 
-def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, images: NDArray[np.uint8] | None) -> None:
+def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
     write_ort(path)
 
 
@@ -86,15 +86,13 @@ class Companions:
         for name in self.also:
             _require(f"also {name!r}", ALSO[name].variants, keys, f"it belongs to {', '.join(ALSO[name].variants)}")
 
-    def write(
-        self, folder: Path, manifest: Manifest, images: NDArray[np.uint8] | None
-    ) -> tuple[Manifest, dict[str, str]]:
+    def write(self, folder: Path, manifest: Manifest, vectors: Vectors) -> tuple[Manifest, dict[str, str]]:
         """Write them all.
 
         Args:
             folder: The bundle in the making.
             manifest: What is in it.
-            images: Held-back pictures that a C header is tried with; None where the model takes none.
+            vectors: Held-back examples that a C header is tried with.
 
         Returns:
             The manifest with `packed_bytes` among the metrics, and file name to reason of what could not be made.
@@ -111,7 +109,7 @@ class Companions:
                     artifact = artifact._replace(metrics={**artifact.metrics, "packed_bytes": size})
                 for companion in (ALSO[name] for name in self.also if ALSO[name].fits(key)):
                     try:
-                        companion.write(path, artifact, manifest, images)
+                        companion.write(path, artifact, manifest, vectors)
                     except EdgepressError as error:
                         failed[path.with_suffix(companion.suffix).name] = str(error)
             artifacts.append(artifact)
@@ -125,14 +123,17 @@ def _require(wish: str, fitting: Sequence[str], chosen: Sequence[str], rule: str
 
 
 def _integers(
-    path: Path, artifact: Artifact, manifest: Manifest, images: NDArray[np.uint8] | None
+    path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Quantized inputs and what the reference gives for them."""
     spec = artifact.inputs[0]
-    if images is None or spec.quantization is None:
-        raise InputError("a C header is made for models that take pictures")
-    rows = manifest.preprocessing.normalize(images).reshape(len(images), *spec.shape[1:])
-    integers = spec.quantization.quantize(rows)
+    if spec.quantization is None or len(artifact.inputs) > 1:
+        raise InputError("a C header is made for models of one input, of integers")
+    if vectors.images is not None and manifest.preprocessing is not None:
+        reals: NDArray[Any] = manifest.preprocessing.normalize(vectors.images)
+    else:
+        reals = next(iter(vectors.inputs.values()))
+    integers = spec.quantization.quantize(reals.reshape(len(reals), *spec.shape[1:]))
     # The numpy reference: no second TFLite build in this process.
     with load(path, backend="numpy") as model:
         return integers, model.run(integers)

@@ -20,6 +20,7 @@ from edgepress.runtime.bundle.manifest import MANIFEST_NAME
 from edgepress.runtime.conformance.golden import SELFTEST_NAME, Vectors, reference_outputs
 from edgepress.runtime.conformance.matrix import Cell, Matrix, conformance, quantum, setting_name
 from edgepress.runtime.conformance.tensors import Tensors, by_name
+from edgepress.runtime.tasks import Task
 
 from ..samples import Samples
 from ..variants import VARIANTS, Variant
@@ -39,11 +40,18 @@ class Standard:
     reference: Outputs
     """What the Keras model answers in float32."""
     samples: Samples
-    """The same inputs as the model takes them, with their classes where there are some."""
+    """The same inputs as the model takes them, with the right answers where they are known."""
+    task: Task
 
 
 def verify(
-    folder: Path, manifest: Manifest, vectors: Vectors, standards: Mapping[str, Standard], *, golden: int
+    folder: Path,
+    manifest: Manifest,
+    vectors: Vectors,
+    standards: Mapping[str, Standard],
+    variants: Sequence[Variant],
+    *,
+    golden: int,
 ) -> tuple[Manifest, Matrix]:
     """Run every artifact in every backend that is here, delegates on and off, twice in fresh processes.
 
@@ -52,6 +60,7 @@ def verify(
         manifest: What is known of it so far.
         vectors: Held-back inputs, with their classes where the models are classifiers. No outputs yet.
         standards: Name of the model to what its artifacts are judged by.
+        variants: With the bounds that count.
         golden: How many of the vectors, from the first, become the bundle's self-test; fewer of very large ones.
 
     Returns:
@@ -60,7 +69,7 @@ def verify(
     """
     write_file(folder / MANIFEST_NAME, manifest.to_json())
     outputs = reference_outputs(folder, vectors.feed)
-    court = _Court(outputs, standards)
+    court = _Court(outputs, standards, {variant.key: variant for variant in variants})
     matrix = conformance(folder, vectors=replace(vectors, outputs=outputs), verdict=court.verdict)
     matrix = Matrix(tuple(_loadable(matrix.cells)))
     for file in matrix.refused:
@@ -76,7 +85,11 @@ def verify(
 
 
 def _variant(artifact: Artifact) -> Variant:
-    return VARIANTS[f"{artifact.format}:{artifact.variant}"]
+    return VARIANTS[_key(artifact)]
+
+
+def _key(artifact: Artifact) -> str:
+    return f"{artifact.format}:{artifact.variant}"
 
 
 def _settings(format: str) -> Iterable[tuple[Backend, bool]]:
@@ -92,6 +105,7 @@ class _Court:
     outputs: Mapping[str, Tensors]
     """By file name: the reference's answers."""
     standards: Mapping[str, Standard]
+    variants: Mapping[str, Variant]
     differences: dict[tuple[str, str], float] = field(default_factory=dict)
     """File and setting to the largest difference, in the unit of the manifest's tolerances."""
 
@@ -111,13 +125,14 @@ class _Court:
         return [*reasons, failure] if failure else reasons
 
     def _failure(self, artifact: Artifact, given: Tensors) -> str | None:
-        variant, standard = _variant(artifact), self.standards[artifact.model]
+        variant, standard = self.variants[_key(artifact)], self.standards[artifact.model]
         answers, reference = _real(artifact, given), _real(artifact, self.outputs[artifact.file])
-        failure = judge(variant, answers, _common(standard.reference, answers), standard.samples)[1]
-        if failure and judge(variant, reference, _common(standard.reference, answers), standard.samples)[1]:
+        float_answers = _common(standard.reference, answers)
+        failure = judge(variant, standard.task, answers, float_answers, standard.samples)[1]
+        if failure and judge(variant, standard.task, reference, float_answers, standard.samples)[1]:
             # A file that keeps its bound on all held-back samples may miss it on these few: then the reference's
             # answers, which are as far away, are what this backend is held to.
-            return judge(variant, answers, reference, standard.samples)[1]
+            return judge(variant, standard.task, answers, reference, standard.samples)[1]
         return failure
 
     def with_tolerance(self, artifact: Artifact) -> Artifact:
