@@ -25,8 +25,10 @@ from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
+from edgepress.runtime import Picture
 from edgepress.runtime.conformance.golden import Vectors, reference_outputs
 from edgepress.runtime.conformance.matrix import Cell, conformance, setting_name
+from edgepress.runtime.tasks import Task
 from edgepress.train import build_network, open_keras, save_keras, strip_quantization
 
 SETTINGS = {
@@ -40,7 +42,8 @@ _SAMPLES = 10_000
 
 def lenet_5(keras: Any) -> Any:
     """The package's own LeNet-5."""
-    return build_network("lenet-5", (28, 28), 10)
+    task = Task("multiclass", "logits", tuple("0123456789"))
+    return build_network("lenet-5", Picture(28, 28), task)
 
 
 def resnet(keras: Any) -> Any:
@@ -266,7 +269,7 @@ def main() -> None:
             if kind in KINDS:
                 train(KINDS[kind], data, path, options.seed)
             count = None if kind in given else options.images
-            tested = replace(data, x_test=data.x_test[:count], y_test=data.y_test[:count])
+            tested = replace(data, test=data.test[:count])
             record["kinds"].append(study(kind, path, tested, options.seed))
         record["kinds"].sort(key=lambda each: [*given, *KINDS].index(each["kind"]))
         write_file(options.record, json.dumps(record, indent=1) + "\n")
