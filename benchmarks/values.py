@@ -33,6 +33,7 @@ __all__ = [
     "Sizes",
     "Speed",
     "Threads",
+    "Told",
     "Verdict",
 ]
 
@@ -147,8 +148,8 @@ class Scores:
     """One a class, as are the next two."""
     recall: tuple[float, ...]
     f1: tuple[float, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """True class down, answer across."""
+    confusion: tuple[tuple[int, ...], ...] | None = field(default=None, metadata=_OPTIONAL)
+    """True class down, answer across; None of so many classes that nobody could look at it."""
 
 
 @dataclass(frozen=True)
@@ -178,11 +179,24 @@ class Comparison:
 class Verdict:
     """May the row replace the float model?"""
 
-    margin_points: float
     confidence: float
-    lower_points: float
     non_inferior: bool
     text: str
+    margin_points: float | None = field(default=None, metadata=_OPTIONAL)
+    """Of a classifier, as is the next."""
+    lower_points: float | None = field(default=None, metadata=_OPTIONAL)
+    margin: float | None = field(default=None, metadata=_OPTIONAL)
+    """How much worse is still as good; None in reports of before there were tasks, as are the next two."""
+    lower: float | None = field(default=None, metadata=_OPTIONAL)
+    """What cannot be excluded: row minus float, negative where it is worse."""
+    unit: str | None = field(default=None, metadata=_OPTIONAL)
+    """Of margin and lower, as `statistics.margins` names it."""
+
+    @property
+    def within(self) -> str:
+        """The margin with its unit."""
+        margin = self.margin_points if self.margin is None else self.margin
+        return f"{margin:g} {self.unit or 'points'}"
 
 
 @dataclass(frozen=True)
@@ -218,15 +232,28 @@ class Metric:
     """What a model is worth in its task's own measure, and how far that is from the float model's."""
 
     name: str
-    """accuracy, roc_auc, macro_f1, mae ..."""
+    """accuracy, macro_f1, mae, roc_auc; of a raw model sqnr_db, which is a comparison with the float model itself."""
     value: float
     better: str
     """higher or lower."""
     unit: str
-    difference: float
-    difference_interval: Interval
-    trivial: float
-    """What the trivial answer is worth."""
+    """Of the difference: points of a share, the target's own unit, dB; empty where it has none."""
+    difference: float | None
+    """Row minus float."""
+    difference_interval: Interval | None
+    """Paired, 95 %."""
+    trivial: float | None
+    """What the answer that looks at no input is worth."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One example that is no picture of a class, and what was said about it, in words."""
+
+    example: int
+    truth: str
+    said: str
+    float_said: str
 
 
 @dataclass(frozen=True)
@@ -253,15 +280,21 @@ class Row:
     comparison: Comparison | None = field(
         metadata=_INLINE | {"null": ("difference_points", "difference_interval_points")}
     )
-    agreement: float
-    """Share of the images that are answered as the baseline answers them."""
+    agreement: float | None
+    """Share of the examples that are answered as the baseline answers them; None where answers are numbers."""
     verdict: Verdict | None = field(default=None, metadata=_OPTIONAL)
     robustness: tuple[Perturbed, ...] | None = field(default=None, metadata=_OPTIONAL)
     flips: Flips | None = field(default=None, metadata=_OPTIONAL)
     mistakes: tuple[Example, ...] | None = field(default=None, metadata=_OPTIONAL)
     """The most certain ones."""
     metric: Metric | None = field(default=None, metadata=_OPTIONAL)
-    """Of every task but classification, which has `scores`."""
+    """The one that decides; None where nothing is known to be right, and in reports of before there were tasks."""
+    metrics: Mapping[str, float] | None = field(default=None, metadata=_OPTIONAL)
+    """What else tells of the task: roc_auc, rmse, r2, exact_match, sqnr_db."""
+    curves: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """What is drawn of the task: `roc`, `residuals`, `label_f1`, `scores`, as JSON holds them."""
+    told: tuple[Told, ...] | None = field(default=None, metadata=_OPTIONAL)
+    """Examples that show the difference, of every task but classification, which has `flips` and `mistakes`."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -342,7 +375,8 @@ class Report:
     """ISO 8601, UTC."""
     seed: int
     preset: str
-    margin_points: float
+    margin_points: float | None = field(default=None, kw_only=True, metadata=_OPTIONAL)
+    """Of metrics that are shares."""
     baseline: Baseline
     rows: tuple[Row, ...]
     """The baseline first."""
@@ -351,8 +385,18 @@ class Report:
     """Why there is no energy; None where there is."""
     agreement_images: int
     images: Mapping[str, Any]
-    """Those that examples name: class, and pixels as PNG in base64."""
+    """Those that rows' examples name, by index: class where there are classes, and pixels as PNG in base64 (`png`) or
+    the input in short (`text`)."""
     conformance: Mapping[str, Any] | None
     explanations: tuple[Mapping[str, Any], ...]
     layers: Mapping[str, Any] | None
     mlperf: Mapping[str, Any] | None
+    margin: float | None = field(default=None, metadata=_OPTIONAL)
+    """In `margin_unit`; None in reports of before there were tasks."""
+    margin_unit: str | None = field(default=None, metadata=_OPTIONAL)
+    task: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """As in the manifest; None in reports of before there were tasks, which are classifiers'."""
+    chance: str | None = field(default=None, metadata=_OPTIONAL)
+    """That the float model is no better than the trivial answer, with figures; None where it is."""
+    notes: tuple[str, ...] | None = field(default=None, metadata=_OPTIONAL)
+    """What a reader must know about the test: what it is not known to exclude."""

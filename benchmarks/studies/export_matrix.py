@@ -23,11 +23,12 @@ import numpy as np
 
 from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
-from edgepress.data import Dataset, load_dataset
-from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
+from edgepress.data import Dataset, dataset_of_arrays, load_dataset
+from edgepress.export import VARIANTS, ExportResult, Variant, export
 from edgepress.runtime import Picture
 from edgepress.runtime.conformance.golden import Vectors, reference_outputs
 from edgepress.runtime.conformance.matrix import Cell, conformance, setting_name
+from edgepress.runtime.contract import Tensor
 from edgepress.runtime.tasks import Task
 from edgepress.train import build_network, open_keras, save_keras, strip_quantization
 
@@ -122,11 +123,13 @@ def study(kind: str, path: Path, data: Dataset, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work, "bundle")
         if len(tests) == 1:
-            given: Dataset | Samples = data
+            given = data
             vectors = Vectors(data.x_test, data.y_test)
         else:
             # The last training images: none of them was trained on.
-            given = Samples(inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
+            fitted = (inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
+            inputs = {name: Tensor(values.shape[1:]) for name, values in tests.items()}
+            given = dataset_of_arrays(data.name, fitted, (tests, data.y_test), names=data.labels, inputs=inputs)
             vectors = Vectors(None, data.y_test, inputs=tests)
         result = export({name: path}, given, folder, variants=list(VARIANTS), seed=seed)
         vectors = replace(vectors, outputs=reference_outputs(folder, vectors.feed))

@@ -120,7 +120,9 @@ class Study:
 
     def teacher_logits(self, pool: str) -> NDArray[np.float16]:
         """What the convolutional network says about every image of a pool."""
-        return teach(self.pool(pool), predictor(_in_bfloat16(self.cnn()), self.contract), self.work / f"teacher-{pool}.npy")
+        return teach(
+            self.pool(pool), predictor(_in_bfloat16(self.cnn()), self.contract), self.work / f"teacher-{pool}.npy"
+        )
 
     def cnn(self) -> Any:
         """The convolutional network of its point, float32."""
