@@ -14,6 +14,9 @@ __all__ = ["judge", "sqnr_db"]
 _NEAR = 3 * math.sqrt(2)
 """Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
+_TOSSES = 2.0
+"""Standard deviations of as many coin tosses, which are their square root, that near ties may lean to one side."""
+
 
 def judge(
     variant: Variant, outputs: Outputs, reference: Outputs, samples: Samples
@@ -55,19 +58,23 @@ def _judge_classes(
     right, right_before = answered == labels, expected == labels
     lost, gained = int((right_before & ~right).sum()), int((right & ~right_before).sum())
     changed = answered != expected
-    decided = int((changed & ~_near_ties(reference, answered, variant.min_sqnr_db)).sum())
+    near = changed & _near_ties(reference, answered, variant.min_sqnr_db)
+    decided = int((changed & ~near).sum())
     allowed = variant.answers_may_differ(count)
+    # Near ties fall either way: what coins would give is no difference between the models.
+    chance = int(_TOSSES * math.sqrt((near & (right != right_before)).sum()))
+    may_differ = max(allowed, chance)
     metrics = {
         "accuracy": float(right.mean()),
         "difference_points": 100 * (gained - lost) / count,
         "agreement": float(1 - changed.mean()),
     }
-    if abs(gained - lost) <= allowed and decided <= allowed:
+    if abs(gained - lost) <= may_differ and decided <= allowed:
         return metrics, None
     return metrics, (
         f"accuracy {right.mean():.4f} against the model's {right_before.mean():.4f} ({gained} gained, {lost} lost), "
         f"{int(changed.sum())} of {count} answers changed, {decided} of them where the model was decided; "
-        f"bound {variant.max_difference_points:g} points: {allowed} of each"
+        f"bound {variant.max_difference_points:g} points: a difference of {may_differ}, {allowed} decided ones"
     )
 
 
