@@ -24,9 +24,9 @@ class _Artifact:
     def import_packages(self) -> None:
         import importlib
 
-        from edgepress.runtime.backends import BACKENDS
+        from edgepress.runtime.backends import BACKENDS, import_library
 
-        module = BACKENDS[self._order["backend"]].module
+        module = import_library(BACKENDS[self._order["backend"]]).__name__
         importlib.import_module(_INTERPRETERS.get(module, module))
 
     def load(self) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
-from edgepress.base.extras import require
 
 from ..bundle.manifest import TensorSpec
 from ..formats.content import Content
 from ..formats.tensor_names import file_specs
+from .registry import BACKENDS, import_library
 
 __all__ = ["OpenvinoSession"]
 
@@ -29,7 +29,7 @@ class OpenvinoSession:
     failures: tuple[type[Exception], ...] = (ValueError, RuntimeError, TypeError)
 
     def __init__(self, name: str, content: Content, threads: int, delegate: bool) -> None:
-        library = require("openvino", extra="openvino")
+        library = import_library(BACKENDS[name])
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,

@@ -7,19 +7,11 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import ArtifactRefusedError, InputError, MissingExtraError, ModelClosedError, load
+from edgepress.runtime.backends import BACKENDS, present_backends
 
 GOOD = 0.9
-VARIANTS = [
-    ("int8", "litert"),
-    ("int8", "numpy"),
-    ("int8", "onnxruntime"),
-    ("float32", "litert"),
-    ("float32", "numpy"),
-    ("float32", "onnxruntime"),
-    ("float16", "numpy"),
-    ("dynamic-int8", "litert"),
-    ("dynamic-int8", "numpy"),
-]
+MADE = {"tflite": ("int8", "float32", "float16", "dynamic-int8"), "onnx": ("int8", "float32")}
+VARIANTS = [(v, name) for name in present_backends() for v in MADE[BACKENDS[name].formats[0]]]
 
 
 @pytest.mark.parametrize(("variant", "backend"), VARIANTS)
@@ -40,7 +32,7 @@ def test_auto_says_what_it_took(bundle):
         assert model.artifact.variant == "int8"
 
 
-@pytest.mark.parametrize("backend", ["litert", "numpy", "onnxruntime"])
+@pytest.mark.parametrize("backend", present_backends())
 def test_shapes_and_batches_agree(bundle, digits, backend):
     images = digits[0][:300]
     with load(bundle, backend=backend) as model:
