@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import os
-import platform
 import sys
 from types import ModuleType
 from typing import NamedTuple
@@ -87,6 +86,8 @@ class Backend(NamedTuple):
 
     def _never(self) -> str:
         """Why pip cannot install it here; empty where it can."""
+        import platform
+
         if self.last_python is not None and sys.version_info[:2] > self.last_python:
             last = ".".join(map(str, self.last_python))
             return f"{self.package} has no wheel for Python {platform.python_version()}: Python up to {last} is allowed"
