@@ -13,6 +13,7 @@ from edgepress.base.errors import InputError
 from ..bundle.manifest import TensorSpec
 from ..formats.content import Content
 from ..formats.tensor_names import file_specs
+from .onnx_runtime import no_text
 from .registry import BACKENDS, import_library
 
 __all__ = ["OpenvinoSession"]
@@ -55,9 +56,12 @@ class OpenvinoSession:
             _same_types(self.inputs, inputs, self._sources)
             _same_types(self.outputs, outputs, self._targets)
         else:
-            self.inputs, self.outputs = tuple(map(_spec, inputs)), tuple(map(_spec, outputs))
+            try:
+                self.inputs, self.outputs = tuple(map(_spec, inputs)), tuple(map(_spec, outputs))
+                self.metadata = _metadata(model)
+            except UnicodeDecodeError:
+                raise no_text() from None
             self._sources, self._targets = list(range(len(inputs))), list(range(len(outputs)))
-            self.metadata = _metadata(model)
         self._tensor = library.Tensor
         self._run = self._runner()
 
