@@ -82,3 +82,12 @@ def test_nothing_is_written_and_nothing_is_sent(tmp_path):
     assert json.loads(done.stdout) == 1
     assert not done.stderr
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    content = (GOLDEN / "conv.tflite").read_bytes()
+    name = b"serving_default_input_1:0"
+    assert content.count(name) == 1
+    (tmp_path / "m.tflite").write_bytes(content.replace(name, b"\xff" + name[1:]))
+    with pytest.raises(InputError, match="UTF-8"):
+        load(tmp_path / "m.tflite", backend="openvino")
