@@ -29,7 +29,7 @@ class Features(NamedTuple):
     categories: Mapping[str, tuple[str, ...]] = {}
     """Column to the texts it may hold: each stands for its place, from 0, or for a number of its own (`one_hot`)."""
     missing: Mapping[str, float] = {}
-    """Column to what a missing value becomes; a column that is not here must have a value."""
+    """Column to what a missing value (None, NaN, an empty text) becomes; a column that is not here must have one."""
     mean: tuple[float, ...] = ()
     """Of each number (`expanded`); empty where the model takes the numbers as they are."""
     std: tuple[float, ...] = ()
@@ -91,7 +91,10 @@ class Features(NamedTuple):
         return [float(place == number) for place in range(len(self.categories[column]))]
 
     def _number(self, row: Mapping[str, Any], column: str) -> float:
-        value = row.get(column)
+        if column not in row:
+            # Never the stand-in for a missing value: the name may be misspelt.
+            raise InputError(f"column {column!r} is not there: the model takes {', '.join(self.columns)}")
+        value = row[column]
         # NaN, which is what pandas has for a missing value, is not equal to itself.
         if value is None or (isinstance(value, str) and value == "") or (isinstance(value, float) and value != value):
             if column in self.missing:

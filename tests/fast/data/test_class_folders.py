@@ -94,11 +94,12 @@ def test_grey_beside_colour_becomes_colour(root):
     assert (grey == grey[..., :1]).all()
 
 
-def test_orientation_is_ignored_as_keras_ignores_it(root):
+def test_orientation_is_ignored_as_keras_ignores_it(root, caplog):
     exif = Image.Exif()
     exif[0x0112] = 6
     picture().save(root / "cat" / "cat 0.png", exif=exif)
     assert load_dataset(root).x_test.shape[1:] == (10, 12, 3)
+    assert "1 of 20 pictures are turned by EXIF alone" in caplog.text
 
 
 def test_hidden_things_are_none(root):
@@ -110,6 +111,11 @@ def test_hidden_things_are_none(root):
     (root / "cat" / "notes.txt").write_text("no picture")
     assert load_dataset(root).labels == ("cat", "dog")
     assert len(load_dataset(root).x_train) == 16
+
+
+def test_links_that_lead_in_circles(root):
+    (root / "cat" / "again").symlink_to(root)
+    assert len(load_dataset(root).train) == 16
 
 
 def test_a_file_is_what_its_content_says(root):
