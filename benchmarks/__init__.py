@@ -2,7 +2,11 @@
 
 from .remote import benchmark_on
 from .report.devices import merge_reports
-from .report.write import read_report, write_report
+from .report.write import parse_report, read_report, report_to_dict, write_report
 from .suite import benchmark
+from .values import Report, Row
 
-__all__ = ["benchmark", "benchmark_on", "merge_reports", "read_report", "write_report"]
+__all__ = [
+    "Report", "Row", "benchmark", "benchmark_on", "merge_reports", "parse_report", "read_report", "report_to_dict",
+    "write_report",
+]  # fmt: skip

@@ -9,12 +9,12 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from edgepress.runtime import InputError
 
-from .statistics.intervals import Pairs, score_difference
+from .statistics.intervals import score_difference
+from .values import Report, Row
 
 __all__ = ["Check", "Gate", "check_baseline", "check_gate", "read_gate", "to_junit"]
 
@@ -87,26 +87,26 @@ def read_gate(path: str | os.PathLike[str]) -> Gate:
     return Gate(**{**data, "artifacts": tuple(artifacts)})
 
 
-def check_gate(report: dict[str, Any], gate: Gate) -> list[Check]:
+def check_gate(report: Report, gate: Gate) -> list[Check]:
     """Hold every row but the baseline against the gate's limits.
 
     Returns:
         One check a row and limit. Rows that could not be measured, or that the gate names and the report lacks, are
         failed checks, and so are artifacts that do not conform.
     """
-    rows = [row for row in report["rows"][1:] if not gate.artifacts or row["artifact"] in gate.artifacts]
+    rows = [row for row in report.rows[1:] if not gate.artifacts or row.artifact in gate.artifacts]
     checks = [
-        Check(_name(row), limit, *_CHECKS[limit](row, report, gate))
+        Check(row.name, limit, *_CHECKS[limit](row, report, gate))
         for row in rows
         for limit in _LIMITS
         if getattr(gate, limit) is not None
     ]
     checks += [
-        Check(_name(failure), "measured", False, failure["reason"])
-        for failure in report["failed"]
-        if not gate.artifacts or failure["artifact"] in gate.artifacts
+        Check(f"{failure.artifact} ({failure.backend})", "measured", False, failure.reason)
+        for failure in report.failed
+        if not gate.artifacts or failure.artifact in gate.artifacts
     ]
-    refused = (report.get("conformance") or {}).get("refused", {})
+    refused = (report.conformance or {}).get("refused", {})
     checks += [
         Check(name, "conformance", False, reason)
         for name, reason in refused.items()
@@ -120,41 +120,42 @@ def check_gate(report: dict[str, Any], gate: Gate) -> list[Check]:
     return checks
 
 
-def _drop(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
-    if row["accuracy"] is None:
+def _drop(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
+    if row.comparison is None or report.dataset is None:
         return False, "accuracy was not measured: pass --data"
-    lower = 100 * score_difference(Pairs(**row["pairs"]), confidence=gate.confidence)[0]
+    lower = 100 * score_difference(row.comparison.pairs, confidence=gate.confidence)[0]
     return lower > -_given(gate.max_drop_points), (
-        f"difference {row['difference_points']:+.2f} points, at least {lower:+.2f} with {100 * gate.confidence:g} % "
-        f"confidence on {report['dataset']['images']:,} images; -{gate.max_drop_points:g} is allowed"
+        f"difference {row.comparison.difference_points:+.2f} points, at least {lower:+.2f} with "
+        f"{100 * gate.confidence:g} % confidence on {report.dataset.images:,} images; "
+        f"-{gate.max_drop_points:g} is allowed"
     )
 
 
-def _bytes(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
-    return row["bytes"] <= _given(gate.max_bytes), f"{row['bytes']:,} bytes; {gate.max_bytes:,.0f} are allowed"
+def _bytes(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
+    return row.sizes.bytes <= _given(gate.max_bytes), f"{row.sizes.bytes:,} bytes; {gate.max_bytes:,.0f} are allowed"
 
 
-def _latency(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
-    ratio = row["latency_ratio"]
-    if ratio["interval"] is None:
+def _latency(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
+    ratio = row.speed.latency_ratio
+    if ratio.interval is None:
         return False, "the latency ratio has no interval: measure more than one repetition"
-    if report["conditions"]["not_comparable"]:
-        return False, "latencies are not comparable: " + "; ".join(report["conditions"]["not_comparable"])
-    low, high = ratio["interval"]
+    if report.conditions.not_comparable:
+        return False, "latencies are not comparable: " + "; ".join(report.conditions.not_comparable)
+    low, high = ratio.interval
     return high <= _given(gate.max_latency_ratio), (
-        f"{ratio['value']:.3g} times the baseline's latency, {low:.3g} to {high:.3g}; "
+        f"{ratio.value:.3g} times the baseline's latency, {low:.3g} to {high:.3g}; "
         f"{gate.max_latency_ratio:g} is allowed"
     )
 
 
-def _peak(row: dict[str, Any], report: dict[str, Any], gate: Gate) -> tuple[bool, str]:
-    peak = row["memory_bytes"]["peak"]
+def _peak(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
+    peak = row.speed.memory_bytes.peak
     if peak is None:
         return False, "this system does not tell a process' peak memory"
     return peak <= 1e6 * _given(gate.max_peak_mb), f"peak {peak / 1e6:.1f} MB; {gate.max_peak_mb:g} MB are allowed"
 
 
-_CHECKS: dict[str, Callable[[dict[str, Any], dict[str, Any], Gate], tuple[bool, str]]] = {
+_CHECKS: dict[str, Callable[[Row, Report, Gate], tuple[bool, str]]] = {
     "max_drop_points": _drop,
     "max_bytes": _bytes,
     "max_latency_ratio": _latency,
@@ -167,60 +168,51 @@ def _given(limit: float | None) -> float:
     return limit
 
 
-def check_baseline(report: dict[str, Any], earlier: dict[str, Any]) -> list[Check]:
+def check_baseline(report: Report, earlier: Report) -> list[Check]:
     """Hold a report against an earlier one of the same machine and data: every row must still be there, no worse.
 
     Accuracy may be 0.5 points lower, the file 1 % larger, and the latency ratio's interval must reach down to the
     earlier one's upper end or below, 10 % allowed: slack for noise, not for regressions that show.
     """
-    now = {_identity(row): row for row in report["rows"]}
-    now_data, then_data = report["dataset"] or {}, earlier["dataset"] or {}
+    now = {row.key: row for row in report.rows}
     checks = []
-    if now_data.get("sha256") != then_data.get("sha256"):
+    if (report.dataset and report.dataset.sha256) != (earlier.dataset and earlier.dataset.sha256):
         checks.append(Check("report", "dataset", False, "the two reports were measured on different data sets"))
-    machines = [{key: r["machine"][key] for key in ("processor", "architecture", "cores")} for r in (report, earlier)]
+    machines = [{key: r.machine[key] for key in ("processor", "architecture", "cores")} for r in (report, earlier)]
     if machines[0] != machines[1]:
         checks.append(Check("report", "machine", False, "the two reports were measured on different machines"))
-    for old in earlier["rows"]:
-        new = now.get(_identity(old))
+    for old in earlier.rows:
+        new = now.get(old.key)
         if new is None:
-            checks.append(Check(_name(old), "measured", False, "the earlier report has this row and this one does not"))
+            checks.append(Check(old.name, "measured", False, "the earlier report has this row and this one does not"))
             continue
-        checks += [Check(_name(new), limit, passed, reason) for limit, passed, reason in _against(new, old)]
+        checks += [Check(new.name, limit, passed, reason) for limit, passed, reason in _against(new, old)]
     return checks or [Check("report", "measured", False, "the earlier report has no rows")]
 
 
-def _against(new: dict[str, Any], old: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
-    if old["accuracy"] is not None:
-        if new["accuracy"] is None:
+def _against(new: Row, old: Row) -> Iterator[tuple[str, bool, str]]:
+    if old.scores is not None:
+        if new.scores is None:
             yield "accuracy", False, "accuracy was not measured: pass --data"
         else:
-            change = 100 * (new["accuracy"] - old["accuracy"])
+            change = 100 * (new.scores.accuracy - old.scores.accuracy)
             yield (
                 "accuracy",
                 change >= -_SLACK_POINTS,
                 (f"{change:+.2f} points since the earlier report; -{_SLACK_POINTS:g} is allowed"),
             )
-    growth = new["bytes"] / old["bytes"]
-    yield "bytes", growth <= _SLACK_BYTES, f"{new['bytes']:,} bytes, {old['bytes']:,} before; 1 % more is allowed"
-    own, other = new["latency_ratio"], old["latency_ratio"]
-    if own["interval"] is None or other["interval"] is None:
+    growth = new.sizes.bytes / old.sizes.bytes
+    yield "bytes", growth <= _SLACK_BYTES, f"{new.sizes.bytes:,} bytes, {old.sizes.bytes:,} before; 1 % more is allowed"
+    own, other = new.speed.latency_ratio, old.speed.latency_ratio
+    if own.interval is None or other.interval is None:
         yield "latency", False, "a latency ratio has no interval: measure more than one repetition"
     else:
-        low, high = own["interval"][0], other["interval"][1]
+        low, high = own.interval[0], other.interval[1]
         yield (
             "latency",
             low <= _SLACK_LATENCY * high,
-            (f"{own['value']:.3g} times the baseline, at least {low:.3g}; before at most {high:.3g}, 10 % more"),
+            (f"{own.value:.3g} times the baseline, at least {low:.3g}; before at most {high:.3g}, 10 % more"),
         )
-
-
-def _identity(row: dict[str, Any]) -> tuple[str, str, int]:
-    return row["artifact"], row["backend"], row["threads"]
-
-
-def _name(row: dict[str, Any]) -> str:
-    return f"{row['artifact']} ({row['backend']})"
 
 
 def to_junit(checks: list[Check]) -> str:

@@ -21,11 +21,20 @@ import numpy as np
 from edgepress.data import Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 
+from .report.write import parse_report
+from .values import Report
+
 __all__ = ["benchmark_on", "pack"]
 
 _LOG = logging.getLogger("edgepress")
 _STAGES = ("base", "runtime", "data", "benchmarks", "cli")
 _PURE = ("click", "flatbuffers", "tflite")
+_OLDEST_PYTHON = (3, 11)
+# The interpreter's version, and whether it has NumPy; to be understood by any Python 3.
+_PROBE = (
+    "import importlib.util, json, sys; "
+    "print(json.dumps([*sys.version_info[:2], importlib.util.find_spec('numpy') is not None]))"
+)
 
 
 def benchmark_on(
@@ -36,7 +45,7 @@ def benchmark_on(
     arguments: Sequence[str] = (),
     ssh: Sequence[str] = ("ssh",),
     python: str = "python3",
-) -> dict[str, Any]:
+) -> Report:
     """Copy bundle and package to `host`, run `edgepress benchmark` there, and bring the report back.
 
     Args:
@@ -51,13 +60,14 @@ def benchmark_on(
         The report, with the host's name under `machine`.
 
     Raises:
-        InputError: A host that ssh would take for an option, or no bundle.
+        InputError: A host that ssh would take for an option, no bundle, an interpreter that is too old or has no NumPy.
         CheckFailedError: ssh, or the benchmark there, failed; its last line says why.
     """
     if not host or host.startswith("-"):
         raise InputError(f"host {host!r}: name it as ssh does, user@host")
     Manifest.read(bundle)
     remote = _Remote(host, ssh)
+    _check_interpreter(remote, host, python)
     folder = remote.run(["mktemp", "-d"]).decode().strip()
     if not folder.startswith("/"):
         raise CheckFailedError(f"{host}: mktemp -d answered {folder!r}")
@@ -66,13 +76,32 @@ def benchmark_on(
         remote.run(["tar", "-xzf", "-", "-C", folder], pack(Path(bundle), dataset))
         data = [] if dataset is None else ["--data", f"{folder}/{dataset.name}.npz"]
         command = ["env", f"PYTHONPATH={folder}/packages", python, "-m", "edgepress", "benchmark", f"{folder}/bundle"]
-        report: dict[str, Any] = json.loads(remote.run([*command, "--json", *data, *arguments]))
+        found: dict[str, Any] = json.loads(remote.run([*command, "--json", *data, *arguments]))
     except json.JSONDecodeError as error:
         raise CheckFailedError(f"{host}: no report came back ({error})") from None
     finally:
         remote.run(["rm", "-rf", folder])
-    report["machine"]["host"] = host
-    return report
+    found["machine"]["host"] = host
+    return parse_report(found, host)
+
+
+def _check_interpreter(remote: "_Remote", host: str, python: str) -> None:
+    answer = remote.run([python, "-c", _PROBE]).decode(errors="replace").strip()
+    try:
+        major, minor, has_numpy = json.loads(answer)
+    except (TypeError, ValueError):
+        raise InputError(f"{host}: {python} there is no Python 3: name one with --remote-python") from None
+    if (major, minor) < _OLDEST_PYTHON:
+        oldest = ".".join(map(str, _OLDEST_PYTHON))
+        raise InputError(
+            f"{host}: {python} there is Python {major}.{minor}: edgepress needs {oldest} or later, name another "
+            "interpreter with --remote-python"
+        )
+    if not has_numpy:
+        raise InputError(
+            f"{host}: {python} there has no NumPy: install it there (apt-get install python3-numpy), or name another "
+            "interpreter with --remote-python"
+        )
 
 
 def pack(bundle: Path, dataset: Dataset | None) -> bytes:

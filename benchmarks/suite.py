@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,27 +16,29 @@ from numpy.typing import NDArray
 from edgepress.base.files import file_sha256
 from edgepress.data import Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
-from edgepress.runtime.backends import BACKENDS
 from edgepress.runtime.conformance.golden import Vectors
 from edgepress.runtime.conformance.matrix import conformance
+from edgepress.runtime.machine import describe_machine
 
-from .machine import changes, conditions, describe_machine
+from .measure.conditions import changes, conditions
 from .measure.energy import NO_ENERGY, measure_energies
-from .measure.rows import Row, list_rows
 from .measure.sizes import file_sizes, runtime_size
 from .measure.speed import PACES, Pace, Samples, measure_speed, summarize
+from .measure.subjects import Subject, list_subjects
 from .measure.sweeps import sweep_threads
 from .measure.workers import Worker, WorkerError
 from .report.examples import list_examples, picture_examples
 from .report.explain import explain, float_sibling
-from .report.write import choose_row
-from .statistics.intervals import Pairs
-from .statistics.metrics import Answers, compare, compare_accuracy, describe, verdict
+from .report.ship import choose_row
+from .report.write import SCHEMA
+from .statistics.metrics import Answers, agreement, compare, compare_accuracy, describe, verdict
 from .statistics.robustness import perturb
+from .traits import LAYER_BACKENDS, package_of
+from .values import Baseline, Bundle, Conditions, Data, Failure, Report, Row
 
-__all__ = ["SCHEMA", "benchmark"]
+__all__ = ["benchmark"]
 
-SCHEMA = 1
+_KEY = ("artifact", "backend", "threads")
 _LOG = logging.getLogger("edgepress")
 _LAYER_IMAGES = 64
 
@@ -51,7 +54,7 @@ def benchmark(
     seed: int = 0,
     margin_points: float = 0.5,
     mlperf: bool = False,
-) -> dict[str, Any]:
+) -> Report:
     """Measure every artifact of a bundle against the float model.
 
     Args:
@@ -68,7 +71,7 @@ def benchmark(
         mlperf: Let MLPerf's load generator drive the row that one would ship; needs the mlperf extra.
 
     Returns:
-        The report, as `report.json` holds it (`report.schema.json`).
+        The report; `write_report` writes it, `report_to_dict` makes the object that `report.json` holds.
 
     Raises:
         InputError: Not a bundle, or images that its models do not take.
@@ -82,9 +85,9 @@ def benchmark(
     manifest = Manifest.read(bundle)
     if manifest.output == "raw":
         raise InputError(f"{bundle}: its models are no classifiers, and accuracy is what is compared here")
-    rows, unrunnable = list_rows(bundle, manifest, float_model, backends, threads)
+    rows, unrunnable = list_subjects(bundle, manifest, float_model, backends, threads)
     images, truth = _test_images(bundle, manifest, dataset)
-    subjects = [row.subject for row in rows]
+    subjects = [row.order for row in rows]
     before = conditions()
     with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
         sample = Path(folder) / "images.npy"
@@ -95,41 +98,50 @@ def benchmark(
             raise CheckFailedError(f"the baseline cannot be measured: {samples[0].failure}")
         after = conditions()
         kept = [i for i, measured in enumerate(samples) if measured.failure is None]
-        sweeps = sweep_threads([subjects[i] for i in kept], sample, pace) if pace.thorough else [[] for _ in kept]
+        sweeps = sweep_threads([subjects[i] for i in kept], sample, pace) if pace.thorough else [() for _ in kept]
         energy = measure_energies([subjects[i] for i in kept], sample) if pace.thorough else NO_ENERGY
-    report: dict[str, Any] = {
-        "schema": SCHEMA,
-        "dataset": None if dataset is None else _describe_dataset(dataset),
-        "bundle": {"name": manifest.name, "labels": list(manifest.labels), "source": manifest.source},
-        "machine": describe_machine(),
-        "conditions": {"before": before, "after": after, "not_comparable": changes(before, after)},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
-        "preset": preset,
-        "margin_points": margin_points,
-        "baseline": {"name": rows[0].facts["model"], "accuracy": None, **rows[0].key},
-        "rows": [],
-        "failed": unrunnable
-        + [
-            {**row.key, "reason": measured.failure}
-            for row, measured in zip(rows, samples, strict=True)
-            if measured.failure is not None
-        ],
-        "energy": energy.reason,
-    }
-    for place, index in enumerate(kept):
-        facts = _facts(rows[index], samples[index], samples[0])
-        facts |= {"threads_sweep": sweeps[place], "energy_uj": energy.of(place)}
-        facts |= _accuracy_facts(asked, index, truth, seed=seed, margin_points=margin_points)
-        report["rows"].append(facts)
-    report["agreement_images"] = len(images)
-    report["baseline"]["accuracy"] = report["rows"][0]["accuracy"]
-    report["images"] = picture_examples(report["rows"], images, truth)
-    report["conformance"] = _conformance(bundle, manifest) if pace.thorough else None
-    report["explanations"] = explain(report["rows"], manifest, report["machine"])
-    report["layers"] = _layers(report, rows, images) if pace.thorough else None
-    report["mlperf"] = _mlperf(report, rows, images, truth, pace) if mlperf else None
-    return report
+    found = tuple(
+        _row(
+            rows[index], samples[index], samples[0],
+            threads_sweep=sweeps[place], energy_uj=energy.of(place),
+            **_answer_facts(asked, index, truth, seed=seed, margin_points=margin_points),
+        )
+        for place, index in enumerate(kept)
+    )  # fmt: skip
+    machine = describe_machine()
+    report = Report(
+        schema=SCHEMA,
+        dataset=None if dataset is None else Data(dataset.name, len(dataset.x_test), dataset.sha256),
+        bundle=Bundle(manifest.name, tuple(manifest.labels), manifest.source),
+        machine=machine,
+        conditions=Conditions(before, after, tuple(changes(before, after))),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seed=seed,
+        preset=preset,
+        margin_points=margin_points,
+        baseline=Baseline(rows[0].model, found[0].accuracy, *rows[0].key),
+        rows=found,
+        failed=(
+            *unrunnable,
+            *(
+                Failure(*row.key, measured.failure)
+                for row, measured in zip(rows, samples, strict=True)
+                if measured.failure is not None
+            ),
+        ),
+        energy=energy.reason,
+        agreement_images=len(images),
+        images=picture_examples(found, images, truth),
+        conformance=_conformance(bundle, manifest) if pace.thorough else None,
+        explanations=tuple(explain(found, manifest, machine)),
+        layers=None,
+        mlperf=None,
+    )
+    return replace(
+        report,
+        layers=_layers(report, rows, images) if pace.thorough else None,
+        mlperf=_mlperf(report, rows, images, truth, pace) if mlperf else None,
+    )
 
 
 class _Questions:
@@ -152,59 +164,62 @@ class _Questions:
         self.answers[index] = own
 
 
-def _accuracy_facts(
+def _answer_facts(
     asked: _Questions, index: int, truth: NDArray[np.int64] | None, *, seed: int, margin_points: float
 ) -> dict[str, Any]:
-    """How a row answered, and how that compares with the baseline."""
+    """How a row answered, and how that compares with the baseline: fields of `Row`."""
     own, base = asked.answers[index], asked.answers[0]
+    alike = agreement(own[""], base[""])
     if truth is None:
-        agreement = float((own[""].labels == base[""].labels).mean())
-        nothing = dict.fromkeys(("accuracy", "difference_points", "difference_interval_points"))
-        return {**nothing, "agreement": agreement}
-    facts = describe(own[""], truth) | compare(own[""], base[""], truth, seed=seed)
-    facts["verdict"] = verdict(Pairs(**facts["pairs"]), margin_points=margin_points)
-    facts["robustness"] = [
-        {"name": name, **compare_accuracy(own[name], base[name], truth, seed=seed)} for name in own if name
-    ]
-    return facts | list_examples(own[""], base[""], truth)
+        return {"scores": None, "comparison": None, "agreement": alike}
+    comparison = compare(own[""], base[""], truth, seed=seed)
+    flips, mistakes = list_examples(own[""], base[""], truth)
+    return {
+        "scores": describe(own[""], truth),
+        "comparison": comparison,
+        "agreement": alike,
+        "verdict": verdict(comparison.pairs, margin_points=margin_points),
+        "robustness": tuple(compare_accuracy(name, own[name], base[name], truth, seed=seed) for name in own if name),
+        "flips": flips,
+        "mistakes": mistakes,
+    }
 
 
 def _mlperf(
-    report: dict[str, Any], rows: Sequence[Row], images: NDArray[np.uint8], truth: NDArray[np.int64] | None, pace: Pace
+    report: Report, rows: Sequence[Subject], images: NDArray[np.uint8], truth: NDArray[np.int64] | None, pace: Pace
 ) -> dict[str, Any]:
     """LoadGen's scenarios on the chosen row, or on the last one where accuracy could not choose."""
-    chosen = choose_row(report) or report["rows"][-1]
-    row = next(row for row in rows if row.key == {name: chosen[name] for name in row.key})
+    chosen = choose_row(report) or report.rows[-1]
+    row = next(row for row in rows if row.key == chosen.key)
     with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
         sample, classes = Path(folder) / "images.npy", Path(folder) / "truth.npy"
         np.save(sample, images)
         if truth is not None:
             np.save(classes, truth)
-        with Worker(row.subject, sample) as worker:
+        with Worker(row.order, sample) as worker:
             order = {"truth": None if truth is None else str(classes), "seconds": 2.0 if pace.thorough else 0.5}
-            return {**row.key, "scenarios": worker.ask("mlperf", **order)["scenarios"]}
+            return {**dict(zip(_KEY, row.key, strict=True)), "scenarios": worker.ask("mlperf", **order)["scenarios"]}
 
 
-def _layers(report: dict[str, Any], rows: Sequence[Row], images: NDArray[np.uint8]) -> dict[str, Any] | None:
+def _layers(report: Report, rows: Sequence[Subject], images: NDArray[np.uint8]) -> dict[str, Any] | None:
     """Where the chosen quantized row loses accuracy, layer by layer; None where that cannot be looked at."""
     chosen = choose_row(report)
-    sibling = None if chosen is None else float_sibling(chosen, report["rows"])
-    # A device has no export stage, and only LiteRT shows a layer's output.
-    if chosen is None or sibling is None or chosen["backend"] != "litert" or find_spec("edgepress.export") is None:
+    sibling = None if chosen is None else float_sibling(chosen, report.rows)
+    # A device has no export stage, and only few backends show a layer's output.
+    if chosen is None or sibling is None or chosen.backend not in LAYER_BACKENDS or not find_spec("edgepress.export"):
         return None
-    row = next(row for row in rows if row.key == {name: chosen[name] for name in row.key})
-    subject = row.subject
+    subject = next(row.order for row in rows if row.key == chosen.key)
     with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
         sample = Path(folder) / "images.npy"
         np.save(sample, images[:_LAYER_IMAGES])
         try:
             with Worker(subject, sample) as worker:
-                order = {"bundle": subject["bundle"], "file": subject["file"], "float32": sibling["artifact"]}
+                order = {"bundle": subject["bundle"], "file": subject["file"], "float32": sibling.artifact}
                 errors = worker.ask("layers", count=_LAYER_IMAGES, **order)["layers"]
         except WorkerError as error:
             _LOG.warning("benchmark: no error by layer: %s", error)
             return None
-    return {"artifact": chosen["artifact"], "float32": sibling["artifact"], "errors": errors}
+    return {"artifact": chosen.artifact, "float32": sibling.artifact, "errors": errors}
 
 
 def _conformance(bundle: Path, manifest: Manifest) -> dict[str, Any] | None:
@@ -246,16 +261,18 @@ def _selftest_images(bundle: Path, manifest: Manifest) -> NDArray[np.uint8]:
     return images
 
 
-def _describe_dataset(dataset: Dataset) -> dict[str, Any]:
-    return {"name": dataset.name, "images": len(dataset.x_test), "sha256": dataset.sha256}
-
-
-def _facts(row: Row, measured: Samples, base: Samples) -> dict[str, Any]:
-    packages = {"tensorflow": "tensorflow", **{name: backend.package for name, backend in BACKENDS.items()}}
-    return {
-        **row.facts,
-        "sha256": file_sha256(row.path),
-        **file_sizes(row.path),
-        "runtime_bytes": runtime_size(packages[row.facts["backend"]]),
-        **summarize(measured, base),
-    }
+def _row(row: Subject, measured: Samples, base: Samples, **answers: Any) -> Row:
+    return Row(
+        model=row.model,
+        artifact=row.artifact,
+        format=row.format,
+        variant=row.variant,
+        backend=row.backend,
+        threads=row.threads,
+        sparsity=row.sparsity,
+        sha256=file_sha256(row.path),
+        sizes=file_sizes(row.path),
+        runtime_bytes=runtime_size(package_of(row.backend)),
+        speed=summarize(measured, base),
+        **answers,
+    )

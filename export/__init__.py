@@ -7,7 +7,7 @@ from .fidelity.layers import LayerError, compare_layers
 from .inspect.describe import describe
 from .inspect.description import Description
 from .inspect.text import draw
-from .samples import Samples, read_samples
+from .samples import Samples
 from .targets import TARGETS, Target, find_target
 from .variants import DEFAULT_VARIANTS, VARIANTS, Variant
 
@@ -29,6 +29,5 @@ __all__ = [
     "find_target",
     "new_key",
     "pack",
-    "read_samples",
     "sign",
 ]

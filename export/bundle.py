@@ -8,29 +8,30 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgepress import __version__
-from edgepress.base.files import file_sha256, new_folder, write_file
-from edgepress.data import Dataset
+from edgepress.base.files import check_writable, file_sha256, new_folder, write_file
+from edgepress.base.progress import STEP, each
+from edgepress.data import as_dataset
 from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
 from edgepress.runtime.bundle.embedded import Embedded
 from edgepress.runtime.bundle.manifest import MANIFEST_NAME
+from edgepress.runtime.conformance.golden import Vectors
 from edgepress.runtime.conformance.matrix import Matrix
+from edgepress.runtime.contract import Contract
+from edgepress.runtime.tasks import Task
 
 from .companions.write import Companions
 from .convert import Converter
-from .draw import GOLDEN_SAMPLES, Draw, PictureDraw, SampleDraw
+from .draw import GOLDEN_SAMPLES
 from .errors import ConversionError
-from .fidelity.admit import verify
+from .fidelity.admit import Standard, verify
 from .fidelity.judge import judge
-from .fidelity.measure import Outputs, run_artifacts
+from .fidelity.measure import run_artifacts
 from .inspect.describe import describe
-from .samples import Samples
+from .question import Asked, ask, common, with_thresholds
 from .source import Source, open_source
 from .targets import RuntimeFloor
-from .tflite.mixed import LayerChoice
-from .variants import DEFAULT_VARIANTS, Variant, parse_variants
+from .variants import DEFAULT_VARIANTS, Variant, parse_variants, with_bounds
 
 __all__ = ["ExportResult", "Withheld", "export"]
 
@@ -46,8 +47,6 @@ _TOOLS = (
     "ai-edge-litert",
     "numpy",
 )
-_UNKNOWN_SHARE = 0.02
-"""Share of held-back images that the threshold for "unknown" may turn away."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +69,22 @@ class ExportResult:
     def raise_if_withheld(self) -> None:
         """Raise CheckFailedError that names every artifact that was withheld."""
         if self.withheld:
-            reasons = "; ".join(f"{each.file}: {each.reason}" for each in self.withheld)
+            reasons = "; ".join(f"{one.file}: {one.reason}" for one in self.withheld)
             raise CheckFailedError(f"withheld {len(self.withheld)} of the artifacts: {reasons}")
 
 
 def export(
     models: Mapping[str, str | os.PathLike[str]],
-    data: Dataset | Samples,
+    data: Any,
     out: str | os.PathLike[str],
     *,
     variants: Sequence[str] = DEFAULT_VARIANTS,
     runtime: str | None = None,
-    calibration: Dataset | None = None,
+    calibration: Any = None,
+    task: str | None = None,
+    input: str | None = None,
+    bounds: Mapping[str, float] | None = None,
+    accept_chance: bool = False,
     packed: Sequence[str] = (),
     also: Sequence[str] = (),
     seed: int = 0,
@@ -90,20 +93,24 @@ def export(
 ) -> ExportResult:
     """Write a bundle with every model in every variant.
 
-    Each artifact is run on held-back training images before it is published; one that strays beyond its variant's
+    Each artifact is run on held-back training examples before it is published; one that strays beyond its variant's
     bound (`variants.VARIANTS`) is withheld, the rest is published.
 
     Args:
         models: Name to Keras file. The last one is the bundle's default.
-        data: The images that the models were trained on (calibration and checks use the training part only), or samples
-            by input name, for models that take no pictures.
+        data: What the models were trained on, as `as_dataset` takes it; calibration and checks use the training part
+            only, as training recorded its split.
         out: The bundle's folder.
         variants: Names such as `int8` (every format) or `tflite:int8`.
         runtime: The oldest runtime that must load every file, such as `tflite-2.14`.
-        calibration: Images of your own to measure activations on, instead of the training images.
+        calibration: Examples of your own to measure activations on, instead of the training examples.
+        task: The question, where models and data leave it open.
+        input: How the models take their input: a normalization's name, or a TOML file; found where None.
+        bounds: Variant to the bound that takes the place of its own, in the task's unit.
+        accept_chance: Publish models that are no better than the trivial answer all the same.
         packed: Variants of the default model to write as `.tflite.xz` too.
         also: More of the default model: `c-header` for microcontrollers, `ort` for ONNX Runtime Mobile.
-        seed: Draws calibration, held-back and self-test images.
+        seed: Draws calibration, held-back and self-test examples.
         name: What the bundle is called in reports and by the server; the folder's name when None.
         overwrite: Replace what is at `out`.
 
@@ -111,51 +118,53 @@ def export(
         InputError: Unusable input; nothing was written.
         CheckFailedError: Not one artifact keeps its bound; nothing was written.
     """
-    chosen = parse_variants(variants)
+    chosen = with_bounds(parse_variants(variants), bounds or {})
     companions = Companions(tuple(packed), tuple(also))
     floor = RuntimeFloor.parse(runtime) if runtime else None
     chosen = tuple(variant for variant in chosen if floor is None or floor.reads(variant))
     if not models or not chosen:
         raise InputError("nothing to export: name at least one model and one variant")
+    companions.require_matches(chosen)
+    dataset, own = as_dataset(data), None if calibration is None else as_dataset(calibration)
+    check_writable(out)
     with new_folder(Path(out), overwrite=overwrite) as folder:
-        draw: Draw = SampleDraw(data, seed) if isinstance(data, Samples) else PictureDraw(data, seed, calibration)
-        classes = len(draw.class_names)
-        sources = [open_source(name, Path(path), classes=classes) for name, path in models.items()]
-        default = sources[-1]
-        held_back = {source.name: draw.held_back(source) for source in sources}
-        references = {source.name: _answers(source, held_back[source.name]) for source in sources}
-        embedded = Embedded(
-            draw.class_names, _common_output(sources), draw.preprocessing, _unknown_threshold(default, references)
-        )
+        sources = [open_source(name, Path(path)) for name, path in models.items()]
+        asked = [
+            ask(
+                source, dataset, calibration=own, seed=seed, task=task, input=input, accept_chance=accept_chance
+            )
+            for source in sources
+        ]  # fmt: skip
+        default = asked[-1]
+        contract, question = common(asked)
+        question = with_thresholds(question, default)
+        embedded = Embedded(contract, question)
         artifacts: list[Artifact] = []
         withheld: list[Withheld] = []
-        mixed: dict[str, list[LayerChoice]] = {}
-        for source in sources:
-            converter = Converter(source, draw.calibration(source), held_back[source.name], embedded)
-            made, failed = _convert(source, chosen, converter, floor, folder)
-            kept, refused = _check(made, held_back[source.name], references[source.name], folder)
+        records: dict[str, dict[str, Any]] = {}
+        for model in asked:
+            converter = Converter(model.source, model.calibration, model.held_back, embedded)
+            made, failed = _convert(model.source, chosen, converter, floor, folder)
+            kept, refused = _check(made, model, question, folder)
             artifacts += kept
-            mixed[source.name] = converter.mixed
+            records[model.source.name] = _record(model.source) | converter.record
             withheld += failed + refused
         manifest = Manifest(
             name=name or Path(out).name,
-            labels=draw.class_names,
-            preprocessing=draw.preprocessing,
-            output=embedded.output,
+            contract=contract,
+            task=question,
             artifacts=tuple(artifacts),
-            default_model=default.name,
-            unknown_threshold=embedded.unknown_threshold,
-            source={
-                "models": {source.name: _record(source, mixed[source.name]) for source in sources},
-                "dataset": draw.record(),
-            },
+            default_model=default.source.name,
+            bounds=dict(bounds or {}),
+            source={"models": records, "dataset": default.draw.record()},
             tools={"edgepress": __version__} | {tool: version(tool) for tool in _TOOLS},
         )
-        matrix, vectors = None, draw.golden(default)
+        matrix, vectors = None, _golden(default, contract)
         if artifacts:
-            manifest, matrix = verify(folder, manifest, vectors, golden=GOLDEN_SAMPLES)
+            standards = {model.source.name: _standard(model, question) for model in asked}
+            manifest, matrix = verify(folder, manifest, vectors, standards, chosen, golden=GOLDEN_SAMPLES)
             withheld += [Withheld(file, reason) for file, reason in matrix.refused.items()]
-        manifest, failed_companions = companions.write(folder, manifest, vectors.first(GOLDEN_SAMPLES).images)
+        manifest, failed_companions = companions.write(folder, manifest, vectors.first(GOLDEN_SAMPLES))
         withheld += [Withheld(file, reason) for file, reason in failed_companions.items()]
         known = {MANIFEST_NAME, *manifest.digests}
         others = sorted(path for path in folder.iterdir() if path.name not in known)
@@ -168,35 +177,24 @@ def export(
     return result
 
 
-def _record(source: Source, mixed: Sequence[LayerChoice]) -> dict[str, Any]:
+def _golden(asked: Asked, contract: Contract) -> Vectors:
+    """Held-back examples for every backend: pixels where pictures go in, real numbers by input name otherwise."""
+    part = asked.draw.golden
+    labels = part.targets if asked.task.classifies else None
+    if contract.picture is not None:
+        return Vectors(part.x, labels)
+    return Vectors(None, labels, inputs=asked.held_back[asked.draw.golden_rows].inputs)
+
+
+def _standard(asked: Asked, task: Task) -> Standard:
+    rows = asked.draw.golden_rows
+    return Standard({name: values[rows] for name, values in asked.reference.items()}, asked.held_back[rows], task)
+
+
+def _record(source: Source) -> dict[str, Any]:
     """A model's entry in the manifest."""
     record: dict[str, Any] = {"file": source.path.name, "sha256": source.sha256}
-    return record | ({"mixed": [choice._asdict() for choice in mixed]} if mixed else {})
-
-
-def _common_output(sources: Sequence[Source]) -> str:
-    if len({source.output for source in sources}) > 1:
-        kinds = ", ".join(f"{source.name} gives {source.output}" for source in sources)
-        raise InputError(f"models of one bundle must give the same kind of output: {kinds}")
-    return sources[0].output
-
-
-def _answers(source: Source, samples: Samples) -> Outputs:
-    """What the Keras model itself gives, in float32."""
-    given = source.model.predict([samples.inputs[name] for name in source.model.input_names], batch_size=256, verbose=0)
-    arrays = given if isinstance(given, list) else [given]
-    return dict(zip(source.model.output_names, arrays, strict=True))
-
-
-def _unknown_threshold(source: Source, references: Mapping[str, Outputs]) -> float | None:
-    """The highest probability that all but `_UNKNOWN_SHARE` of the held-back images reach."""
-    if source.output == "raw":
-        return None
-    (values,) = references[source.name].values()
-    if source.output == "logits":
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        values = powers / powers.sum(axis=1, keepdims=True)
-    return round(float(np.quantile(values.max(axis=1), _UNKNOWN_SHARE)), 4)
+    return record | ({"partly_quantized": "quantized after training"} if source.partly_quantized else {})
 
 
 _Made = tuple[Variant, Artifact]
@@ -207,8 +205,8 @@ def _convert(
 ) -> tuple[list[_Made], list[Withheld]]:
     made: list[_Made] = []
     failed: list[Withheld] = []
-    for variant in variants:
-        logger.info("exporting %s", variant.file(source.name))
+    for variant in each(f"export {source.name}", variants, lambda variant: {"file": variant.file(source.name)}):
+        logger.info("exporting %s", variant.file(source.name), extra=STEP)
         try:
             path = converter.write(variant, folder)
         except ConversionError as error:
@@ -238,16 +236,19 @@ def _convert(
     return made, failed
 
 
-def _check(
-    made: Sequence[_Made], held_back: Samples, reference: Outputs, folder: Path
-) -> tuple[list[Artifact], list[Withheld]]:
+def _check(made: Sequence[_Made], asked: Asked, task: Task, folder: Path) -> tuple[list[Artifact], list[Withheld]]:
     """Run each artifact; what keeps its bound stays in the folder, with its metrics."""
     kept: list[Artifact] = []
     refused: list[Withheld] = []
-    answers = run_artifacts(folder, [artifact for _, artifact in made], held_back)
+    answers = run_artifacts(folder, [artifact for _, artifact in made], asked.held_back)
     for variant, artifact in made:
         answer = answers[artifact.file]
-        metrics, failure = ({}, answer) if isinstance(answer, str) else judge(variant, answer, reference, held_back)
+        metrics: dict[str, float] = {}
+        failure: str | None
+        if isinstance(answer, str):
+            failure = answer
+        else:
+            metrics, failure = judge(variant, task, answer, asked.reference, asked.held_back)
         if failure is None:
             kept.append(artifact._replace(metrics=metrics))
         else:

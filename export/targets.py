@@ -83,8 +83,11 @@ class RuntimeFloor:
 
     def objection(self, oldest_runtime: Mapping[str, str]) -> str | None:
         """Why a file does not load in it; None where it does."""
-        needed = oldest_runtime[_FORMATS[self.name][1]]
+        asked = f"{self.name} {self.release[0]}.{self.release[1]} was asked for"
+        needed = oldest_runtime.get(_FORMATS[self.name][1])
+        if needed is None:
+            return f"which {self.name} it needs is unknown (newer operators than edgepress knows), and {asked}"
         major, minor = needed.split(".")
         if (int(major), int(minor)) <= self.release:
             return None
-        return f"needs {self.name} {needed}, and {self.name} {self.release[0]}.{self.release[1]} was asked for"
+        return f"needs {self.name} {needed}, and {asked}"

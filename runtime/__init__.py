@@ -7,29 +7,40 @@ from edgepress.base.errors import (
     InputError,
     MissingExtraError,
     ModelClosedError,
+    Refusal,
 )
 
 from .bundle.embedded import EMBEDDED_KEY, Embedded
 from .bundle.manifest import Artifact, Manifest, TensorSpec
 from .bundle.quantization import Quantization
-from .contract.picture import Preprocessing
-from .model import Model, Prediction, load
+from .contract import Contract, Picture
+from .loading import load
+from .model import Model
+from .prediction import Prediction
+from .tasks import Anomalies, LabelSets, Outputs, Task, Values
 
 __all__ = [
     "EMBEDDED_KEY",
+    "Anomalies",
     "Artifact",
     "ArtifactRefusedError",
     "CheckFailedError",
+    "Contract",
     "EdgepressError",
     "Embedded",
     "InputError",
+    "LabelSets",
     "Manifest",
     "MissingExtraError",
     "Model",
     "ModelClosedError",
+    "Outputs",
+    "Picture",
     "Prediction",
-    "Preprocessing",
     "Quantization",
+    "Refusal",
+    "Task",
     "TensorSpec",
+    "Values",
     "load",
 ]

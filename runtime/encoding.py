@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ import numpy as np
 from edgepress.base.errors import InputError
 
 from .bundle.manifest import TensorSpec
-from .contract.picture import Preprocessing
+from .contract import Input, Picture
+from .tasks.multiclass import probabilities
+from .tasks.task import Task
 
-__all__ = ["InputEncoder", "OutputDecoder"]
+__all__ = ["ClassDecoder", "NumberEncoder", "PixelEncoder", "encoder_of"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +31,20 @@ _CLASSES = 64
 """Up to so many, a product with a square of ones is the quickest sum of rows."""
 
 
-class InputEncoder:
+def encoder_of(spec: TensorSpec, contract: Input | None) -> PixelEncoder | NumberEncoder:
+    """The encoder for one input; a file that states no contract is fed with its own numbers."""
+    if contract is None or isinstance(contract, Picture):
+        return PixelEncoder(spec, contract)
+    return NumberEncoder(spec, contract)
+
+
+class PixelEncoder:
     """Brings images to the shape and type of a model's input.
 
     uint8 images are pixels and are normalized by the contract; float images are taken as normalized already.
     """
 
-    def __init__(self, spec: TensorSpec, contract: Preprocessing | None) -> None:
+    def __init__(self, spec: TensorSpec, contract: Picture | None) -> None:
         self._spec = spec
         self._contract = contract
         self._row = spec.shape[1:]
@@ -52,8 +62,9 @@ class InputEncoder:
             self._shapes |= {contract.shape, (contract.height, contract.width, contract.channels)}
             self._write = _writer(contract, spec)
             self._buffer = np.empty((1, self._size), self._dtype)
-            self.one = _single(self._write, np.empty((1, *self._row), self._dtype), self._shapes)
-            low, high = contract.normalize(np.array([0, 255], np.uint8)).tolist()
+            if len(contract.mean) == len(contract.std) == 1 and contract.order != "bgr":
+                self.one = _single(self._write, np.empty((1, *self._row), self._dtype), self._shapes)
+            low, high = contract.ends
             slack = (high - low) * 1e-3
             self._range = (low - slack, high + slack)
 
@@ -94,6 +105,13 @@ class InputEncoder:
                 f"{self._range[1]:.3g}; pass pixels as uint8, or normalize them"
             )
 
+    def reals(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """What `rows` gave, as the real numbers of the model's input. Shape (n, size)."""
+        if rows.dtype != np.uint8 or self._contract is None:
+            return rows
+        pixels = rows.reshape(len(rows), *self._contract.shape)
+        return self._contract.normalize(pixels).reshape(len(rows), -1)
+
     def encode(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Rows of checked images (n, size) as the model's input, shape (n, ...) of the spec.
 
@@ -118,7 +136,7 @@ def _no_single(image: NDArray[Any]) -> None:
 def _single(
     write: _Write, single: NDArray[Any], shapes: set[tuple[int, ...]]
 ) -> Callable[[NDArray[Any]], NDArray[Any] | None]:
-    # A closure, as `_softmax` is: at 1 microsecond a model, looking up attributes is several percent of the time.
+    # A closure, as `_integer_softmax` is: at 1 microsecond a model, attributes are several percent of the time.
     views = {shape: _octets(single.reshape(shape)) for shape in shapes | {(1, *shape) for shape in shapes}}
     view_of = views.get
 
@@ -137,13 +155,21 @@ def _octets(array: NDArray[Any]) -> NDArray[Any]:
     return array.view(np.uint8) if array.itemsize == 1 else array
 
 
-def _writer(contract: Preprocessing, spec: TensorSpec) -> _Write:
+def _writer(contract: Picture, spec: TensorSpec) -> _Write:
     """The quickest way from pixels to the input's type: normalized, then quantized, by a table where it is not simpler.
 
     It writes to an array that `_octets` gave.
     A trained 8-bit input mostly stands for pixel / 255, which makes the table a shift by the zero point.
     """
     dtype = np.dtype(spec.dtype)
+    if contract.order == "bgr" or len(contract.mean) > 1 or len(contract.std) > 1:
+
+        def by_channel(pixels: NDArray[np.uint8], out: NDArray[Any]) -> None:
+            reals = contract.normalize(pixels.reshape(-1, *contract.shape))
+            values = reals.astype(dtype) if spec.quantization is None else spec.quantization.quantize(reals)
+            np.copyto(out, _octets(np.ascontiguousarray(values)).reshape(out.shape))
+
+        return by_channel
     if spec.quantization is None and dtype == np.float32:
         scale, offset = np.array(contract.scale, np.float32), np.array(contract.offset, np.float32)
         if not offset:
@@ -170,30 +196,62 @@ def _writer(contract: Preprocessing, spec: TensorSpec) -> _Write:
     return translated
 
 
-class OutputDecoder:
+class NumberEncoder:
+    """Brings rows, windows, recordings and arrays to the shape and type of a model's input, by their contract."""
+
+    def __init__(self, spec: TensorSpec, contract: Input) -> None:
+        self._spec, self._contract = spec, contract
+        self._row = spec.shape[1:]
+        fixed = [size for size in self._row if size >= 0]
+        if len(fixed) == len(self._row) and math.prod(self._row) != contract.size:
+            raise InputError(
+                f"the contract's {contract.kind} holds {contract.size} numbers, the model takes "
+                f"{math.prod(self._row)}: export it again"
+            )
+        self.one: Callable[[NDArray[Any]], NDArray[Any] | None] = _no_single
+
+    def rows(self, values: Any) -> NDArray[Any]:
+        """Check examples and give them as real numbers, (n, ...); one example gives n = 1.
+
+        Raises:
+            InputError: A shape or type that is not the contract's, NaN, or infinity.
+        """
+        assert not isinstance(self._contract, Picture)
+        return self._contract.normalize(self._contract.numbers(values))
+
+    def reals(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """What `rows` gave, as real numbers: they are some already."""
+        return rows
+
+    def encode(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Real numbers as the model's input, shape (n, ...) of the spec."""
+        quantization = self._spec.quantization
+        values = rows.astype(self._spec.dtype) if quantization is None else quantization.quantize(rows)
+        shape = rows.shape[1:] if min(self._row, default=1) < 0 else self._row
+        return np.ascontiguousarray(values).reshape(len(rows), *shape)
+
+
+class ClassDecoder:
     """Turns a classifier's output tensor into probabilities."""
 
-    def __init__(self, spec: TensorSpec, meaning: str | None) -> None:
+    def __init__(self, spec: TensorSpec, task: Task) -> None:
         self._quantization = spec.quantization
-        self._meaning = meaning
+        self._task = task
         self.probabilities: Callable[[NDArray[Any]], NDArray[np.float32]] = self._probabilities
         """From outputs to shape (n, classes), float32; rows sum to 1."""
-        small = len(spec.shape) == 2 and 0 < spec.shape[1] <= _CLASSES
-        if meaning == "logits" and spec.dtype == "int8" and small and (spec.scale or np.inf) * 255 < _EXPONENT:
+        self.certain = np.dtype(spec.dtype).kind in "iu"
+        """Whether outputs are integers, which are never NaN."""
+        few = len(spec.shape) == 2 and 1 < spec.shape[1] <= _CLASSES
+        if task.meaning == "logits" and spec.dtype == "int8" and few and (spec.scale or np.inf) * 255 < _EXPONENT:
             assert spec.scale is not None
-            self.probabilities = _softmax(spec.scale, spec.shape[1])
+            self.probabilities = _integer_softmax(spec.scale, spec.shape[1])
 
     def _probabilities(self, output: NDArray[Any]) -> NDArray[np.float32]:
-        real = output if self._quantization is None else self._quantization.dequantize(output)
-        values = np.asarray(real, np.float32).reshape(len(output), int(np.prod(output.shape[1:])))
-        if self._meaning == "probabilities" or (self._meaning is None and _are_probabilities(values)):
-            return values
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        result: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-        return result
+        reals = output if self._quantization is None else self._quantization.dequantize(output)
+        return probabilities(self._task, reals)
 
 
-def _softmax(scale: float, classes: int) -> Callable[[NDArray[np.int8]], NDArray[np.float32]]:
+def _integer_softmax(scale: float, classes: int) -> Callable[[NDArray[np.int8]], NDArray[np.float32]]:
     """softmax of int8 logits, by a table."""
     # exp of every int8 logit, relative to the largest there can be; indexed by the byte.
     # take() counts a negative index from the end, which puts the negative logits in the second half.
@@ -202,15 +260,10 @@ def _softmax(scale: float, classes: int) -> Callable[[NDArray[np.int8]], NDArray
     ones = np.ones((classes, classes), np.float32)
     divide = np.divide
 
-    def softmax(output: NDArray[np.int8]) -> NDArray[np.float32]:
+    def probabilities(output: NDArray[np.int8]) -> NDArray[np.float32]:
         powers = power_of(output)
         # The product with ones holds each row's sum in the shape of the row: half the time of sum and broadcast.
         divide(powers, powers.dot(ones), powers)
         return powers
 
-    return softmax
-
-
-def _are_probabilities(values: NDArray[np.float32]) -> bool:
-    """For files that do not say: non-negative rows that sum to 1, give or take what 8 bits lose."""
-    return bool(np.all(values >= 0) and np.all(np.abs(values.sum(axis=1) - 1) < 0.05))
+    return probabilities

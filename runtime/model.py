@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgepress.base.errors import ArtifactRefusedError, InputError, ModelClosedError
+from edgepress.base.errors import InputError, ModelClosedError
 
-from .backends import Session, choose_backends, open_session
-from .bundle.embedded import EMBEDDED_KEY, Embedded, packed_labels
+from .backends import Session
+from .batches import run_batches
 from .bundle.manifest import Artifact
-from .bundle.source import Source, find_sources, read_source
-from .contract.picture import Preprocessing
-from .encoding import InputEncoder, OutputDecoder
+from .contract import Contract, Picture
+from .encoding import ClassDecoder, NumberEncoder, PixelEncoder, encoder_of
+from .prediction import UNKNOWN, Prediction
+from .tasks import Anomalies, LabelSets, Outputs, Task, Values
+from .tasks.decode import DECODERS
 
 try:
     # What `queue` gives, without its 2 milliseconds.
@@ -26,37 +26,15 @@ try:
 except ImportError:
     from queue import SimpleQueue
 
-__all__ = ["Model", "Prediction", "load"]
+__all__ = ["Model", "output_classes"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .preprocess.files import AnyFile
     from .preprocess.pictures import PictureFile
 
-UNKNOWN = "unknown"
 _Array = np.ndarray
-
-
-class Prediction:
-    """What a classifier says about n images. Its arrays are not to be written: predictions may share them."""
-
-    __slots__ = ("indices", "labels", "probabilities")
-
-    def __init__(
-        self, labels: NDArray[np.str_], indices: NDArray[np.int64], probabilities: NDArray[np.float32]
-    ) -> None:
-        self.labels = labels
-        """Class names, (n,)."""
-        self.indices = indices
-        """Class indices, (n,); -1 where the label is "unknown"."""
-        self.probabilities = probabilities
-        """Shape (n, classes)."""
-
-    def __repr__(self) -> str:
-        return f"Prediction(labels={self.labels}, indices={self.indices}, probabilities={self.probabilities})"
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 class Model:
@@ -68,39 +46,50 @@ class Model:
         *,
         backend: str,
         artifact: Artifact,
-        embedded: Embedded | None,
-        labels: tuple[str, ...] | None,
+        contract: Contract | None,
+        task: Task | None,
         threads: int,
         delegate: bool,
+        fallback_reason: str | None = None,
     ) -> None:
         self.backend = backend
-        """Which runtime executes it: litert, tflite-runtime, onnxruntime or numpy."""
+        """Which runtime executes it, by its name in `BACKENDS`."""
+        self.fallback_reason = fallback_reason
+        """Why it is not the best one that is here: what the better ones said of the file. None where it is."""
         self.artifact = artifact
         """What is known about the file; from the manifest where it is part of a bundle."""
         self.threads = threads
         self.delegate = delegate
-        self.preprocessing: Preprocessing | None = embedded.preprocessing if embedded else None
-        """How pictures become inputs; None where neither bundle nor file says it."""
-        self.unknown_threshold = embedded.unknown_threshold if embedded else None
+        self.contract = contract
+        """How what people have becomes the inputs; None where neither bundle nor file says it."""
+        self.task = task
+        """What the outputs mean; None where that cannot be told: then `run` gives them as they are."""
+        self.preprocessing: Picture | None = contract.picture if contract else None
+        """How pictures become the one input; None where it takes none, or nothing says it."""
+        self.unknown_threshold = task.unknown_threshold if task else None
         self._session: Session | None = session
         self._call_raw = session.call if len(session.inputs) == len(session.outputs) == 1 else _no_call
         # Whoever holds the one token may use the session. In a queue it is taken and put back in half a lock's time.
         self._turns: SimpleQueue[None] = SimpleQueue()
         self._turns.put(None)
-        self.labels = labels
-        """Class names in the order of the outputs; None where neither bundle nor file says them."""
-        classes = math.prod(session.outputs[0].shape[1:])
-        self._names = np.array(labels or range(max(classes, 0)), str)
-        self._names.flags.writeable = False
-        fixed = session.inputs[0].shape[0] if session.inputs[0].shape else 1
+        self._failures = session.failures
+        self.labels = (task.labels or None) if task else None
+        """Names of classes, labels or numbers in the order of the outputs; None where nothing says them."""
+        fixed = session.inputs[0].shape[0] if session.inputs and session.inputs[0].shape else 1
         self._fixed_batch = fixed if fixed > 0 else None
-        self._encoder: InputEncoder | None = None
-        self._decode = OutputDecoder(session.outputs[0], embedded.output if embedded else None).probabilities
+        self._encoder: PixelEncoder | NumberEncoder | None = None
+        self._decoder: ClassDecoder | None = None
+        self._names = np.array([], str)
         self._predict_one: Callable[[NDArray[Any]], Prediction | None] = _no_shortcut
-        if len(session.inputs) == 1 and (embedded is None or embedded.output != "raw"):
-            self._encoder = InputEncoder(session.inputs[0], self.preprocessing)
-            if fixed in (-1, 1):
-                self._predict_one = self._shortcut(session, self._encoder)
+        if len(session.inputs) == 1 and session.outputs:
+            only = contract.only if contract else None
+            if only is not None or task is None or task.classifies:
+                self._encoder = encoder_of(session.inputs[0], only)
+        if task is not None and task.classifies and session.outputs:
+            self._names = _class_names(task, output_classes(session))
+            self._decoder = ClassDecoder(session.outputs[0], task)
+            if fixed in (-1, 1) and self._encoder is not None:
+                self._predict_one = self._shortcut(session, self._encoder, self._decoder)
 
     def run(self, x: Any) -> Any:
         """Raw tensors in, raw tensors out. A model with a state of its own (an LSTM's) keeps it from call to call.
@@ -123,7 +112,7 @@ class Model:
                     return self._call_raw(x)
                 except InputError:
                     raise
-                except ValueError:
+                except self._failures:
                     # Closed, another shape than the last one, or a wrong one: the longer way tells them apart.
                     pass
             if self._session is None:
@@ -136,13 +125,15 @@ class Model:
             return outputs[0]
         return {spec.name: output for spec, output in zip(session.outputs, outputs, strict=True)}
 
-    def _shortcut(self, session: Session, encoder: InputEncoder) -> Callable[[NDArray[Any]], Prediction | None]:
+    def _shortcut(
+        self, session: Session, encoder: PixelEncoder | NumberEncoder, decoder: ClassDecoder
+    ) -> Callable[[NDArray[Any]], Prediction | None]:
         """`predict` for one image of pixels: None for anything else, and where the last call was of another size.
 
-        A closure, as `_softmax` is: at 2 microseconds a model, every attribute that is looked up is seen.
+        A closure, as `_integer_softmax` is: at 2 microseconds a model, every attribute that is looked up is seen.
         """
         take_turn, end_turn = self._turns.get, self._turns.put
-        encode, call, decode = encoder.one, session.call, self._decode
+        encode, call, decode, failures = encoder.one, session.call, decoder.probabilities, session.failures
         answers = [(self._names[i : i + 1], np.array([i])) for i in range(len(self._names))]
         for _, index in answers:
             index.flags.writeable = False
@@ -155,12 +146,16 @@ class Model:
                 output = call(x)
             except InputError:
                 raise
-            except ValueError:
+            except failures:
                 return None
             finally:
                 end_turn(turn)
             probabilities = decode(output)
-            label, index = answers[probabilities.argmax()]
+            best = probabilities.argmax()
+            # The largest of numbers with NaN among them is NaN, which is not equal to itself.
+            if probabilities[0, best] != probabilities[0, best]:
+                raise _nonsense(self.artifact)
+            label, index = answers[best]
             return Prediction(label, index, probabilities)
 
         return predict_one
@@ -189,9 +184,11 @@ class Model:
         return arrays
 
     def _run_chunks(self, session: Session, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """A classifier's large batch in chunks that the backend is fastest at; anything else as it is."""
+        """A large batch of what a contract states in chunks that the backend is fastest at; anything else as it is: a
+        model with a state of its own is no sum of its rows."""
         count = len(arrays[0]) if arrays[0].ndim else 0
-        if self._encoder is None or self._fixed_batch or self.preprocessing is None or count <= session.chunk:
+        one = len(arrays) == 1 and self.contract is not None
+        if not one or self._fixed_batch or count <= session.chunk:
             return self._run(session, arrays)
         starts = range(0, count, session.chunk)
         parts = [self._run(session, [arrays[0][start : start + session.chunk]]) for start in starts]
@@ -202,36 +199,91 @@ class Model:
             return session.run(arrays)
         except InputError:
             raise
-        except (ValueError, RuntimeError) as error:
+        except self._failures as error:
             raise InputError(f"{self.backend} cannot run this input: {' '.join(str(error).split())}") from None
 
-    def predict(self, images: Any, *, unknown: bool = False) -> Prediction:
-        """Classify images that are in the contract's shape already.
+    def predict(self, x: Any, *, unknown: bool = False) -> Any:
+        """Answer the task's question about examples that have the contract's shape already.
 
         Args:
-            images: uint8 pixels or normalized floats: (height, width), (n, height, width), (n, height * width), with
-                channels likewise.
-            unknown: Label what is below the bundle's threshold as "unknown" (index -1).
+            x: Of pictures uint8 pixels or normalized floats, (height, width), (n, height, width) or (n, size), with
+                channels likewise. Of features rows of numbers (n, columns), or mappings by column name. Of signals
+                (n, steps, channels), of audio (n, samples), of tensors (n, ...). For several inputs a mapping by name.
+            unknown: Label what is below the bundle's threshold as "unknown" (index -1). Of classifiers alone.
+
+        Returns:
+            By the task: `Prediction` (multiclass, binary), `LabelSets` (multilabel), `Values` (regression), `Anomalies`
+            (anomaly), or `Outputs` (raw).
 
         Raises:
-            InputError: Images of another shape, type or range; no classifier; no threshold.
+            InputError: Examples of another shape, type or range, a task that is not known, NaN, or no threshold.
             ModelClosedError: After `close`.
         """
-        if type(images) is _Array and not unknown and (one := self._predict_one(images)) is not None:
+        if type(x) is _Array and not unknown and (one := self._predict_one(x)) is not None:
             return one
-        probabilities = self._decode(self.raw_outputs(images))
-        indices = probabilities.argmax(1)
+        if self.task is None:
+            raise InputError(
+                f"{self.artifact.file} does not say what its outputs mean: use run, or load it from a bundle"
+            )
+        if self._decoder is None:
+            if unknown:
+                raise InputError(f"unknown=True is for classifiers, and {self.artifact.file} is {self.task.kind}")
+            return self._decoded(x, self.task)
+        found = self._decoder.probabilities(self.raw_outputs(x))
+        if not (self._decoder.certain or np.isfinite(found).all()):
+            raise _nonsense(self.artifact)
+        if found.shape[1] > len(self._names):
+            # A file that left open how many classes it has.
+            self._names = _class_names(self.task, found.shape[1])
+        indices = found.argmax(1)
         labels = self._names[indices]
         if unknown:
             if self.unknown_threshold is None:
                 raise InputError("unknown=True, and the model has no threshold: export it with edgepress to get one")
-            below = probabilities.max(axis=1) < self.unknown_threshold
+            below = found.max(axis=1) < self.unknown_threshold
             labels = np.where(below, UNKNOWN, labels)
             indices = np.where(below, -1, indices)
-        return Prediction(labels, indices, probabilities)
+        return Prediction(labels, indices, found)
 
-    def predict_files(self, files: PictureFile | Iterable[PictureFile], *, unknown: bool = False) -> Prediction:
-        """Classify PNG and JPEG files of one object each: located, centred and scaled by the contract first.
+    def _decoded(self, x: Any, task: Task) -> LabelSets | Values | Anomalies | Outputs:
+        """What a model that is no classifier says."""
+        specs = self.artifact.outputs
+        if self._encoder is not None and not (isinstance(x, Mapping) and set(x) == {self.artifact.inputs[0].name}):
+            inputs = self._encoder.rows(x)
+            raw = self._run_rows(inputs)
+            inputs = self._encoder.reals(inputs)
+        else:
+            named = self._named_reals(x)
+            inputs = next(iter(named.values()))
+            given = run_batches(self, named)
+            raw = [given[spec.name] for spec in specs]
+        outputs = {
+            spec.name: values if spec.quantization is None else spec.quantization.dequantize(values)
+            for spec, values in zip(specs, raw, strict=True)
+        }
+        if not all(np.isfinite(values).all() for values in outputs.values() if values.dtype.kind == "f"):
+            raise _nonsense(self.artifact)
+        decode = DECODERS.get(task.kind)
+        return Outputs(outputs) if decode is None else decode(task, inputs, next(iter(outputs.values())))
+
+    def _named_reals(self, x: Any) -> dict[str, NDArray[Any]]:
+        """Inputs by name as real numbers, each by its contract."""
+        names = [spec.name for spec in self.artifact.inputs]
+        if self.contract is None or set(self.contract.inputs) != set(names):
+            raise InputError(f"{self.artifact.file} does not say how its inputs are made: use run")
+        if not isinstance(x, Mapping) or set(x) != set(names):
+            came = ", ".join(map(str, x)) if isinstance(x, Mapping) else "one array"
+            raise InputError(f"inputs {came}: the model takes a mapping of {', '.join(names)}")
+        reals = {}
+        for spec in self.artifact.inputs:
+            encoder = encoder_of(spec, self.contract.inputs[spec.name])
+            rows = encoder.rows(x[spec.name])
+            reals[spec.name] = encoder.reals(rows).reshape(len(rows), *spec.shape[1:])
+        return reals
+
+    def predict_files(self, files: AnyFile | Iterable[AnyFile], *, unknown: bool = False) -> Any:
+        """Answer the task's question about files: pictures of one object each, located and scaled by the contract;
+        recordings; tables; arrays. All rows of all tables and arrays follow one another.
 
         Args:
             files: Paths, streams or bytes; or a single one of them.
@@ -239,15 +291,13 @@ class Model:
 
         Raises:
             InputError: A file that cannot be read, or a model without a contract.
-            MissingExtraError: Pillow is not installed.
+            MissingExtraError: Pillow, or what reads sound, is not installed.
         """
-        if self.preprocessing is None:
-            raise InputError(f"{self.artifact.file} does not say how pictures become its input: load it from a bundle")
-        from .preprocess.fit import fit_picture
-        from .preprocess.pictures import picture_files, read_picture
+        if self.contract is None or self.contract.only is None:
+            raise InputError(f"{self.artifact.file} does not say how files become its input: load it from a bundle")
+        from .preprocess.files import read_files
 
-        pictures = [fit_picture(read_picture(file), self.preprocessing) for file in picture_files(files)]
-        return self.predict(np.stack(pictures) if pictures else self._no_pictures(), unknown=unknown)
+        return self.predict(read_files(files, self.contract.only), unknown=unknown)
 
     def predict_page(self, file: PictureFile, *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:
         """Classify every object on a photograph or a scanned page, in reading order.
@@ -271,39 +321,37 @@ class Model:
         page = read_page(file, self.preprocessing)
         return self.predict(page.images, unknown=unknown), page.boxes
 
-    def _no_pictures(self) -> NDArray[np.uint8]:
-        assert self.preprocessing is not None
-        return np.empty((0, *self.preprocessing.shape), np.uint8)
+    def raw_outputs(self, x: Any) -> NDArray[Any]:
+        """The first output as the model gives it (integers stay integers), for examples as `predict` takes them."""
+        if self._encoder is None:
+            raise InputError(f"{self.artifact.file} does not say how its inputs are made: use run")
+        return self._run_rows(self._encoder.rows(x))[0]
 
-    def raw_outputs(self, images: Any) -> NDArray[Any]:
-        """The first output as the model gives it (integers stay integers), for images as `predict` takes them."""
+    def _run_rows(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
+        """All outputs for checked examples, in steps that the backend is fastest at."""
         turn = self._turns.get()
         try:
             if self._session is None:
                 raise _closed(self.artifact)
-            if self._encoder is None:
-                raise InputError(f"{self.artifact.file} is no classifier of images: use run")
-            encoder = self._encoder
-            rows = encoder.rows(images)
+            assert self._encoder is not None
             session, step = self._session, self._fixed_batch or self._session.chunk
-            outputs = []
+            parts = []
             for start in range(0, len(rows), step):
-                x = encoder.encode(rows[start : start + step])
+                x = self._encoder.encode(rows[start : start + step])
                 count = len(x)
                 if self._fixed_batch:
                     x = np.concatenate([x, np.zeros((step - count, *x.shape[1:]), x.dtype)]) if count < step else x
-                outputs.append(self._run(session, [x])[0][:count])
-            if not outputs:
-                spec = session.outputs[0]
-                return np.empty((0, *spec.shape[1:]), spec.dtype)
-            return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+                parts.append([output[:count] for output in self._run(session, [x])])
+            if not parts:
+                return [np.empty((0, *spec.shape[1:]), spec.dtype) for spec in session.outputs]
+            return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
         finally:
             self._turns.put(turn)
 
-    def predict_iter(self, stream: Iterable[Any], *, unknown: bool = False) -> Iterator[Prediction]:
-        """Classify a stream of images or of batches, one prediction each, in constant memory."""
-        for images in stream:
-            yield self.predict(images, unknown=unknown)
+    def predict_iter(self, stream: Iterable[Any], *, unknown: bool = False) -> Iterator[Any]:
+        """Answer about a stream of examples or of batches, one prediction each, in constant memory."""
+        for x in stream:
+            yield self.predict(x, unknown=unknown)
 
     def close(self) -> None:
         """Give the memory back. Closing twice is fine; everything else on a closed model says that it is closed."""
@@ -325,6 +373,27 @@ class Model:
         self.close()
 
 
+def output_classes(session: Session) -> int | None:
+    """How many numbers the first output holds for each row; None where the file leaves that open."""
+    shape = session.outputs[0].shape[1:] if session.outputs else (0,)
+    return math.prod(shape) if min(shape, default=1) >= 0 else None
+
+
+def _class_names(task: Task, outputs: int | None) -> NDArray[np.str_]:
+    """The labels, or numbers in their place. Shape (classes,)."""
+    # One number tells two classes apart.
+    classes = 2 if outputs == 1 and task.kind == "binary" else outputs
+    if task.labels and classes is not None and len(task.labels) != classes:
+        raise InputError(f"the model gives {outputs} numbers and has {len(task.labels)} labels: use run")
+    names = np.array(task.labels or range(classes or 0), str)
+    names.flags.writeable = False
+    return names
+
+
+def _nonsense(artifact: Artifact) -> InputError:
+    return InputError(f"{artifact.file} gives NaN or infinity for this input: that is no answer")
+
+
 def _closed(artifact: Artifact) -> ModelClosedError:
     return ModelClosedError(f"{artifact.file} is closed: load it again")
 
@@ -335,119 +404,3 @@ def _no_shortcut(image: NDArray[Any]) -> None:
 
 def _no_call(array: Any) -> NDArray[Any]:
     raise ValueError("closed")
-
-
-def load(
-    path: str | os.PathLike[str],
-    variant: str = "int8",
-    backend: str = "auto",
-    threads: int = 1,
-    delegate: bool = True,
-    isolate: bool = False,
-    trusted_key: str | os.PathLike[str] | None = None,
-) -> Model:
-    """Load a model.
-
-    Args:
-        path: A bundle folder, an artifact inside one, or a lone `.tflite`, `.tflite.xz` or `.onnx` file.
-        variant: Which of a bundle's artifacts to take, such as int8 or float32; a file is its own variant.
-        backend: auto, litert, tflite-runtime, onnxruntime or numpy. `auto` takes the best one present and says which in
-            `model.backend`; one asked for by name is delivered or refused.
-        threads: How many threads the backend may use for one call.
-        delegate: Whether a TFLite backend may use its default delegate (XNNPACK). Without it int8 results are equal bit
-            for bit on every machine.
-        isolate: Run the backend in a child process with limits on memory and time: half a second more to load, and a
-            file that kills its parser raises ArtifactRefusedError instead. A lone file is isolated in any case where
-            the structural check does not know its operators, or cannot see them (.onnx without the onnx package).
-        trusted_key: A PEM file with the public key that must have signed the bundle. A file that is no part of a signed
-            bundle is refused.
-
-    Raises:
-        InputError: Nothing there, an unknown variant or backend, or a file that the backend cannot load.
-        ArtifactRefusedError: The file does not match its manifest's digest, or nobody trusted signed that.
-        MissingExtraError: The backend is not installed; the message holds the pip command.
-    """
-    if threads < 1:
-        raise InputError(f"threads {threads}: at least 1 is allowed")
-    sources = {source.format: source for source in find_sources(path, variant)}
-    if trusted_key is not None:
-        _check_signature(os.fspath(path), sources.values(), trusted_key)
-    refusal: InputError | None = None
-    for candidate in choose_backends(backend, tuple(sources)):
-        source = sources[candidate.format]
-        content = read_source(source)
-        apart = isolate or not (source.artifact or candidate.name == "numpy" or _vouched(source, content))
-        try:
-            session = open_session(candidate, content, threads=threads, delegate=delegate, isolate=apart)
-        except ArtifactRefusedError:
-            raise
-        except InputError as error:
-            refusal = refusal or error
-            continue
-        return _model(session, candidate.name, source, content, threads, delegate)
-    assert refusal is not None
-    raise refusal
-
-
-def _check_signature(path: str, sources: Iterable[Source], trusted_key: str | os.PathLike[str]) -> None:
-    from .bundle.signature import verify_manifest
-
-    if any(source.artifact is None for source in sources):
-        raise ArtifactRefusedError(f"{path} is no part of a bundle, and a signature was demanded: load its bundle")
-    verify_manifest(path if os.path.isdir(path) else os.path.dirname(path) or os.curdir, trusted_key)
-
-
-def _vouched(source: Source, content: bytes) -> bool:
-    """Whether the structural check of a lone file is enough to hand it to a native parser in this process."""
-    if source.format == "onnx":
-        from .formats.check_onnx import check_onnx
-
-        return check_onnx(content)
-    from .formats.check_tflite import check_tflite
-
-    return check_tflite(content)[1]
-
-
-def _model(session: Session, backend: str, source: Source, content: bytes, threads: int, delegate: bool) -> Model:
-    manifest = source.manifest
-    if manifest is not None:
-        embedded: Embedded | None = Embedded(
-            manifest.labels, manifest.output, manifest.preprocessing, manifest.unknown_threshold
-        )
-        labels: tuple[str, ...] | None = manifest.labels
-    else:
-        embedded, labels = _embedded(session, source, content)
-    name = os.path.basename(source.path)
-    artifact = source.artifact or Artifact(
-        file=name,
-        model=name.split(".")[0],
-        format=source.format,
-        variant="",
-        sha256=hashlib.sha256(content).hexdigest(),
-        bytes=len(content),
-        inputs=session.inputs,
-        outputs=session.outputs,
-    )
-    return Model(
-        session,
-        backend=backend,
-        artifact=artifact,
-        embedded=embedded,
-        labels=labels,
-        threads=threads,
-        delegate=delegate,
-    )
-
-
-def _embedded(session: Session, source: Source, content: bytes) -> tuple[Embedded | None, tuple[str, ...] | None]:
-    """What a lone file says about itself: everything, its labels, or nothing."""
-    if source.format == "onnx":
-        text: str | bytes | None = getattr(session, "metadata", {}).get(EMBEDDED_KEY)
-    else:
-        from .formats.tflite_file import read_tflite
-
-        text = read_tflite(content).metadata.get(EMBEDDED_KEY)
-    if text:
-        embedded = Embedded.from_json(text)
-        return embedded, embedded.labels
-    return None, packed_labels(content) if source.format == "tflite" else None

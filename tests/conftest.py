@@ -1,8 +1,50 @@
-"""A bundle of the golden models, and digits to feed them."""
+"""What all tests share: digits, the golden models, and what `bundle`, `dataset` and `report` mean in each folder."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bundles import golden, real_digits, write_bundle
+
+pytest_plugins = [f"fixtures.{name}" for name in ("compared", "exported", "measured", "served", "trained")]
+
+# The fixture that a folder's tests mean. Fixtures of a module or session name it themselves.
+MEANINGS = {
+    ("fast/runtime", "bundle"): "golden_bundle",
+    ("e2e/runtime", "bundle"): "golden_bundle",
+    ("fast/benchmarks", "bundle"): "measured_bundle",
+    ("fast/benchmarks", "dataset"): "measured_digits",
+    ("fast/benchmarks", "report"): "measured_report",
+    ("e2e/benchmarks", "bundle"): "compared_bundle",
+    ("e2e/benchmarks", "dataset"): "mnist_part",
+    ("e2e/benchmarks", "report"): "compared_report",
+    ("fast/train", "dataset"): "three_blobs",
+    ("e2e/train", "dataset"): "three_blobs",
+    ("e2e", "bundle"): "offline_bundle",
+}
+
+
+def _meant(request):
+    folder = request.path.parent.relative_to(Path(__file__).parent).as_posix()
+    return request.getfixturevalue(MEANINGS[folder, request.fixturename])
+
+
+@pytest.fixture
+def bundle(request):
+    """The bundle that the folder's tests are about."""
+    return _meant(request)
+
+
+@pytest.fixture
+def dataset(request):
+    """The data set that the folder's tests are about."""
+    return _meant(request)
+
+
+@pytest.fixture
+def report(request):
+    """The report that the folder's tests are about."""
+    return _meant(request)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
 from .config import PRESETS, TrainConfig
+from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
-from .models import MODELS, build_mlp, build_network, output_kind
-from .pipeline import TrainResult, adopt_baseline, press_model, train, train_baseline
+from .meaning import meaning_of, task_of
+from .models import MODELS, build_mlp, build_network, usual_model
+from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
 
@@ -12,17 +14,25 @@ __all__ = [
     "PRESETS",
     "History",
     "KerasFile",
+    "NoBetterThanChanceError",
     "TrainConfig",
     "TrainResult",
+    "Tried",
     "adopt_baseline",
     "build_mlp",
     "build_network",
     "draw_curves",
+    "find_contract",
+    "meaning_of",
     "open_keras",
-    "output_kind",
+    "own_contract",
+    "own_task",
     "press_model",
     "save_keras",
     "strip_quantization",
+    "suited",
+    "task_of",
     "train",
     "train_baseline",
+    "usual_model",
 ]

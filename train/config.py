@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edgepress.data import SplitRecipe
 from edgepress.runtime import InputError
 
 from .compress.prune import PRUNINGS
@@ -26,8 +27,8 @@ class TrainConfig:
         InputError: A value outside its range.
     """
 
-    model: str = "mlp"
-    """`mlp`, `lenet-300-100`, `lenet-5` or `cnn`."""
+    model: str = ""
+    """A name in `MODELS`; empty for the usual one for the data's inputs and the task."""
     widths: tuple[int, ...] = (128, 64)
     """Units of each hidden layer of `mlp`."""
     dropout: float = 0.05
@@ -98,7 +99,7 @@ class TrainConfig:
         # TOML and JSON have lists only.
         for name in ("widths", "block"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, choices in (("model", MODELS), ("schedule", SCHEDULES), ("pruning", PRUNINGS)):
+        for name, choices in (("model", ("", *MODELS)), ("schedule", SCHEDULES), ("pruning", PRUNINGS)):
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(choices))
         self._require("widths", all(type(w) is int and w >= 1 for w in self.widths), "whole numbers from 1")
         self._require("block", len(self.block) == 2 and all(type(b) is int and b >= 1 for b in self.block), "two sizes")
@@ -124,6 +125,11 @@ class TrainConfig:
     def _require(self, name: str, holds: bool, allowed: str) -> None:
         if not holds:
             raise InputError(f"training {name} {getattr(self, name)!r}: allowed is {allowed}")
+
+    @property
+    def split(self) -> SplitRecipe:
+        """How the training examples are parted."""
+        return SplitRecipe(self.seed, self.validation_share)
 
     def to_dict(self) -> dict[str, Any]:
         """As history files and presets hold it."""

@@ -1,23 +1,58 @@
-"""The models that edgepress trains itself. All give logits: a softmax layer adds bytes and changes no label."""
+"""The models that edgepress trains itself. They give logits or numbers: a softmax adds bytes and changes no label."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
+from edgepress.runtime.contract import Input
+from edgepress.runtime.tasks import Task
 
-__all__ = ["MODELS", "build_mlp", "build_network", "output_kind"]
+__all__ = ["MODELS", "Network", "build_mlp", "build_network", "usual_model"]
 
-MODELS = ("mlp", "lenet-300-100", "lenet-5", "cnn")
 _CNN_WIDTHS = (16, 32, 32, 64, 64)
+_SIGNAL_WIDTHS = (16, 32, 32)
+_SIGNAL_KERNEL = 5
 _SMALLEST_PICTURE = 12
+_SHORTEST_SIGNAL = 16
+
+
+@dataclass(frozen=True)
+class Network:
+    """One kind of model that can be made."""
+
+    build: Callable[[Input, int, Sequence[int], float, bool], Any]
+    """From the input, the number of outputs, hidden widths, dropout, batch normalization."""
+    takes: tuple[str, ...]
+    """Kinds of input."""
+    tasks: tuple[str, ...] = ("multiclass", "binary", "multilabel", "regression")
+    smallest: int = 0
+    """Least height and width of a picture, or steps of a signal."""
+    note: str = ""
+    """For help texts."""
+
+
+def outputs_of(task: Task) -> int:
+    """How many numbers a model for the task gives."""
+    return 1 if task.kind == "binary" else len(task.labels)
+
+
+def usual_model(contract: Input, task: Task) -> str:
+    """The model that is taken for such inputs and such a task where none is named."""
+    for name, network in MODELS.items():
+        if contract.kind in network.takes and task.kind in network.tasks and network.note:
+            return name
+    raise InputError(
+        f"edgepress has no model of its own for {task.kind} of {contract.kind}: press one of yours with --model FILE"
+    )
 
 
 def build_network(
     name: str,
-    shape: tuple[int, ...],
-    classes: int,
+    contract: Input,
+    task: Task,
     *,
     widths: Sequence[int] = (128, 64),
     dropout: float = 0.0,
@@ -26,38 +61,54 @@ def build_network(
     """A new tf-keras model by its name in `MODELS`.
 
     Args:
-        name: `mlp`; `lenet-300-100`, the MLP with these widths (LeCun et al. 1998); `lenet-5`; `cnn`.
-        shape: Of one image: (height, width) or (height, width, 3).
-        classes: Outputs.
-        widths: Units of each hidden layer of `mlp`.
+        name: As in `MODELS`.
+        contract: What goes in.
+        task: What comes out.
+        widths: Units of each hidden layer of `mlp`, and of `autoencoder`'s first half.
         dropout: Share of the hidden units left out in training.
-        batch_norm: Of the MLPs; the CNN always has it.
+        batch_norm: Of the MLPs; convolutional networks always have it.
+
+    Raises:
+        InputError: No such model, or one for other inputs or tasks.
     """
-    if name == "mlp":
-        return build_mlp(math.prod(shape), classes, widths, dropout, batch_norm)
-    if name == "lenet-300-100":
-        return build_mlp(math.prod(shape), classes, (300, 100), dropout, batch_norm)
     if name not in MODELS:
         raise InputError(f"no model {name!r}: allowed are {', '.join(MODELS)}")
-    if min(shape[:2]) < _SMALLEST_PICTURE:
-        raise InputError(f"{name} takes pictures from {_SMALLEST_PICTURE} pixels on, these are {shape}: take an mlp")
-    picture = shape if len(shape) == 3 else (*shape, 1)
-    return (_lenet5 if name == "lenet-5" else _cnn)(picture, classes, dropout)
+    network = MODELS[name]
+    if contract.kind not in network.takes or task.kind not in network.tasks:
+        raise InputError(
+            f"model {name} is for {' or '.join(network.takes)} and {', '.join(network.tasks)}; this is {task.kind} "
+            f"of {contract.kind}: take {usual_model(contract, task)}"
+        )
+    if network.smallest and min(contract.shape[: 2 if contract.kind == "picture" else 1]) < network.smallest:
+        what = f"{name} takes examples from {network.smallest} a side on, these are {contract.shape}"
+        raise InputError(f"{what}: take an mlp")
+    return network.build(contract, outputs_of(task), widths, dropout, batch_norm)
 
 
-def build_mlp(inputs: int, classes: int, widths: Sequence[int], dropout: float = 0.0, batch_norm: bool = False) -> Any:
-    """A multi-layer perceptron: Dense layers with ReLU, dropout after each, and a Dense layer of logits.
+def build_mlp(
+    inputs: int,
+    outputs: int,
+    widths: Sequence[int],
+    dropout: float = 0.0,
+    batch_norm: bool = False,
+    *,
+    input_name: str = "pixels",
+    output_name: str = "logits",
+) -> Any:
+    """A multi-layer perceptron: Dense layers with ReLU, dropout after each, and a Dense layer without.
 
     Args:
-        inputs: Numbers of one image (height x width x channels); the model takes float32 (n, inputs), pixels / 255.
-        classes: Outputs.
+        inputs: Numbers of one example; the model takes float32 (n, inputs).
+        outputs: Numbers that it gives.
         widths: Units of each hidden layer.
         dropout: Share of the hidden units left out in training.
         batch_norm: Normalise between each hidden layer and its ReLU.
+        input_name: Of the input.
+        output_name: Of the last layer.
     """
     tf_keras = require("tf_keras", extra="toolkit")
     layers = tf_keras.layers
-    stack = [layers.Input((inputs,), name="pixels")]
+    stack = [layers.Input((inputs,), name=input_name)]
     for number, width in enumerate(widths, 1):
         if batch_norm:
             stack.append(layers.Dense(width, use_bias=False, name=f"hidden{number}"))
@@ -67,16 +118,43 @@ def build_mlp(inputs: int, classes: int, widths: Sequence[int], dropout: float =
             stack.append(layers.Dense(width, activation="relu", name=f"hidden{number}"))
         if dropout:
             stack.append(layers.Dropout(dropout, name=f"dropout{number}"))
-    stack.append(layers.Dense(classes, name="logits"))
+    stack.append(layers.Dense(outputs, name=output_name))
     return tf_keras.Sequential(stack, name="mlp")
 
 
-def _lenet5(shape: tuple[int, ...], classes: int, dropout: float) -> Any:
+def _input_name(contract: Input) -> str:
+    return {"picture": "pixels"}.get(contract.kind, contract.kind)
+
+
+def _mlp(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
+    inputs = math.prod(contract.shape)
+    return build_mlp(inputs, outputs, widths, dropout, batch_norm, input_name=_input_name(contract))
+
+
+def _lenet_300_100(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
+    return _mlp(contract, outputs, (300, 100), dropout, batch_norm)
+
+
+def _autoencoder(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
+    """Narrower and narrower, then back to what came in: what it has not learned it cannot give back."""
+    inputs = math.prod(contract.shape)
+    middle = max(2, min(widths) // 8)
+    around = [*widths, middle, *reversed(widths)]
+    return build_mlp(
+        inputs, inputs, around, 0.0, batch_norm, input_name=_input_name(contract), output_name="reconstruction"
+    )
+
+
+def _picture_shape(contract: Input) -> tuple[int, ...]:
+    return contract.shape if len(contract.shape) == 3 else (*contract.shape, 1)
+
+
+def _lenet5(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
     """LeNet-5 (LeCun et al. 1998) as it is built today: ReLU and max pooling in place of tanh and averages."""
     tf_keras = require("tf_keras", extra="toolkit")
     layers = tf_keras.layers
     stack = [
-        layers.Input(shape, name="pixels"),
+        layers.Input(_picture_shape(contract), name=_input_name(contract)),
         layers.Conv2D(6, 5, padding="same", activation="relu", name="conv1"),
         layers.MaxPooling2D(name="pool1"),
         layers.Conv2D(16, 5, activation="relu", name="conv2"),
@@ -85,16 +163,16 @@ def _lenet5(shape: tuple[int, ...], classes: int, dropout: float) -> Any:
         layers.Dense(120, activation="relu", name="hidden1"),
         layers.Dense(84, activation="relu", name="hidden2"),
         *([layers.Dropout(dropout, name="dropout")] if dropout else []),
-        layers.Dense(classes, name="logits"),
+        layers.Dense(outputs, name="logits"),
     ]
     return tf_keras.Sequential(stack, name="lenet5")
 
 
-def _cnn(shape: tuple[int, ...], classes: int, dropout: float) -> Any:
+def _cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
     """Five 3 x 3 convolutions with batch normalisation, pooled twice, then averaged: about 70,000 weights."""
     tf_keras = require("tf_keras", extra="toolkit")
     layers = tf_keras.layers
-    stack = [layers.Input(shape, name="pixels")]
+    stack = [layers.Input(_picture_shape(contract), name=_input_name(contract))]
     for number, width in enumerate(_CNN_WIDTHS, 1):
         stack.append(layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv{number}"))
         stack.append(layers.BatchNormalization(name=f"norm{number}"))
@@ -104,17 +182,44 @@ def _cnn(shape: tuple[int, ...], classes: int, dropout: float) -> Any:
     stack.append(layers.GlobalAveragePooling2D(name="average"))
     if dropout:
         stack.append(layers.Dropout(dropout, name="dropout"))
-    stack.append(layers.Dense(classes, name="logits"))
+    stack.append(layers.Dense(outputs, name="logits"))
     return tf_keras.Sequential(stack, name="cnn")
 
 
-def output_kind(model: Any) -> str:
-    """What a tf-keras classifier's output means: `probabilities` where it ends in a softmax, else `logits`."""
-    last = model.layers[-1]
-    last = getattr(last, "layer", last)
-    if type(last).__name__ == "Softmax":
-        return "probabilities"
-    activation = getattr(last, "activation", None)
-    # Quantization-aware layers wrap the activation once more.
-    activation = getattr(activation, "activation", activation)
-    return "probabilities" if getattr(activation, "__name__", None) == "softmax" else "logits"
+def _conv1d(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
+    """Three convolutions over time with batch normalisation, halved twice, then averaged.
+
+    They are written as 5 x 1 convolutions of pictures one column wide, which is what a converter makes of Conv1D, and
+    what quantization-aware training knows.
+    """
+    tf_keras = require("tf_keras", extra="toolkit")
+    layers = tf_keras.layers
+    steps, channels = contract.shape
+    stack = [
+        layers.Input((steps, channels), name=_input_name(contract)),
+        layers.Reshape((steps, 1, channels), name="columns"),
+    ]
+    for number, width in enumerate(_SIGNAL_WIDTHS, 1):
+        kernel = (_SIGNAL_KERNEL, 1)
+        stack.append(layers.Conv2D(width, kernel, padding="same", use_bias=False, name=f"conv{number}"))
+        stack.append(layers.BatchNormalization(name=f"norm{number}"))
+        stack.append(layers.ReLU(name=f"relu{number}"))
+        if number < len(_SIGNAL_WIDTHS):
+            stack.append(layers.MaxPooling2D((2, 1), name=f"pool{number}"))
+    stack.append(layers.GlobalAveragePooling2D(name="average"))
+    if dropout:
+        stack.append(layers.Dropout(dropout, name="dropout"))
+    stack.append(layers.Dense(outputs, name="logits"))
+    return tf_keras.Sequential(stack, name="conv1d")
+
+
+_ANY = ("picture", "features", "signal", "tensor")
+MODELS: dict[str, Network] = {
+    "mlp": Network(_mlp, ("picture", "features", "tensor"), note="Dense layers of the preset's widths"),
+    "conv1d": Network(_conv1d, ("signal",), smallest=_SHORTEST_SIGNAL, note="convolutions over time"),
+    "autoencoder": Network(_autoencoder, _ANY, ("anomaly",), note="for anomalies, learned from normal examples"),
+    "lenet-300-100": Network(_lenet_300_100, ("picture", "features", "tensor")),
+    "lenet-5": Network(_lenet5, ("picture",), smallest=_SMALLEST_PICTURE),
+    "cnn": Network(_cnn, ("picture",), smallest=_SMALLEST_PICTURE),
+}
+"""By name; the first one with a note that takes the inputs and the task is the usual one."""

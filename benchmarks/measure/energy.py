@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..values import Energy
 from .workers import Worker, WorkerError
 
 __all__ = ["NO_ENERGY", "Counter", "Energies", "measure_energies", "measure_energy"]
@@ -52,10 +53,10 @@ class Counter:
 class Energies:
     """What was measured, a row each, or why nothing was."""
 
-    rows: list[dict[str, float] | None]
+    rows: list[Energy | None]
     reason: str | None
 
-    def of(self, place: int) -> dict[str, float] | None:
+    def of(self, place: int) -> Energy | None:
         """One row's figures; None where there are none."""
         return self.rows[place] if self.rows else None
 
@@ -74,7 +75,7 @@ def measure_energies(subjects: Sequence[dict[str, Any]], images: Path, counter: 
     counter = counter or Counter()
     if counter.reason is not None:
         return Energies([], counter.reason)
-    rows: list[dict[str, float] | None] = []
+    rows: list[Energy | None] = []
     for subject in subjects:
         try:
             with Worker(subject, images) as worker:
@@ -92,7 +93,7 @@ def _work(worker: Worker) -> int:
 
 def measure_energy(
     counter: Counter, work: Callable[[], int], *, sleep: Callable[[float], None] = time.sleep, idle_s: float = 0.5
-) -> dict[str, float]:
+) -> Energy:
     """Energy of one image: what the packages spent while `work` ran, divided by the images it answers.
 
     Args:
@@ -110,4 +111,4 @@ def measure_energy(
     start, clock = counter.read(), time.monotonic()
     images = work()
     spent, passed = counter.between(start, counter.read()), time.monotonic() - clock
-    return {"per_image_uj": spent / images, "above_idle_uj": (spent - idle_w * passed) / images}
+    return Energy(per_image_uj=spent / images, above_idle_uj=(spent - idle_w * passed) / images)

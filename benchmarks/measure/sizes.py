@@ -7,10 +7,12 @@ import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
+from ..values import Sizes
+
 __all__ = ["file_sizes", "runtime_size"]
 
 
-def file_sizes(path: Path) -> dict[str, int | None]:
+def file_sizes(path: Path) -> Sizes:
     """Bytes of a file as it is and as a download: gzip -9, xz -9, and zstd -19 where the package is installed."""
     content = path.read_bytes()
     zstd = None
@@ -18,12 +20,12 @@ def file_sizes(path: Path) -> dict[str, int | None]:
         import zstandard
 
         zstd = len(zstandard.ZstdCompressor(level=19).compress(content))
-    return {
-        "bytes": len(content),
-        "gzip_bytes": len(gzip.compress(content, 9, mtime=0)),
-        "xz_bytes": len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)),
-        "zstd_bytes": zstd,
-    }
+    return Sizes(
+        bytes=len(content),
+        gzip_bytes=len(gzip.compress(content, 9, mtime=0)),
+        xz_bytes=len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)),
+        zstd_bytes=zstd,
+    )
 
 
 def runtime_size(package: str) -> dict[str, int] | None:

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.progress import STEP, Stage, stage
+
 from ..statistics.intervals import repeat_interval
+from ..values import Batch, Latency, Memory, Ratio, Speed
 from .workers import Worker, WorkerError
 
 __all__ = ["BATCH", "PACES", "Pace", "Samples", "find_warmup", "measure_speed", "summarize"]
@@ -93,22 +96,25 @@ def measure_speed(
     rng = np.random.default_rng(seed)
     samples = [Samples() for _ in subjects]
     started = time.monotonic()
-    for repetition in range(pace.repetitions):
-        with ExitStack() as stack:
-            workers: dict[int, Worker] = {}
-            for index in rng.permutation(len(subjects)):
-                with _noting_failure(samples[index]):
-                    if samples[index].failure is None:
-                        workers[index] = stack.enter_context(Worker(subjects[index], images))
-            _repetition(workers, samples, pace, rng)
-            if then is not None and repetition == pace.repetitions - 1:
-                for index, worker in sorted(workers.items()):
+    turns = pace.repetitions * (2 + pace.rounds + len(pace.batches))
+    with stage(f"measure {len(subjects)} rows", turns) as shown:
+        for repetition in range(pace.repetitions):
+            with ExitStack() as stack:
+                workers: dict[int, Worker] = {}
+                for index in rng.permutation(len(subjects)):
                     with _noting_failure(samples[index]):
-                        then(index, worker)
-        _LOG.info(
-            "benchmark: repetition %d of %d measured, %d rows, %.0f s",
-            repetition + 1, pace.repetitions, len(workers), time.monotonic() - started,
-        )  # fmt: skip
+                        if samples[index].failure is None:
+                            workers[index] = stack.enter_context(Worker(subjects[index], images))
+                _repetition(workers, samples, pace, rng, shown)
+                if then is not None and repetition == pace.repetitions - 1:
+                    for index, worker in sorted(workers.items()):
+                        with _noting_failure(samples[index]):
+                            then(index, worker)
+            _LOG.info(
+                "benchmark: repetition %d of %d measured, %d rows, %.0f s",
+                repetition + 1, pace.repetitions, len(workers), time.monotonic() - started,
+                extra=STEP,
+            )  # fmt: skip
     return samples
 
 
@@ -122,7 +128,9 @@ def _noting_failure(samples: Samples) -> Iterator[None]:
         _LOG.warning("benchmark: %s", error)
 
 
-def _repetition(workers: dict[int, Worker], samples: list[Samples], pace: Pace, rng: np.random.Generator) -> None:
+def _repetition(
+    workers: dict[int, Worker], samples: list[Samples], pace: Pace, rng: np.random.Generator, shown: Stage
+) -> None:
     """Warm up, then take turns."""
 
     def turns(action: Callable[[int, Worker], None]) -> None:
@@ -130,6 +138,10 @@ def _repetition(workers: dict[int, Worker], samples: list[Samples], pace: Pace, 
             with _noting_failure(samples[index]):
                 if samples[index].failure is None:
                     action(index, workers[index])
+        last = [row.latency_ns[-1][-1] for row in samples if row.latency_ns and row.latency_ns[-1]]
+        medians = [float(np.median(calls)) / 1000 for calls in last]
+        figures = {"fastest": min(medians), "slowest": max(medians)} if medians else {}
+        shown.advance(1, **{name: f"{value:,.1f} us" for name, value in figures.items()})
 
     counts: dict[int, int] = {}
 
@@ -186,48 +198,46 @@ def find_warmup(series: Sequence[float], *, window: int = 10, within: float = 1.
     return int(np.argmax(running <= within * settled))
 
 
-def summarize(row: Samples, base: Samples) -> dict[str, Any]:
+def summarize(row: Samples, base: Samples) -> Speed:
     """The figures of one row; the ratio is to `base`, below 1 where the row is faster."""
     pooled = np.concatenate([calls for rounds in row.latency_ns for calls in rounds]) / 1000
-    latency: dict[str, float | None] = {f"p{q}": float(np.percentile(pooled, q)) for q in (50, 90, 99)}
-    latency["p99.9"] = float(np.percentile(pooled, 99.9)) if len(pooled) >= _ENOUGH_FOR_P999 else None
+    p50, p90, p99 = (float(np.percentile(pooled, q)) for q in (50, 90, 99))
+    latency = Latency(p50, p90, p99, float(np.percentile(pooled, 99.9)) if len(pooled) >= _ENOUGH_FOR_P999 else None)
     cost = float(np.median(row.cost_ns)) / 1000
-    batches = [
-        {"size": size, "images_per_s": 1e9 * size / float(np.median(taken))} for size, taken in row.batch_ns.items()
-    ]
-    return {
-        "latency_us": latency,
-        "latency_calls": len(pooled),
-        "latency_quantiles_us": [[q, float(np.percentile(pooled, q))] for q in _QUANTILES],
-        "latency_ratio": _ratio(row, base),
-        "predict_latency_us": float(np.median(row.predict_ns)) / 1000,
-        "warmup_calls": int(np.median(row.warmup_calls)),
-        "harness_cost_us": cost,
-        "harness_share": cost / float(np.median(pooled)),
-        "throughput_per_s": max((b["images_per_s"] for b in batches if b["size"] == BATCH), default=None),
-        "batches": batches,
-        "cold_start_us": {
+    batches = tuple(Batch(size, 1e9 * size / float(np.median(taken))) for size, taken in row.batch_ns.items())
+    return Speed(
+        latency_us=latency,
+        latency_calls=len(pooled),
+        latency_quantiles_us=tuple((q, float(np.percentile(pooled, q))) for q in _QUANTILES),
+        latency_ratio=_ratio(row, base),
+        predict_latency_us=float(np.median(row.predict_ns)) / 1000,
+        warmup_calls=int(np.median(row.warmup_calls)),
+        harness_cost_us=cost,
+        harness_share=cost / float(np.median(pooled)),
+        throughput_per_s=max((b.images_per_s for b in batches if b.size == BATCH), default=None),
+        batches=batches,
+        cold_start_us={
             part: float(np.median([start[part] for start in row.cold_start_us])) for part in row.cold_start_us[0]
         },
-        "memory_bytes": {
-            "peak": _median([m["peak_bytes"] for m in row.memory]),
-            "steady": _median([m["steady_bytes"] for m in row.memory]),
-        },
-    }
+        memory_bytes=Memory(
+            peak=_median([m["peak_bytes"] for m in row.memory]),
+            steady=_median([m["steady_bytes"] for m in row.memory]),
+        ),
+    )
 
 
-def _ratio(row: Samples, base: Samples) -> dict[str, Any]:
+def _ratio(row: Samples, base: Samples) -> Ratio:
     """Latency against the baseline: the median over each repetition's rounds, then the mean of their logarithms."""
     logs = []
     for own, other in zip(row.latency_ns, base.latency_ns, strict=True):
         rounds = [math.log(np.median(a) / np.median(b)) for a, b in zip(own, other, strict=True)]
         logs.append(float(np.median(rounds)))
     interval = repeat_interval(logs)
-    return {
-        "value": math.exp(float(np.mean(logs))),
-        "interval": None if interval is None else [math.exp(x) for x in interval],
-        "repetitions": [math.exp(x) for x in logs],
-    }
+    return Ratio(
+        value=math.exp(float(np.mean(logs))),
+        interval=None if interval is None else (math.exp(interval[0]), math.exp(interval[1])),
+        repetitions=tuple(math.exp(x) for x in logs),
+    )
 
 
 def _median(values: Sequence[int | None]) -> int | None:

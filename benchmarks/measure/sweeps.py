@@ -1,7 +1,6 @@
 """What more threads do to a model that is called with one image and with a batch."""
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edgepress.runtime.machine import usable_cores
+
+from ..values import Threads
 from .speed import BATCH, Pace
 from .workers import Worker, WorkerError
 
@@ -23,29 +25,28 @@ def thread_counts(cores: int) -> tuple[int, ...]:
     return tuple(count for count in (1, 2, 4, 8, 16) if count <= cores)
 
 
-def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) -> list[list[dict[str, Any]]]:
+def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) -> list[tuple[Threads, ...]]:
     """Measure each subject with 1, 2, 4 ... threads, the counts in turn.
 
     Returns:
-        Per subject, per count: threads, the median latency of one image (us) and images a second in a batch. A subject
-        that a count breaks has an empty list.
+        One entry a subject: its figures by count. A subject that a count breaks has none.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     counts = thread_counts(cores)
     if len(counts) < 2:
-        return [[] for _ in subjects]
+        return [() for _ in subjects]
     _LOG.info("benchmark: measuring with %s threads", ", ".join(map(str, counts)))
-    found = []
+    found: list[tuple[Threads, ...]] = []
     for subject in subjects:
         try:
             found.append(_sweep(subject, images, pace, counts))
         except WorkerError as error:
             _LOG.warning("benchmark: %s", error)
-            found.append([])
+            found.append(())
     return found
 
 
-def _sweep(subject: dict[str, Any], images: Path, pace: Pace, counts: Sequence[int]) -> list[dict[str, Any]]:
+def _sweep(subject: dict[str, Any], images: Path, pace: Pace, counts: Sequence[int]) -> tuple[Threads, ...]:
     latencies: dict[int, list[float]] = {count: [] for count in counts}
     batches: dict[int, list[float]] = {count: [] for count in counts}
     with ExitStack() as stack:
@@ -56,11 +57,11 @@ def _sweep(subject: dict[str, Any], images: Path, pace: Pace, counts: Sequence[i
                 calls = int(np.clip(1000 * pace.turn_us / one, 10, 1_000))
                 latencies[count] += worker.ask("latency", what="run", warmup=0, count=calls)["ns"]
                 batches[count] += worker.ask("batch", size=BATCH, count=3)["ns"]
-    return [
-        {
-            "threads": count,
-            "p50_us": float(np.median(latencies[count])) / 1000,
-            "images_per_s": 1e9 * BATCH / float(np.median(batches[count])),
-        }
+    return tuple(
+        Threads(
+            threads=count,
+            p50_us=float(np.median(latencies[count])) / 1000,
+            images_per_s=1e9 * BATCH / float(np.median(batches[count])),
+        )
         for count in counts
-    ]
+    )

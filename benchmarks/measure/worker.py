@@ -24,10 +24,7 @@ class _Artifact:
     def import_packages(self) -> None:
         import importlib
 
-        from edgepress.runtime.backends import BACKENDS
-
-        module = BACKENDS[self._order["backend"]].module
-        importlib.import_module(_INTERPRETERS.get(module, module))
+        importlib.import_module(self._order["module"])
 
     def load(self) -> None:
         from edgepress.runtime import Manifest, load
@@ -105,8 +102,6 @@ class _Keras:
 
 
 _CHUNK = 1_000
-# Where the two TFLite builds keep what the runtime imports of them.
-_INTERPRETERS = {name: f"{name}.interpreter" for name in ("ai_edge_litert", "tflite_runtime")}
 
 
 class _Server:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from edgepress.base.child import how_it_ended
 from edgepress.runtime import CheckFailedError
 
 __all__ = ["Worker", "WorkerError"]
@@ -29,7 +30,7 @@ class Worker:
     """One fresh process with one model in it; a context manager.
 
     Args:
-        subject: What to open: `{"kind": "artifact", "bundle", "file", "backend", "threads", "delegate"}` or
+        subject: What to open: what `artifact_order` gives, or
             `{"kind": "keras", "bundle", "path", "threads"}`.
         images: An .npy file of uint8 pictures to measure with.
     """
@@ -64,7 +65,8 @@ class Worker:
             WorkerError: The order failed, or the process is gone; the message names the model and the reason.
         """
         # A process that hangs must not hang the benchmark: killed, it reads as one that died.
-        alarm = threading.Timer(_PATIENCE_S, self._process.kill)
+        late = threading.Event()
+        alarm = threading.Timer(_PATIENCE_S, self._end_late, [late])
         alarm.start()
         try:
             self._orders.write(json.dumps({"do": do, **order}) + "\n")
@@ -77,16 +79,21 @@ class Worker:
         name = self.subject.get("file") or self.subject["path"]
         if not line:
             status = self._process.wait()
-            raise WorkerError(f"{name}: the process that measures it ended with status {status}: {self._last_words()}")
+            reason = f"no answer after {_PATIENCE_S:g} s" if late.is_set() else how_it_ended(status, self._said())
+            raise WorkerError(f"{name}: the process that measures it ended: {reason}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise WorkerError(f"{name}: {answer['type']}: {answer['error']}")
         return answer
 
-    def _last_words(self) -> str:
+    def _end_late(self, late: threading.Event) -> None:
+        late.set()
+        self._process.kill()
+
+    def _said(self) -> str:
+        """Everything on its standard error."""
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return self._log.read().decode(errors="replace")
 
     def close(self) -> None:
         """End the process."""

@@ -2,18 +2,22 @@
 
 import io
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgepress.base.extras import require
 
+from ..values import Row
+
 __all__ = ["confusion_chart", "latency_chart", "layer_chart", "pareto_chart"]
 
 # Stands for the page's text colour until the SVG is written; no chart uses it for anything else.
 _INK = "#010203"
 _ACCENT, _SECOND, _MUTED = "#3b82c4", "#d9822b", "#8a8f98"
+_COLOURS = {"tflite": _ACCENT, "onnx": _SECOND}
+"""By format; the float Keras model is drawn in a colour of its own."""
 _WIDTH = 4.8
 _STYLE = {
     "svg.fonttype": "none",
@@ -31,19 +35,19 @@ _STYLE = {
 }
 
 
-def pareto_chart(rows: Sequence[dict[str, Any]]) -> str:
+def pareto_chart(rows: Sequence[Row]) -> str:
     """Accuracy against download size; the line joins the rows that no other beats in both. Points carry row numbers."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        sizes = np.array([row["gzip_bytes"] / 1000 for row in rows])
-        shares = np.array([100 * row["accuracy"] for row in rows])
-        intervals = 100 * np.array([row["accuracy_interval"] for row in rows])
+        scored = [(row, row.scores) for row in rows if row.scores is not None]
+        sizes = np.array([row.sizes.gzip_bytes / 1000 for row, _ in scored])
+        shares = np.array([100 * scores.accuracy for _, scores in scored])
+        intervals = 100 * np.array([scores.accuracy_interval for _, scores in scored])
         front = _front(sizes, shares)
         axes.plot(sizes[front], shares[front], color=_ACCENT, linewidth=1.5, drawstyle="steps-post", zorder=1)
         axes.vlines(sizes, intervals[:, 0], intervals[:, 1], color=_MUTED, linewidth=1, alpha=0.6, zorder=0)
-        colours = [_ACCENT if row["format"] == "tflite" else _SECOND for row in rows]
-        colours = [_INK if row["format"] == "keras" else c for row, c in zip(rows, colours, strict=True)]
+        colours = [_COLOURS.get(row.format, _INK) for row, _ in scored]
         axes.scatter(sizes, shares, c=colours, s=36, zorder=2)
         span = float(np.ptp(intervals)) or 1.0
         for number, x, y in _spread(sizes, shares, span):
@@ -78,16 +82,16 @@ def _spread(sizes: Any, shares: Any, span: float) -> list[tuple[str, float, floa
     return [(", ".join(map(str, members)), x, y) for members, x, y in groups]
 
 
-def latency_chart(rows: Sequence[dict[str, Any]]) -> str:
+def latency_chart(rows: Sequence[Row]) -> str:
     """One image: a bar to the median, its box from the first to the third quartile, a line from p1 to p99."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        medians = [row["latency_us"]["p50"] for row in rows]
-        lowest = min(dict(map(tuple, row["latency_quantiles_us"]))[1.0] for row in rows)
+        medians = [row.speed.latency_us.p50 for row in rows]
+        lowest = min(dict(row.speed.latency_quantiles_us)[1.0] for row in rows)
         for place, row in enumerate(rows):
-            at = dict(map(tuple, row["latency_quantiles_us"]))
-            colour = {"tflite": _ACCENT, "onnx": _SECOND}.get(row["format"], _MUTED)
+            at = dict(row.speed.latency_quantiles_us)
+            colour = _COLOURS.get(row.format, _MUTED)
             axes.barh(place, at[50.0], height=0.34, color=colour, alpha=0.35, zorder=0)
             axes.barh(place, at[75.0] - at[25.0], left=at[25.0], height=0.34, color=colour, zorder=1)
             axes.hlines(place, at[1.0], at[99.0], color=_INK, linewidth=1, zorder=2)
@@ -95,7 +99,7 @@ def latency_chart(rows: Sequence[dict[str, Any]]) -> str:
             axes.text(
                 lowest * 0.62,
                 place - 0.3,
-                f"{_name(row)}: {medians[place]:,.1f} us",
+                f"{row.name}: {medians[place]:,.1f} us",
                 va="bottom",
                 ha="left",
                 fontsize=10,
@@ -110,12 +114,12 @@ def latency_chart(rows: Sequence[dict[str, Any]]) -> str:
     return _svg(draw, "latency", height=0.9 + 0.42 * len(rows))
 
 
-def confusion_chart(row: dict[str, Any], labels: Sequence[str]) -> str:
+def confusion_chart(row: Row, labels: Sequence[str]) -> str:
     """Mistakes of one row, true class down and answer across; right answers are left blank but counted."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        counts = np.array(row["confusion"])
+        counts = np.array(row.scores.confusion if row.scores else [])
         wrong = counts.copy()
         np.fill_diagonal(wrong, 0)
         largest = max(1, int(wrong.max()))
@@ -137,12 +141,12 @@ def confusion_chart(row: dict[str, Any], labels: Sequence[str]) -> str:
             axes.set_yticks(range(len(labels)), short)
         axes.set_xlabel("answer")
         axes.set_ylabel("true class")
-        axes.set_title(_name(row), fontsize=11)
+        axes.set_title(row.name, fontsize=11)
 
-    return _svg(draw, f"confusion-{row['artifact']}-{row['backend']}", height=4.6)
+    return _svg(draw, f"confusion-{row.artifact}-{row.backend}", height=4.6)
 
 
-def layer_chart(layers: dict[str, Any]) -> str:
+def layer_chart(layers: Mapping[str, Any]) -> str:
     """Signal-to-quantization-noise ratio of each layer, and a tick where its worst channel is."""
 
     def draw(figure: Any) -> None:
@@ -176,10 +180,6 @@ def _square(x: int, y: int, alpha: float) -> Any:
     return require("matplotlib.patches", extra="toolkit").Rectangle(
         (x - 0.5, y - 0.5), 1, 1, facecolor=_SECOND, alpha=alpha, linewidth=0
     )
-
-
-def _name(row: dict[str, Any]) -> str:
-    return f"{row['artifact']} ({row['backend']})"
 
 
 def _svg(draw: Callable[[Any], None], name: str, *, height: float) -> str:

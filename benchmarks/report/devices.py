@@ -1,56 +1,89 @@
 """Several reports, one table: the same artifacts on different machines."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from edgepress.base.tables import markdown_table, text_table
 from edgepress.runtime import InputError
 
-from .table import COLUMNS, align
+from ..values import Report, Row
+from .codec import encode
+from .table import COLUMNS
 
-__all__ = ["device_name", "merge_reports", "to_comparison_markdown", "to_comparison_text"]
+__all__ = ["DeviceRow", "Merged", "device_name", "merge_reports", "to_comparison_markdown", "to_comparison_text"]
+
+_HEAD = ("artifact", "device", *list(COLUMNS)[1:])
+_ALIGNED = "lllr"
 
 
-def merge_reports(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All rows of all reports, each with its device; rows of one artifact stand together, in the first report's order.
+@dataclass(frozen=True)
+class DeviceRow:
+    """A report's row, and where it was measured."""
 
-    Returns:
-        schema, devices (name, machine, conditions, data set), and rows (those of the reports, with `device`, and with
-        `comparable` false where their machine changed while it measured).
+    device: str
+    comparable: bool
+    """False where the machine changed while it measured."""
+    row: Row
+
+
+@dataclass(frozen=True)
+class Merged:
+    """All rows of all reports; those of one artifact stand together, in the first report's order."""
+
+    bundle: str
+    devices: tuple[tuple[str, Report], ...]
+    """By name."""
+    rows: tuple[DeviceRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `edgepress compare --json` prints it: schema, bundle, devices, and rows without their examples."""
+        shared = ("machine", "conditions", "dataset", "created", "preset")
+        return {
+            "schema": 1,
+            "bundle": self.bundle,
+            "devices": [
+                {"name": name, **{key: encode(getattr(report, key)) for key in shared}} for name, report in self.devices
+            ],
+            "rows": [
+                {
+                    "device": each.device,
+                    "comparable": each.comparable,
+                    **{key: value for key, value in encode(each.row).items() if key not in _LEFT_OUT},
+                }
+                for each in self.rows
+            ],
+        }
+
+
+_LEFT_OUT = ("mistakes", "flips", "confusion")
+
+
+def merge_reports(reports: Sequence[Report]) -> Merged:
+    """One table of several machines' reports.
 
     Raises:
         InputError: Nothing to merge, or reports of bundles with different names.
     """
     if not reports:
         raise InputError("no reports: name one or more report.json files")
-    names = {report["bundle"]["name"] for report in reports}
+    names = {report.bundle.name for report in reports}
     if len(names) > 1:
         raise InputError(f"reports of different bundles ({', '.join(sorted(names))}): compare those of one")
     devices = _unique([device_name(report) for report in reports])
     rows = [
-        {
-            "device": device,
-            "comparable": not report["conditions"]["not_comparable"],
-            **{key: value for key, value in row.items() if key not in ("mistakes", "flips", "confusion")},
-        }
+        DeviceRow(device, not report.conditions.not_comparable, row)
         for device, report in zip(devices, reports, strict=True)
-        for row in report["rows"]
+        for row in report.rows
     ]
-    order = list(dict.fromkeys(row["artifact"] for row in rows))
-    rows.sort(key=lambda row: order.index(row["artifact"]))
-    return {
-        "schema": 1,
-        "bundle": names.pop(),
-        "devices": [
-            {"name": device, **{key: report[key] for key in ("machine", "conditions", "dataset", "created", "preset")}}
-            for device, report in zip(devices, reports, strict=True)
-        ],
-        "rows": rows,
-    }
+    order = list(dict.fromkeys(each.row.artifact for each in rows))
+    rows.sort(key=lambda each: order.index(each.row.artifact))
+    return Merged(names.pop(), tuple(zip(devices, reports, strict=True)), tuple(rows))
 
 
-def device_name(report: dict[str, Any]) -> str:
+def device_name(report: Report) -> str:
     """What people call the machine: host, board, processor, architecture."""
-    machine = report["machine"]
+    machine = report.machine
     names = (machine.get("host"), machine["model"], machine["processor"], machine["architecture"])
     return next(str(name) for name in names if name)
 
@@ -65,31 +98,28 @@ def _unique(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _lines(merged: dict[str, Any]) -> list[list[str]]:
-    head = ["artifact", "device", *list(COLUMNS)[1:]]
+def _lines(merged: Merged) -> list[list[str]]:
     lines = []
-    for row in merged["rows"]:
-        artifact, *rest = [fill(row) for fill in COLUMNS.values()]
-        lines.append([artifact, row["device"] + ("" if row["comparable"] else " *"), *rest])
-    return [head, *lines]
+    for each in merged.rows:
+        artifact, *rest = [fill(each.row) for fill in COLUMNS.values()]
+        lines.append([artifact, each.device + ("" if each.comparable else " *"), *rest])
+    return lines
 
 
-def _remarks(merged: dict[str, Any]) -> list[str]:
+def _remarks(merged: Merged) -> list[str]:
     return [
-        f"* {device['name']}: latencies are not comparable: {'; '.join(device['conditions']['not_comparable'])}."
-        for device in merged["devices"]
-        if device["conditions"]["not_comparable"]
+        f"* {name}: latencies are not comparable: {'; '.join(report.conditions.not_comparable)}."
+        for name, report in merged.devices
+        if report.conditions.not_comparable
     ]
 
 
-def to_comparison_text(merged: dict[str, Any]) -> str:
+def to_comparison_text(merged: Merged) -> str:
     """For a terminal."""
-    return "\n".join([*align(_lines(merged), left=3), *_remarks(merged)])
+    return "\n".join([*text_table(_HEAD, _lines(merged), columns=_ALIGNED), *_remarks(merged)])
 
 
-def to_comparison_markdown(merged: dict[str, Any]) -> str:
+def to_comparison_markdown(merged: Merged) -> str:
     """For a README."""
-    head, *body = _lines(merged)
-    lines = ["| " + " | ".join(line) + " |" for line in (head, *body)]
-    lines.insert(1, "|" + "".join(" --- |" if i < 3 else " ---: |" for i in range(len(head))))
+    lines = markdown_table(_HEAD, _lines(merged), columns=_ALIGNED)
     return "\n".join([*lines, "", *_remarks(merged)]).rstrip() + "\n"

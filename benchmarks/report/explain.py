@@ -3,11 +3,14 @@
 A call of n images is taken to cost a + b n: a is dispatch, b arithmetic. Both follow from one image and the batch.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgepress.runtime import Artifact, Manifest
+
+from ..traits import BASELINE_VARIANT, CONVERSIONS, FLOAT_VARIANTS, INTEGER_VARIANTS, SLOW_BACKENDS, SLOW_VARIANTS
+from ..values import Row
 
 __all__ = ["Case", "explain", "float_sibling", "reasons"]
 
@@ -45,7 +48,7 @@ class Case:
         return times[1] - slope, slope
 
 
-def explain(rows: Sequence[dict[str, Any]], manifest: Manifest, machine: dict[str, Any]) -> list[dict[str, Any]]:
+def explain(rows: Sequence[Row], manifest: Manifest, machine: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Reasons for every quantized row that is not faster than its float32 sibling on one image.
 
     Returns:
@@ -55,31 +58,34 @@ def explain(rows: Sequence[dict[str, Any]], manifest: Manifest, machine: dict[st
     found = []
     for row in rows:
         sibling = float_sibling(row, rows)
-        if sibling is None or row["latency_us"]["p50"] < _NO_FASTER * sibling["latency_us"]["p50"]:
+        if sibling is None or row.speed.latency_us.p50 < _NO_FASTER * sibling.speed.latency_us.p50:
             continue
         case = Case(
-            artifact=manifest.artifact(row["artifact"]),
-            backend=row["backend"],
+            artifact=manifest.artifact(row.artifact),
+            backend=row.backend,
             quantized_us=_times(row),
             float_us=_times(sibling),
             architecture=machine["architecture"],
             features=tuple(machine["features"]),
         )
-        found.append({"artifact": row["artifact"], "backend": row["backend"], "reasons": reasons(case)})
+        found.append({"artifact": row.artifact, "backend": row.backend, "reasons": reasons(case)})
     return found
 
 
-def float_sibling(row: dict[str, Any], rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+def float_sibling(row: Row, rows: Iterable[Row]) -> Row | None:
     """The float32 row of the same model in the same format and backend; None for a float row."""
-    if row["variant"].startswith("float"):
+    if row.variant in FLOAT_VARIANTS:
         return None
-    same = ("model", "format", "backend", "threads")
-    return next((r for r in rows if r["variant"] == "float32" and all(r[k] == row[k] for k in same)), None)
+
+    def place(r: Row) -> tuple[str, str, str, int]:
+        return r.model, r.format, r.backend, r.threads
+
+    return next((r for r in rows if r.variant == BASELINE_VARIANT and place(r) == place(row)), None)
 
 
-def _times(row: dict[str, Any]) -> dict[int, float]:
-    batches = {b["size"]: 1e6 * b["size"] / b["images_per_s"] for b in row["batches"]}
-    return {1: row["latency_us"]["p50"], **batches}
+def _times(row: Row) -> dict[int, float]:
+    batches = {batch.size: 1e6 * batch.size / batch.images_per_s for batch in row.speed.batches}
+    return {1: row.speed.latency_us.p50, **batches}
 
 
 def reasons(case: Case) -> list[dict[str, str]]:
@@ -115,16 +121,9 @@ def _missing_kernel(case: Case) -> _Answer:
     _, other = case.split(case.float_us)
     if own < _NO_FASTER * other:
         return None
-    if case.backend == "numpy":
-        return (
-            "The numpy backend is a reference: it computes integers exactly, not quickly.",
-            "Install litert, tflite-runtime or onnxruntime.",
-        )
-    if case.artifact.variant == "int16x8":
-        return (
-            "int16 activations have only reference kernels in TFLite.",
-            "Take int8, or dynamic-int8 where activations need the precision.",
-        )
+    known = SLOW_BACKENDS.get(case.backend) or SLOW_VARIANTS.get(case.artifact.variant)
+    if known is not None:
+        return known
     wanted = _DOT_PRODUCTS.get(case.architecture, ())
     if wanted and not set(wanted) & set(case.features):
         return (
@@ -137,14 +136,14 @@ def _missing_kernel(case: Case) -> _Answer:
 def _dequantized(case: Case) -> _Answer:
     artifact = case.artifact
     share = sum(part for name, part in artifact.weights.items() if name.startswith(("float", "bfloat")))
-    integer_inside = artifact.variant.startswith("int")
-    converts = [name for name in artifact.operators if name.upper() in ("DEQUANTIZE", "QUANTIZE", "CAST")]
+    integer_inside = artifact.variant in INTEGER_VARIANTS
+    converts = [name for name in artifact.operators if name in CONVERSIONS.get(artifact.format, ())]
     if share > _FLOAT_SHARE:
         return (
             f"{share:.0%} of the weights are still float: those operators compute as before and pay for conversions.",
             "Export again with every operator quantized; `edgepress inspect` names what remained float.",
         )
-    if artifact.format == "tflite" and integer_inside and converts:
+    if integer_inside and converts:
         return (
             f"The graph converts between integers and floats on its way ({', '.join(sorted(converts))}).",
             "Export with integer input and output and only int8 operators, so that nothing is converted.",

@@ -2,17 +2,22 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["COLUMNS", "align", "cells", "to_csv", "to_markdown", "to_text"]
+from edgepress.base.tables import markdown_table, text_table
+
+from ..values import Ratio, Report, Row
+from .codec import encode
+
+__all__ = ["ALIGNED", "COLUMNS", "cells", "headline", "remarks", "to_csv", "to_markdown", "to_text"]
 
 
-def _difference(row: dict[str, Any]) -> str:
-    if row["difference_points"] is None:
+def _difference(row: Row) -> str:
+    if row.comparison is None:
         return "-"
-    low, high = row["difference_interval_points"]
-    return f"{_signed(row['difference_points'])} [{_signed(low)}, {_signed(high)}]"
+    low, high = row.comparison.difference_interval_points
+    return f"{_signed(row.comparison.difference_points)} [{_signed(low)}, {_signed(high)}]"
 
 
 def _signed(value: float) -> str:
@@ -35,12 +40,11 @@ def _time(value: float | None) -> str:
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def _ratio(row: dict[str, Any]) -> str:
-    ratio = row["latency_ratio"]
-    if ratio["interval"] is None:
-        return _digits(ratio["value"])
-    low, high = ratio["interval"]
-    return f"{_digits(ratio['value'])} [{_digits(low)}, {_digits(high)}]"
+def _ratio(ratio: Ratio) -> str:
+    if ratio.interval is None:
+        return _digits(ratio.value)
+    low, high = ratio.interval
+    return f"{_digits(ratio.value)} [{_digits(low)}, {_digits(high)}]"
 
 
 def _digits(value: float) -> str:
@@ -49,60 +53,45 @@ def _digits(value: float) -> str:
 
 
 # Header and how a row fills it. One row is one artifact in one backend.
-COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "artifact": lambda row: row["artifact"],
-    "backend": lambda row: row["backend"] + ("" if row["threads"] == 1 else f" x{row['threads']}"),
-    "accuracy %": lambda row: _share(row["accuracy"], 2),
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "artifact": lambda row: row.artifact,
+    "backend": lambda row: row.backend + ("" if row.threads == 1 else f" x{row.threads}"),
+    "accuracy %": lambda row: _share(row.accuracy, 2),
     "points from float [95 %]": _difference,
-    "agree %": lambda row: _share(row["agreement"], 2),
-    "KB": lambda row: _kilobytes(row["bytes"]),
-    "KB gzip": lambda row: _kilobytes(row["gzip_bytes"]),
-    "zeros %": lambda row: _share(row["sparsity"], 0),
-    "p50 us": lambda row: _time(row["latency_us"]["p50"]),
-    "p90 us": lambda row: _time(row["latency_us"]["p90"]),
-    "p99 us": lambda row: _time(row["latency_us"]["p99"]),
-    "x float [95 %]": _ratio,
-    "images/s": lambda row: "-" if row["throughput_per_s"] is None else f"{row['throughput_per_s']:,.0f}",
+    "agree %": lambda row: _share(row.agreement, 2),
+    "KB": lambda row: _kilobytes(row.sizes.bytes),
+    "KB gzip": lambda row: _kilobytes(row.sizes.gzip_bytes),
+    "zeros %": lambda row: _share(row.sparsity, 0),
+    "p50 us": lambda row: _time(row.speed.latency_us.p50),
+    "p90 us": lambda row: _time(row.speed.latency_us.p90),
+    "p99 us": lambda row: _time(row.speed.latency_us.p99),
+    "x float [95 %]": lambda row: _ratio(row.speed.latency_ratio),
+    "images/s": lambda row: "-" if row.speed.throughput_per_s is None else f"{row.speed.throughput_per_s:,.0f}",
 }
-_TEXT_COLUMNS = 2
+ALIGNED = "llr"
+"""The first two are text, the rest figures; as `base.tables` takes it."""
 
 
-def cells(report: dict[str, Any]) -> list[list[str]]:
+def cells(report: Report) -> list[list[str]]:
     """The table's body, a list of strings for every row, in the order of `COLUMNS`."""
-    return [[fill(row) for fill in COLUMNS.values()] for row in report["rows"]]
+    return [[fill(row) for fill in COLUMNS.values()] for row in report.rows]
 
 
-def to_text(report: dict[str, Any]) -> str:
+def to_text(report: Report) -> str:
     """For a terminal: aligned columns under a line that says what was measured."""
-    body = align([list(COLUMNS), *cells(report)], left=_TEXT_COLUMNS)
-    return "\n".join([headline(report), "", *body, *_remarks(report)])
+    body = text_table(list(COLUMNS), cells(report), columns=ALIGNED)
+    return "\n".join([headline(report), "", *body, *remarks(report)])
 
 
-def align(lines: Sequence[Sequence[str]], *, left: int) -> list[str]:
-    """Columns of equal width; the first `left` are text and stand on the left, the others on the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-
-
-def to_markdown(report: dict[str, Any]) -> str:
+def to_markdown(report: Report) -> str:
     """For a README or a pull request."""
-    lines = [
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "".join(" --- |" if i < _TEXT_COLUMNS else " ---: |" for i in range(len(COLUMNS))),
-        *("| " + " | ".join(line) + " |" for line in cells(report)),
-    ]
-    return "\n".join([headline(report), "", *lines, *_remarks(report)]) + "\n"
+    lines = markdown_table(list(COLUMNS), cells(report), columns=ALIGNED)
+    return "\n".join([headline(report), "", *lines, *remarks(report)]) + "\n"
 
 
-def to_csv(report: dict[str, Any]) -> str:
+def to_csv(report: Report) -> str:
     """For a spreadsheet: unrounded, one column a fact; nested facts as `latency_us.p50`."""
-    flat = [_flatten(row) for row in report["rows"]]
+    flat = [_flatten(encode(row)) for row in report.rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -111,20 +100,21 @@ def to_csv(report: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def headline(report: dict[str, Any]) -> str:
+def headline(report: Report) -> str:
     """What was measured on what, in one line."""
-    data = report["dataset"]
-    on = f"{data['images']:,} test images of {data['name']}" if data else "accuracy not measured (no --data)"
-    machine = report["machine"]
+    data = report.dataset
+    on = f"{data.images:,} test images of {data.name}" if data else "accuracy not measured (no --data)"
+    machine = report.machine
     place = machine["model"] or machine["processor"] or machine["architecture"]
-    return f"{report['bundle']['name']}: {on}; preset {report['preset']}; {place}"
+    return f"{report.bundle.name}: {on}; preset {report.preset}; {place}"
 
 
-def _remarks(report: dict[str, Any]) -> list[str]:
+def remarks(report: Report) -> list[str]:
+    """What spoils comparisons, and what could not be measured."""
     lines = []
-    if report["conditions"]["not_comparable"]:
-        lines.append("Latencies are not comparable: " + "; ".join(report["conditions"]["not_comparable"]) + ".")
-    lines += [f"Not measured: {f['artifact']} in {f['backend']}: {f['reason']}" for f in report["failed"]]
+    if report.conditions.not_comparable:
+        lines.append("Latencies are not comparable: " + "; ".join(report.conditions.not_comparable) + ".")
+    lines += [f"Not measured: {f.artifact} in {f.backend}: {f.reason}" for f in report.failed]
     return ["", *lines] if lines else []
 
 

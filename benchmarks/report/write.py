@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from edgepress.base.extras import require
-from edgepress.base.files import write_file
+from edgepress.base.files import check_writable, write_file
 from edgepress.runtime import InputError
 
+from ..values import Report
 from .card import to_card
+from .codec import decode, encode
+from .details import row_details
+from .ship import choose_row
 from .table import COLUMNS, cells, headline, to_csv, to_markdown
 
-__all__ = ["choose_row", "read_report", "write_report"]
+__all__ = ["SCHEMA", "check_report_place", "parse_report", "read_report", "report_to_dict", "write_report"]
+
+SCHEMA = 1
 
 _PAGE = Path(__file__).with_name("page.html")
 _METHOD = (
@@ -26,26 +32,55 @@ _METHOD = (
 )
 
 
-def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_report(path: str | os.PathLike[str]) -> Report:
     """Read a `report.json`.
 
     Raises:
         InputError: Not there, not a report, or written by a newer edgepress.
     """
     try:
-        report = json.loads(Path(path).read_bytes())
-        schema = report["schema"]
-        report["rows"], report["baseline"], report["machine"]  # what every reader needs
+        data = json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; name a report.json that `edgepress benchmark` wrote") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a report of `edgepress benchmark` ({error!r})") from None
-    if not isinstance(schema, int) or schema > 1:
-        raise InputError(f"{path}: report schema {schema!r}: this edgepress reads up to 1; update edgepress")
-    return report
+    return parse_report(data, str(path))
 
 
-def write_report(report: dict[str, Any], folder: str | os.PathLike[str]) -> None:
+def parse_report(data: Any, name: str = "the report") -> Report:
+    """The report in the object that `report.json` holds; `name` is what an error calls it.
+
+    Raises:
+        InputError: Not a report, or written by a newer edgepress.
+    """
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if type(schema) is int and schema > SCHEMA:
+        raise InputError(f"{name}: report schema {schema!r}: this edgepress reads up to {SCHEMA}; update edgepress")
+    try:
+        return decode(Report, data)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{name}: not a report of `edgepress benchmark` ({error!r})") from None
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """The object that `report.json` holds (`report.schema.json`)."""
+    found: dict[str, Any] = encode(report)
+    return found
+
+
+def check_report_place(folder: str | os.PathLike[str]) -> None:
+    """Make sure that `write_report` will be able to write there, before anything is measured.
+
+    Raises:
+        InputError: The folder cannot be written.
+        MissingExtraError: The toolkit extra, which draws, is not installed.
+    """
+    for module in ("matplotlib", "jinja2"):
+        require(module, extra="toolkit")
+    check_writable(Path(folder) / "report.json")
+
+
+def write_report(report: Report, folder: str | os.PathLike[str]) -> None:
     """Write report.json, report.html, report.csv, report.md, model-card.md and the pictures (SVG) into `folder`.
 
     Args:
@@ -65,25 +100,15 @@ def write_report(report: dict[str, Any], folder: str | os.PathLike[str]) -> None
     write_file(folder / "report.md", to_markdown(report))
     write_file(folder / "model-card.md", to_card(report, choose_row(report)))
     write_file(folder / "report.html", page)
-    write_file(folder / "report.json", json.dumps(report, allow_nan=False) + "\n")
+    write_file(folder / "report.json", json.dumps(report_to_dict(report), allow_nan=False) + "\n")
 
 
-def choose_row(report: dict[str, Any]) -> dict[str, Any] | None:
-    """The row that one would ship: the smallest download that is non-inferior, else the most accurate; never the
-    baseline. None where accuracy was not measured."""
-    others = [row for row in report["rows"][1:] if row["accuracy"] is not None]
-    shown = [row for row in others if row["verdict"]["non_inferior"]]
-    if shown:
-        return min(shown, key=lambda row: (row["gzip_bytes"], row["latency_us"]["p50"]))
-    return max(others, key=lambda row: row["accuracy"], default=None)
-
-
-def _pictures(report: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+def _pictures(report: Report) -> dict[str, list[dict[str, str]]]:
     from .charts import confusion_chart, latency_chart, layer_chart, pareto_chart
 
-    rows = report["rows"]
+    rows = report.rows
     charts, confusions = [], []
-    names = "; ".join(f"{i}: {row['artifact']} ({row['backend']})" for i, row in enumerate(rows, 1))
+    names = "; ".join(f"{i}: {row.name}" for i, row in enumerate(rows, 1))
     chosen = choose_row(report)
     if chosen is not None:
         caption = (
@@ -95,18 +120,18 @@ def _pictures(report: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
             confusions.append(
                 {
                     "name": f"confusion-{name}",
-                    "svg": confusion_chart(row, report["bundle"]["labels"]),
+                    "svg": confusion_chart(row, report.bundle.labels),
                     "caption": "Mistakes are coloured by how frequent they are.",
                 }
             )
     caption = "One image: bar to the median, box from quartile to quartile, line from p1 to p99, tick at p90."
     charts.append({"name": "latency", "svg": latency_chart(rows), "caption": caption})
-    if report["layers"]:
+    if report.layers:
         caption = (
-            f"Each layer of {report['layers']['artifact']} against {report['layers']['float32']}; "
+            f"Each layer of {report.layers['artifact']} against {report.layers['float32']}; "
             "the tick is its worst channel."
         )
-        charts.append({"name": "layers", "svg": layer_chart(report["layers"]), "caption": caption})
+        charts.append({"name": "layers", "svg": layer_chart(report.layers), "caption": caption})
     return {"charts": charts, "confusions": confusions}
 
 
@@ -117,13 +142,13 @@ def _alone(svg: str) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + head + bracket + style + rest
 
 
-def _page(report: dict[str, Any], pictures: dict[str, list[dict[str, str]]]) -> str:
+def _page(report: Report, pictures: dict[str, list[dict[str, str]]]) -> str:
     jinja2 = require("jinja2", extra="toolkit")
     markupsafe = require("markupsafe", extra="toolkit")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(_PAGE.read_text(encoding="utf-8"))
-    rows = report["rows"]
-    cost = max(row["harness_share"] for row in rows)
+    rows = report.rows
+    cost = max(row.speed.harness_share for row in rows)
     page: str = template.render(
         report=report,
         headline=headline(report),
@@ -132,89 +157,37 @@ def _page(report: dict[str, Any], pictures: dict[str, list[dict[str, str]]]) -> 
         broken=markupsafe.Markup(" <br>["),
         cells=cells(report),
         pictures=pictures,
-        labels=report["bundle"]["labels"],
+        labels=report.bundle.labels,
         chosen=choose_row(report),
-        details=[_details(row) for row in rows],
-        method=_METHOD.format(repetitions=len(rows[0]["latency_ratio"]["repetitions"]), cost=f"{100 * cost:.1f} %"),
+        details=[row_details(row) for row in rows],
+        method=_METHOD.format(repetitions=len(rows[0].speed.latency_ratio.repetitions), cost=f"{100 * cost:.1f} %"),
         machine=_machine(report),
         matrix=_matrix(report),
     )
     return page
 
 
-def _summary(report: dict[str, Any]) -> list[str]:
+def _summary(report: Report) -> list[str]:
     """What a reader wants to know first."""
-    row, base = choose_row(report), report["rows"][0]
-    if row is None:
+    row, base = choose_row(report), report.rows[0]
+    if row is None or not (row.scores and row.comparison and row.verdict and base.scores):
         return []
-    low, high = row["difference_interval_points"]
-    smaller = base["gzip_bytes"] / row["gzip_bytes"]
-    ratio = row["latency_ratio"]["value"]
+    low, high = row.comparison.difference_interval_points
+    smaller = base.sizes.gzip_bytes / row.sizes.gzip_bytes
+    ratio = row.speed.latency_ratio.value
     speed = f"{1 / ratio:.1f} times as fast" if ratio < 1 else f"{ratio:.1f} times as slow"
-    fast = "" if report["conditions"]["not_comparable"] else f", and it is {speed} on one image here"
+    fast = "" if report.conditions.not_comparable else f", and it is {speed} on one image here"
     return [
-        f"{row['artifact']} answers {100 * row['accuracy']:.2f} % of the test images right; {base['artifact']} "
-        f"{100 * base['accuracy']:.2f} %. The difference is {row['difference_points']:+.2f} points "
-        f"(95 % interval {low:+.2f} to {high:+.2f}): {row['verdict']['text']}.",
-        f"Its download is {row['gzip_bytes'] / 1000:,.1f} KB, {smaller:.1f} times smaller{fast}.",
+        f"{row.artifact} answers {100 * row.scores.accuracy:.2f} % of the test images right; {base.artifact} "
+        f"{100 * base.scores.accuracy:.2f} %. The difference is {row.comparison.difference_points:+.2f} points "
+        f"(95 % interval {low:+.2f} to {high:+.2f}): {row.verdict.text}.",
+        f"Its download is {row.sizes.gzip_bytes / 1000:,.1f} KB, {smaller:.1f} times smaller{fast}.",
     ]
 
 
-def _details(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Everything that the table has no column for."""
-    lines = [("sha256", row["sha256"])]
-    for key, name in (("xz_bytes", "xz download"), ("zstd_bytes", "zstd download")):
-        if row[key] is not None:
-            lines.append((name, f"{row[key] / 1000:,.1f} KB"))
-    if row["runtime_bytes"]:
-        total = sum(row["runtime_bytes"].values()) / 1e6
-        lines.append(("installed runtime", f"{total:,.0f} MB: {', '.join(row['runtime_bytes'])}"))
-    cold = row["cold_start_us"]
-    parts = ", ".join(f"{name} {value / 1000:,.1f} ms" for name, value in cold.items())
-    lines.append(("cold start", f"{sum(cold.values()) / 1000:,.0f} ms: {parts}"))
-    memory = row["memory_bytes"]
-    if memory["peak"] is not None:
-        lines.append(("memory", f"peak {memory['peak'] / 1e6:,.0f} MB, steady {memory['steady'] / 1e6:,.0f} MB"))
-    if row["latency_us"]["p99.9"] is not None:
-        lines.append(("p99.9", f"{row['latency_us']['p99.9']:,.1f} us of {row['latency_calls']:,} calls"))
-    lines.append(("pixels to probabilities", f"{row['predict_latency_us']:,.1f} us"))
-    lines.append(("warm-up", f"{row['warmup_calls']} calls"))
-    lines.append(("timing loop", f"{row['harness_cost_us']:.2f} us, {100 * row['harness_share']:.1f} % of a call"))
-    batches = ", ".join(f"{b['size']}: {b['images_per_s']:,.0f}" for b in row["batches"])
-    lines.append(("images a second by batch", batches))
-    if row["threads_sweep"]:
-        sweep = ", ".join(
-            f"{s['threads']}: {s['p50_us']:,.1f} us and {s['images_per_s']:,.0f}/s" for s in row["threads_sweep"]
-        )
-        lines.append(("by threads", sweep))
-    if row["energy_uj"]:
-        energy = row["energy_uj"]
-        above = f"{energy['above_idle_uj']:,.0f} above idle"
-        lines.append(("energy", f"{energy['per_image_uj']:,.0f} uJ an image, {above}; whole processor"))
-    if row["accuracy"] is not None:
-        low, high = row["accuracy_interval"]
-        if row["invalid_answers"]:
-            lines.append(("no valid answer (NaN)", f"{row['invalid_answers']:,} images"))
-        lines.append(("accuracy, Wilson 95 %", f"{100 * low:.2f} to {100 * high:.2f} %"))
-        low, high = row["difference_score_interval_points"]
-        lines.append(("difference, Tango 95 %", f"{low:+.2f} to {high:+.2f} points"))
-        pairs = row["pairs"]
-        split = f"{pairs['only_float_right']} lost, {pairs['only_row_right']} won"
-        lines.append(("McNemar", f"{split}; exact p {row['mcnemar_exact_p']:.3g}, mid-p {row['mcnemar_mid_p']:.3g}"))
-        lines.append(("top-k", ", ".join(f"{k}: {100 * v:.2f} %" for k, v in row["top_k"].items())))
-        lines.append(("calibration error", f"{row['expected_calibration_error']:.4f}"))
-        lines.append(("log-loss", f"{row['log_loss']:.4f}"))
-        worst = min(enumerate(row["f1_difference"]), key=lambda pair: pair[1]["difference"])
-        low, high = worst[1]["interval"]
-        lines.append(
-            ("largest loss of F1", f"class {worst[0]}: {worst[1]['difference']:+.4f}, {low:+.4f} to {high:+.4f}")
-        )
-    return lines
-
-
-def _matrix(report: dict[str, Any]) -> dict[str, Any]:
+def _matrix(report: Report) -> dict[str, Any]:
     """The conformance matrix as a table: artifacts down, backends with their delegate setting across."""
-    cells = (report["conformance"] or {}).get("cells", [])
+    cells = (report.conformance or {}).get("cells", [])
     named = {(cell["artifact"], _setting(cell)): cell["status"] for cell in cells if cell["backend"]}
     columns = list(dict.fromkeys(setting for _, setting in named))
     artifacts = list(dict.fromkeys(cell["artifact"] for cell in cells))
@@ -226,17 +199,17 @@ def _setting(cell: dict[str, Any]) -> str:
     return f"{cell['backend']}, delegate" if cell["delegate"] else str(cell["backend"])
 
 
-def _machine(report: dict[str, Any]) -> list[tuple[str, str]]:
-    machine, conditions = report["machine"], report["conditions"]
+def _machine(report: Report) -> list[tuple[str, str]]:
+    machine, conditions = report.machine, report.conditions
     lines = [
         ("machine", machine["model"] or machine["processor"] or "unknown"),
         ("architecture", f"{machine['architecture']}, {machine['cores']} cores: {', '.join(machine['features'])}"),
         ("system", f"{machine['system']} {machine['release']}, Python {machine['python']}"),
         ("packages", ", ".join(f"{name} {version}" for name, version in machine["packages"].items())),
     ]
-    if report["energy"] is not None:
-        lines.append(("energy", f"not measured: {report['energy']}"))
-    for when in ("before", "after"):
-        known = {k: v for k, v in conditions[when].items() if v is not None and k not in ("cpu_s", "own_s")}
+    if report.energy is not None:
+        lines.append(("energy", f"not measured: {report.energy}"))
+    for when, state in (("before", conditions.before), ("after", conditions.after)):
+        known = {k: v for k, v in state.items() if v is not None and k not in ("cpu_s", "own_s")}
         lines.append((when, ", ".join(f"{k} {v}" for k, v in known.items())))
     return lines

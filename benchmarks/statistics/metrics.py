@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..values import ClassDifference, Comparison, Perturbed, Scores, Verdict
 from .intervals import Pairs, bootstrap_difference, mcnemar_exact, mcnemar_mid_p, score_difference, wilson
 
-__all__ = ["Answers", "compare", "compare_accuracy", "describe", "verdict"]
+__all__ = ["Answers", "agreement", "compare", "compare_accuracy", "describe", "verdict"]
 
 _BINS = 15
 _TOP_K = (2, 3, 5)
@@ -36,7 +36,7 @@ class Answers:
         return np.where(self.valid, self.probabilities.argmax(axis=1), -1)
 
 
-def describe(answers: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
+def describe(answers: Answers, truth: NDArray[np.int64]) -> Scores:
     """Accuracy (with Wilson's 95 % interval), top-k, calibration, log-loss, confusion, invalid answers; and per class
     precision, recall and F1.
 
@@ -50,72 +50,73 @@ def describe(answers: Answers, truth: NDArray[np.int64]) -> dict[str, Any]:
     confusion = np.zeros((classes, classes + 1), np.int64)
     np.add.at(confusion, (truth, answers.labels), 1)
     probabilities = np.where(answers.valid[:, None], answers.probabilities, np.float32(0))
-    return {
-        "invalid_answers": int((~answers.valid).sum()),
-        "accuracy": float(right.mean()),
-        "accuracy_interval": list(wilson(int(right.sum()), len(right))),
-        "top_k": {str(k): _top_k(probabilities, truth, k) for k in _TOP_K if k < classes},
-        "expected_calibration_error": _calibration_error(probabilities, right),
-        "log_loss": _log_loss(probabilities, truth),
-        "precision": _shares(confusion, confusion.sum(axis=0)[:classes]),
-        "recall": _shares(confusion, confusion.sum(axis=1)),
-        "f1": [float(x) for x in _f1(confusion)],
-        "confusion": confusion[:, :classes].tolist(),
-    }
+    return Scores(
+        invalid_answers=int((~answers.valid).sum()),
+        accuracy=float(right.mean()),
+        accuracy_interval=wilson(int(right.sum()), len(right)),
+        top_k={str(k): _top_k(probabilities, truth, k) for k in _TOP_K if k < classes},
+        expected_calibration_error=_calibration_error(probabilities, right),
+        log_loss=_log_loss(probabilities, truth),
+        precision=_shares(confusion, confusion.sum(axis=0)[:classes]),
+        recall=_shares(confusion, confusion.sum(axis=1)),
+        f1=tuple(float(x) for x in _f1(confusion)),
+        confusion=tuple(tuple(line) for line in confusion[:, :classes].tolist()),
+    )
 
 
-def compare(row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int) -> dict[str, Any]:
+def agreement(row: Answers, base: Answers) -> float:
+    """Share of the images that both answer alike."""
+    return float((row.labels == base.labels).mean())
+
+
+def compare(row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int) -> Comparison:
     """The paired comparison with the float model on the same images; differences are row minus float.
 
     Returns:
         The difference in percentage points with its paired bootstrap 95 % interval and Tango's score interval,
-        McNemar's p values, the four counts that they follow from, agreement, and the F1 difference per class with
-        bootstrap intervals.
+        McNemar's p values, the four counts that they follow from, and the F1 difference per class with bootstrap
+        intervals.
     """
     pairs = Pairs.count(base.labels == truth, row.labels == truth)
-    return {
-        **_difference(pairs, seed=seed),
-        "difference_score_interval_points": [100 * x for x in score_difference(pairs)],
-        "pairs": {
-            "both_right": pairs.both_right,
-            "only_float_right": pairs.only_float_right,
-            "only_row_right": pairs.only_row_right,
-            "both_wrong": pairs.both_wrong,
-        },
-        "mcnemar_exact_p": mcnemar_exact(pairs),
-        "mcnemar_mid_p": mcnemar_mid_p(pairs),
-        "agreement": float((row.labels == base.labels).mean()),
-        "f1_difference": _f1_difference(row, base, truth, seed=seed),
-    }
+    low, high = score_difference(pairs)
+    return Comparison(
+        difference_points=100 * pairs.difference,
+        difference_interval_points=_interval_points(pairs, seed=seed),
+        difference_score_interval_points=(100 * low, 100 * high),
+        pairs=pairs,
+        mcnemar_exact_p=mcnemar_exact(pairs),
+        mcnemar_mid_p=mcnemar_mid_p(pairs),
+        f1_difference=_f1_difference(row, base, truth, seed=seed),
+    )
 
 
-def compare_accuracy(row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int) -> dict[str, Any]:
-    """Accuracy and its difference in percentage points with the paired bootstrap 95 % interval, no more."""
+def compare_accuracy(name: str, row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int) -> Perturbed:
+    """Accuracy on images that were changed as `name` says, and its difference in percentage points with the paired
+    bootstrap 95 % interval."""
     pairs = Pairs.count(base.labels == truth, row.labels == truth)
-    return {"accuracy": float((row.labels == truth).mean()), **_difference(pairs, seed=seed)}
+    accuracy = float((row.labels == truth).mean())
+    return Perturbed(name, accuracy, 100 * pairs.difference, _interval_points(pairs, seed=seed))
 
 
-def _difference(pairs: Pairs, *, seed: int) -> dict[str, Any]:
-    return {
-        "difference_points": 100 * pairs.difference,
-        "difference_interval_points": [100 * x for x in bootstrap_difference(pairs, seed=seed)],
-    }
+def _interval_points(pairs: Pairs, *, seed: int) -> tuple[float, float]:
+    low, high = bootstrap_difference(pairs, seed=seed)
+    return 100 * low, 100 * high
 
 
-def verdict(pairs: Pairs, *, margin_points: float, confidence: float = 0.95) -> dict[str, Any]:
+def verdict(pairs: Pairs, *, margin_points: float, confidence: float = 0.95) -> Verdict:
     """May the row replace the float model? Only if even the lower limit of the difference is above minus the margin.
 
     The limit is that of Tango's two-sided score interval, so that few images never pass for proof.
     """
     lower, _ = score_difference(pairs, confidence=confidence)
     shown = 100 * lower > -margin_points
-    return {
-        "margin_points": margin_points,
-        "confidence": confidence,
-        "lower_points": 100 * lower,
-        "non_inferior": shown,
-        "text": f"non-inferior within {margin_points:g} points" if shown else "not shown",
-    }
+    return Verdict(
+        margin_points=margin_points,
+        confidence=confidence,
+        lower_points=100 * lower,
+        non_inferior=shown,
+        text=f"non-inferior within {margin_points:g} points" if shown else "not shown",
+    )
 
 
 def _top_k(probabilities: NDArray[np.float32], truth: NDArray[np.int64], k: int) -> float:
@@ -141,10 +142,10 @@ def _log_loss(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> f
     return float(-np.log(np.clip(own, _SMALLEST, 1)).mean())
 
 
-def _shares(confusion: NDArray[np.int64], of: NDArray[np.int64]) -> list[float]:
+def _shares(confusion: NDArray[np.int64], of: NDArray[np.int64]) -> tuple[float, ...]:
     """What share of `of` each class's hits are; 0 for a class without any, as for F1."""
     hits = np.diagonal(confusion).astype(np.float64)
-    return [float(x) for x in np.divide(hits, of, out=np.zeros_like(hits), where=of > 0)]
+    return tuple(float(x) for x in np.divide(hits, of, out=np.zeros_like(hits), where=of > 0))
 
 
 def _f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -156,7 +157,7 @@ def _f1(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _f1_difference(
     row: Answers, base: Answers, truth: NDArray[np.int64], *, seed: int, resamples: int = 1_000
-) -> list[dict[str, Any]]:
+) -> tuple[ClassDifference, ...]:
     """F1 of the row minus F1 of the float model for each class, with paired bootstrap 95 % intervals."""
     classes = row.probabilities.shape[1]
     answers = classes + 1  # the last one is no answer, -1
@@ -175,6 +176,4 @@ def _f1_difference(
     observed = difference(counts[None])[0]
     draws = np.random.default_rng(seed).multinomial(len(truth), counts / len(truth), size=resamples)
     low, high = np.quantile(difference(draws), [0.025, 0.975], axis=0)
-    return [
-        {"difference": float(d), "interval": [float(a), float(b)]} for d, a, b in zip(observed, low, high, strict=True)
-    ]
+    return tuple(ClassDifference(float(d), (float(a), float(b))) for d, a, b in zip(observed, low, high, strict=True))

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import describe
 from edgepress.runtime import Artifact, Manifest
@@ -30,7 +31,7 @@ from ..statistics.intervals import Pairs, mcnemar_exact
 __all__ = ["Row", "compare_with_float32"]
 
 _POINTS = {"int8": 0.10, "int4": 0.50}
-_TRAINED_FOR_INT4 = "four"
+_TRAINED_FOR = {"int4": "four"}
 _OVERHEAD = 12_000
 _BACKENDS = {"tflite": "litert", "onnx": "onnxruntime"}
 
@@ -52,7 +53,7 @@ class Row(NamedTuple):
     @property
     def target_points(self) -> float | None:
         """How many points it may lose; None where nothing was promised."""
-        promised = self.artifact.variant != "int4" or self.artifact.model == _TRAINED_FOR_INT4
+        promised = _TRAINED_FOR.get(self.artifact.variant, self.artifact.model) == self.artifact.model
         return _POINTS.get(self.artifact.variant) if promised else None
 
     @property
@@ -83,16 +84,22 @@ def compare_with_float32(bundle: Path, data: Dataset) -> Iterator[Row]:
 def _table(rows: list[Row], data: Dataset) -> Iterator[str]:
     yield f"{len(data.x_test):,} test images of {data.name}."
     yield ""
-    yield "| file | bytes | beyond weights | accuracy % | points | target | only float32 right | only it | p | met |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    head = (
+        "file", "bytes", "beyond weights", "accuracy %", "points", "target", "only float32 right", "only it", "p",
+        "met",
+    )  # fmt: skip
+    lines = []
     for row in rows:
         accuracy = 100 * (row.pairs.both_right + row.pairs.only_row_right) / row.pairs.images
         target = "" if row.target_points is None else f"-{row.target_points:.2f}"
-        yield (
-            f"| {row.artifact.file} | {row.artifact.bytes:,} | {row.overhead:,} | {accuracy:.2f} | {row.points:+.2f} "
-            f"| {target} | {row.pairs.only_float_right} | {row.pairs.only_row_right} "
-            f"| {mcnemar_exact(row.pairs):.2g} | {'yes' if row.met else '**no**'} |"
-        )
+        lines.append(
+            (
+                row.artifact.file, f"{row.artifact.bytes:,}", f"{row.overhead:,}", f"{accuracy:.2f}",
+                f"{row.points:+.2f}", target, row.pairs.only_float_right, row.pairs.only_row_right,
+                f"{mcnemar_exact(row.pairs):.2g}", "yes" if row.met else "**no**",
+            )
+        )  # fmt: skip
+    yield from markdown_table(head, lines, columns="lrrrrrrrrl")
 
 
 def _main() -> None:

@@ -1,7 +1,7 @@
 """Every kind of model, every variant, every backend: what it costs in accuracy, or why it does not work.
 
     python -m edgepress.benchmarks.studies.export_matrix --model mlp=runs/mnist-default-1/pressed.keras |
-        python -m edgepress.benchmarks.studies.page.figures README.md export-matrix -
+        python -m edgepress.benchmarks.studies.page.figures docs/export.md export-matrix -
 
 Trains one small model of each kind, exports every variant, runs each artifact in every backend that is here (delegates
 on and off, twice in fresh processes) on the test images, and notes the difference from the Keras model in percentage
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from edgepress.base.files import write_file
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
 from edgepress.runtime.conformance.golden import Vectors, reference_outputs
@@ -182,27 +183,27 @@ def long_table(kinds: list[dict[str, Any]], command: str) -> str:
     settings = [setting for own in SETTINGS.values() for setting in own]
     for kind in kinds:
         lines += [f"### {kind['kind']}", "", f"Keras: {kind['accuracy']:.4f} on {kind['images']:,} test images.", ""]
-        lines += ["| variant | bytes | " + " | ".join(settings) + " |", "|---" * (len(settings) + 2) + "|"]
+        rows = []
         for key, row in kind["rows"].items():
             cells = [row["cells"].get(setting) for setting in settings]
             texts = ["other format" if cell is None else points(cell) or notes.mark(cell["reason"]) for cell in cells]
-            lines.append(f"| {key} | {row['bytes'] or ''} | " + " | ".join(texts) + " |")
-        lines.append("")
+            rows.append((key, row["bytes"] or "", *texts))
+        lines += [*markdown_table(("variant", "bytes", *settings), rows, columns="lr"), ""]
     return "\n".join([*lines, *notes.lines()]) + "\n"
 
 
 def short_table(kinds: list[dict[str, Any]], command: str) -> str:
     """One line a variant and backend, one column a kind."""
     notes = Notes()
-    lines = ["| variant | backend | " + " | ".join(kind["kind"] for kind in kinds) + " |"]
-    lines.append("| --- | --- |" + " ---: |" * len(kinds))
+    rows = []
     for key in VARIANTS:
         for backend in dict.fromkeys(setting.partition("+")[0] for setting in SETTINGS[key.partition(":")[0]]):
             cells = [kind["rows"][key]["cells"] for kind in kinds]
             texts = [short_cell(each[backend], each.get(f"{backend}+delegate"), notes) for each in cells]
-            lines.append(f"| {key} | {backend} | " + " | ".join(texts) + " |")
+            rows.append((key, backend, *texts))
     accuracies = ", ".join(f"{k['kind']} {100 * k['accuracy']:.2f} % of {k['images']:,}" for k in kinds)
-    lines += [
+    lines = [
+        *markdown_table(("variant", "backend", *(kind["kind"] for kind in kinds)), rows, columns="llr"),
         "",
         f"Points from the Keras model on test images of MNIST ({accuracies}); two values where the default "
         "delegate changes it. In brackets: what a withheld file lost on held-back images, more than its "

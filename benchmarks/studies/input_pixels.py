@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from edgepress.base.extras import require
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
-from edgepress.export.tflite.convert import to_tflite
+from edgepress.export.tflite.convert import to_integers
 from edgepress.train import open_keras
 from edgepress.train.compress.slim import slim
 from edgepress.train.fitting.fit import predictor
@@ -52,7 +53,7 @@ def int8(model: Any, dataset: Dataset) -> bytes:
     source = Source("model", Path(), "", model, None, "logits")
     name, shape = source.only_input
     images = dataset.x_train[dataset.split(0).fit][:500].reshape(-1, *shape) / np.float32(255)
-    return to_tflite(source, "int8", Samples({name: images}, None))
+    return to_integers(source, Samples({name: images}, None))
 
 
 def main() -> None:
@@ -80,14 +81,15 @@ def main() -> None:
             for _ in range(_CALLS):
                 interpreter.invoke()
             times[name].append((time.perf_counter() - start) / _CALLS)
-    print(f"| {dataset.name}, int8 | pixels | bytes | time of `invoke`, x whole | right, held-back images % |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    head = (f"{dataset.name}, int8", "pixels", "bytes", "time of `invoke`, x whole", "right, held-back images %")
+    rows = []
     for name, model in models.items():
         ratio = statistics.median(a / b for a, b in zip(times[name], times["whole"], strict=True))
         outputs = predictor(model)(dataset.x_train[split.validation])
         right = (outputs.argmax(axis=1) == dataset.y_train[split.validation]).mean()
         pixels = count if name != "whole" else dataset.x_train[0].size
-        print(f"| {name} | {pixels} | {len(files[name]):,} | {ratio:.2f} | {100 * right:.2f} |")
+        rows.append((name, pixels, f"{len(files[name]):,}", f"{ratio:.2f}", f"{100 * right:.2f}"))
+    print("\n".join(markdown_table(head, rows, columns="lr")))
 
 
 if __name__ == "__main__":

@@ -7,24 +7,31 @@ Needs the network. Wheels are unpacked for aarch64 and Python 3.11; bytes of all
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import edgepress
 import edgepress.runtime
+from edgepress.base.child import run_child
+from edgepress.base.errors import CheckFailedError
+from edgepress.base.extras import require
+from edgepress.base.tables import markdown_table
 
 __all__ = ["measure_installed_size"]
 
-_BASE = ("click>=8.1", "flatbuffers>=24.3", "tflite>=2.18")
-_INSTALLS = {
-    "base": ("numpy", *_BASE),
-    "base + tflite-runtime": ("numpy<2", "tflite-runtime>=2.14", *_BASE),
-    "base + LiteRT": ("numpy", "ai-edge-litert>=2.3,<2.4", *_BASE),
-    "base + onnxruntime": ("numpy", "onnxruntime>=1.31,<1.32", *_BASE),
+_EXTRAS = {
+    "base": None,
+    "base + tflite-runtime": "tflite-runtime",
+    "base + LiteRT": "litert",
+    "base + onnxruntime": "onnx",
+    "base + OpenVINO": "openvino",
 }
-_PLATFORMS = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
+_SECONDS = 600
+"""That pip may take."""
+_PYTHON = "3.11"
+_PLATFORMS = [f"--platform=manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34", "_2_35")]
 
 
 def measure_installed_size() -> dict[str, int]:
@@ -35,14 +42,29 @@ def measure_installed_size() -> dict[str, int]:
     root = Path(str(edgepress.__file__)).parent
     parts = [root / name for name in ("base", "cli", "runtime")]
     own = sum(file.stat().st_size for part in parts for file in part.rglob("*.py"))
-    return {name: own + _installed(requirements) for name, requirements in _INSTALLS.items()}
+    return {name: own + _installed(_requirements(extra)) for name, extra in _EXTRAS.items()}
 
 
-def _installed(requirements: tuple[str, ...]) -> int:
-    only = ("--no-deps", "--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--no-compile")
+def _requirements(extra: str | None) -> list[str]:
+    """What edgepress' own metadata asks for on the device: the base install's packages, and the extra's."""
+    packaging = require("packaging.requirements", extra="toolkit")
+    device = {"python_version": _PYTHON, "platform_machine": "aarch64", "extra": extra or ""}
+    parsed = map(packaging.Requirement, requires("edgepress") or ())
+    wanted = [item for item in parsed if item.marker is None or item.marker.evaluate(device)]
+    # pip without dependencies takes a name once: the extra's numpy<2 and the base install's numpy are one.
+    specifiers: dict[str, str] = {}
+    for item in wanted:
+        specifiers[item.name] = ",".join(filter(None, (specifiers.get(item.name, ""), str(item.specifier))))
+    return [name + specifier for name, specifier in specifiers.items()]
+
+
+def _installed(requirements: list[str]) -> int:
+    only = ("--no-deps", "--only-binary=:all:", f"--python-version={_PYTHON}", "--implementation=cp", "--no-compile")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, *only, *_PLATFORMS]
-        subprocess.run([*command, *requirements], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ended = run_child([*command, *requirements], seconds=_SECONDS)
+        if not ended.ok:
+            raise CheckFailedError(f"pip: {ended.reason}")
         return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 
@@ -54,9 +76,8 @@ def _main() -> None:
     if options.json:
         print(json.dumps(sizes))
         return
-    print("| installation on aarch64 | MB |\n| --- | ---: |")
-    for name, size in sizes.items():
-        print(f"| {name} | {size / 1e6:.1f} |")
+    rows = [(name, f"{size / 1e6:.1f}") for name, size in sizes.items()]
+    print("\n".join(markdown_table(("installation on aarch64", "MB"), rows, columns="lr")))
 
 
 if __name__ == "__main__":

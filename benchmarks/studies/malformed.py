@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from edgepress.base.files import write_file
+from edgepress.base.tables import markdown_table
 from edgepress.runtime import InputError, load
 
 __all__ = ["KINDS", "mutated", "outcome"]
@@ -129,17 +130,17 @@ def _is_bad(row: dict[str, Any]) -> bool:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    head = "| file | backend | files | refused | same answer | another answer | died, hung or too large | peak MB |"
-    lines = [head, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    head = (
+        "file", "backend", "files", "refused", "same answer", "another answer", "died, hung or too large", "peak MB",
+    )  # fmt: skip
+    lines = []
     for file, backend in dict.fromkeys((row["file"], row["backend"]) for row in rows):
         own = [row for row in rows if (row["file"], row["backend"]) == (file, backend)]
         count = Counter(row["outcome"] for row in own)
         bad, peak = sum(map(_is_bad, own)), max(row["peak_mb"] for row in own)
-        lines.append(
-            f"| {file} | {backend} | {len(own):,} | {count['refused']:,} | {count['same']:,} | {count['different']:,} "
-            f"| {bad} | {peak:,} |"
-        )
-    return "\n".join(lines)
+        counts = (len(own), count["refused"], count["same"], count["different"], bad, peak)
+        lines.append((file, backend, *(f"{number:,}" for number in counts)))
+    return "\n".join(markdown_table(head, lines, columns="llr"))
 
 
 def _page(rows: list[dict[str, Any]], command: str) -> str:

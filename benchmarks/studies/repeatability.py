@@ -13,31 +13,36 @@ import sys
 from typing import Any
 
 from edgepress.data import load_dataset
+from edgepress.runtime import InputError
 
-from .. import benchmark, read_report
+from .. import Report, benchmark, read_report
 
 _AGREE, _WIDTH, _COST = 0.90, 0.10, 0.05
 
 
-def compare_runs(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
+def compare_runs(first: Report, second: Report) -> list[dict[str, Any]]:
     """One entry a row but the baseline, whose ratio is 1 by definition."""
-    others = {(row["artifact"], row["backend"]): row for row in second["rows"]}
+    others = {row.key: row for row in second.rows}
     entries = []
-    for row in first["rows"][1:]:
-        one, two = row["latency_ratio"], others[row["artifact"], row["backend"]]["latency_ratio"]
-        inside = [
-            low <= other["value"] <= high for (low, high), other in ((one["interval"], two), (two["interval"], one))
+    for row in first.rows[1:]:
+        other = others[row.key]
+        one, two = row.speed.latency_ratio, other.speed.latency_ratio
+        if one.interval is None or two.interval is None:
+            raise InputError(f"{row.name}: one repetition has no interval: take a preset with more of them")
+        inside = [low <= ratio.value <= high for (low, high), ratio in ((one.interval, two), (two.interval, one))]
+        widths = [
+            max(1 - low / value, high / value - 1)
+            for (low, high), value in ((one.interval, one.value), (two.interval, two.value))
         ]
-        widths = [max(1 - r["interval"][0] / r["value"], r["interval"][1] / r["value"] - 1) for r in (one, two)]
         entries.append(
             {
-                "artifact": row["artifact"],
-                "backend": row["backend"],
-                "ratios": [one["value"], two["value"]],
-                "intervals": [one["interval"], two["interval"]],
+                "artifact": row.artifact,
+                "backend": row.backend,
+                "ratios": [one.value, two.value],
+                "intervals": [one.interval, two.interval],
                 "inside": inside,
                 "half_width": max(widths),
-                "harness_share": max(row["harness_share"], others[row["artifact"], row["backend"]]["harness_share"]),
+                "harness_share": max(row.speed.harness_share, other.speed.harness_share),
             }
         )
     return entries
@@ -79,9 +84,9 @@ def main() -> None:
             f"{entry['artifact']:32} {entry['backend']:14} {ratios}  inside {entry['inside']}  "
             f"+-{100 * entry['half_width']:.1f} %  harness {100 * entry['harness_share']:.1f} %"
         )
-    found = summary(entries, max(run["rows"][0]["harness_share"] for run in runs))
+    found = summary(entries, max(run.rows[0].speed.harness_share for run in runs))
     for run in runs:
-        for reason in run["conditions"]["not_comparable"]:
+        for reason in run.conditions.not_comparable:
             print(f"not comparable: {reason}")
     print(json.dumps(found))
     sys.exit(0 if all(found["kept"].values()) else 1)

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
-from edgepress.runtime import Preprocessing, load
+from edgepress.runtime import Picture, load
 from edgepress.runtime.preprocess.fit import fit_picture
 
 __all__ = ["measure_unknown"]
@@ -49,7 +50,7 @@ def measure_unknown(bundle: Path, data: Dataset) -> dict[str, tuple[int, float]]
     return shares
 
 
-def _no_digits(digits: NDArray[np.uint8], contract: Preprocessing) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _no_digits(digits: NDArray[np.uint8], contract: Picture) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     rng = np.random.default_rng(0)
     some = digits[:_COUNT]
     yield "blank paper with grain", rng.integers(0, 20, some.shape, np.uint8)
@@ -62,7 +63,7 @@ def _no_digits(digits: NDArray[np.uint8], contract: Preprocessing) -> Iterator[t
     yield "printed signs", _printed(_SIGNS, contract)
 
 
-def _printed(characters: str, contract: Preprocessing) -> NDArray[np.uint8]:
+def _printed(characters: str, contract: Picture) -> NDArray[np.uint8]:
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
@@ -81,9 +82,9 @@ def _main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--data", default="mnist", help="as for edgepress train")
     options = parser.parse_args()
-    print("| pictures | number | said to be unknown |\n| --- | ---: | ---: |")
-    for kind, (count, share) in measure_unknown(options.bundle, load_dataset(options.data)).items():
-        print(f"| {kind} | {count:,} | {share:.1%} |")
+    found = measure_unknown(options.bundle, load_dataset(options.data))
+    rows = [(kind, f"{count:,}", f"{share:.1%}") for kind, (count, share) in found.items()]
+    print("\n".join(markdown_table(("pictures", "number", "said to be unknown"), rows, columns="lr")))
 
 
 if __name__ == "__main__":

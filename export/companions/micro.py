@@ -5,7 +5,6 @@ process of its own. Also the child's program: `python -m edgepress.export.compan
 """
 
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.child import run_module
 from edgepress.base.extras import require
 from edgepress.base.files import write_file
 from edgepress.runtime import CheckFailedError
@@ -20,6 +20,7 @@ from edgepress.runtime import CheckFailedError
 __all__ = ["write_c_header"]
 
 _LARGEST_ARENA = 1 << 24
+_SECONDS = 600.0
 _ALIGNMENT = 16
 """Of the arena, in bytes."""
 _TOLERANCE = 1
@@ -41,10 +42,9 @@ def write_c_header(artifact: Path, inputs: NDArray[np.int8], expected: NDArray[n
         folder = Path(name)
         (folder / "model.tflite").write_bytes(artifact.read_bytes())
         np.save(folder / "inputs.npy", inputs)
-        done = subprocess.run([sys.executable, "-m", __name__, name], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise CheckFailedError(f"{artifact.name} in TensorFlow Lite Micro: {last[0]}")
+        done = run_module(__name__, name, seconds=_SECONDS)
+        if not done.ok:
+            raise CheckFailedError(f"{artifact.name} in TensorFlow Lite Micro: {done.reason}")
         outputs, arena = np.load(folder / "outputs.npy"), _arena_bytes(done.stderr)
     difference = int(np.abs(outputs.reshape(expected.shape).astype(int) - expected).max(initial=0))
     if difference > _TOLERANCE:

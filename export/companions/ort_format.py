@@ -4,14 +4,16 @@ ONNX Runtime's own converter does it, in a process of its own: it is a command-l
 """
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from edgepress.base.child import run_module
 
 from ..errors import ConversionError
 
 __all__ = ["write_ort"]
+
+_SECONDS = 600.0
 
 
 def write_ort(artifact: Path) -> tuple[Path, Path]:
@@ -31,13 +33,11 @@ def write_ort(artifact: Path) -> tuple[Path, Path]:
         shutil.copy(artifact, folder / artifact.name)
         tool = "onnxruntime.tools.convert_onnx_models_to_ort"
         # Fixed optimizations leave nothing to the machine at hand: the file is for another one.
-        command = [sys.executable, "-m", tool, str(folder), "--optimization_style", "Fixed"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_module(tool, str(folder), "--optimization_style", "Fixed", seconds=_SECONDS)
         made = folder / f"{artifact.stem}.ort"
         config = next(iter(folder.glob("*required_operators.config")), None)
-        if done.returncode != 0 or not made.is_file() or config is None:
-            last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise ConversionError(f".ort conversion of {artifact.name}: {last[0]}")
+        if not done.ok or not made.is_file() or config is None:
+            raise ConversionError(f".ort conversion of {artifact.name}: {done.reason}")
         targets = artifact.with_suffix(".ort"), artifact.with_name(f"{artifact.stem}.required_operators.config")
         for source, target in zip((made, config), targets, strict=True):
             shutil.move(source, target)

@@ -1,22 +1,61 @@
 """Files beside the default model's artifacts: packed for download, a C header, ONNX Runtime Mobile's format."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import Artifact, EdgepressError, InputError, Manifest, load
+from edgepress.runtime.conformance.golden import Vectors
 
-from ..variants import parse_variants
+from ..variants import VARIANTS, Variant, parse_variants
 from .micro import write_c_header
 from .ort_format import write_ort
 from .packed import write_packed
 
-__all__ = ["ALSO", "Companions"]
+__all__ = ["ALSO", "Companion", "Companions"]
 
-ALSO = ("c-header", "ort")
+_PACKED_FORMAT = "tflite"
+
+
+@dataclass(frozen=True)
+class Companion:
+    """One more kind of file beside an artifact."""
+
+    name: str
+    variants: tuple[str, ...]
+    """Keys of those that have it."""
+    suffix: str
+    """Of its file, in place of the artifact's."""
+    write: Callable[[Path, Artifact, Manifest, Vectors], Any]
+    """Takes the artifact's path, its entry, the manifest, and held-back examples."""
+
+    def fits(self, key: str) -> bool:
+        """Whether a variant has it."""
+        return key in self.variants
+
+
+def _write_header(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
+    write_c_header(path, *_integers(path, artifact, manifest, vectors))
+
+
+def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
+    write_ort(path)
+
+
+ALSO: dict[str, Companion] = {
+    companion.name: companion
+    for companion in (
+        # TensorFlow Lite Micro: integers from end to end.
+        Companion("c-header", ("tflite:int8",), ".h", _write_header),
+        # ONNX Runtime Mobile.
+        Companion(
+            "ort", tuple(key for key, variant in VARIANTS.items() if variant.format == "onnx"), ".ort", _write_ort
+        ),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +65,7 @@ class Companions:
     packed: tuple[str, ...] = ()
     """TFLite variants to write as `.tflite.xz` too."""
     also: tuple[str, ...] = ()
-    """`c-header`: the int8 model for TensorFlow Lite Micro. `ort`: every ONNX artifact as `.ort`."""
+    """Names in `ALSO`."""
 
     def __post_init__(self) -> None:
         parse_variants(self.packed)
@@ -34,50 +73,67 @@ class Companions:
         if unknown:
             raise InputError(f"also {unknown[0]!r}: allowed are {', '.join(ALSO)}")
 
-    def write(
-        self, folder: Path, manifest: Manifest, images: NDArray[np.uint8] | None
-    ) -> tuple[Manifest, dict[str, str]]:
+    def require_matches(self, chosen: Sequence[Variant]) -> None:
+        """Every wish belongs to a file that will be made.
+
+        Raises:
+            InputError: One does not, and would be dropped in silence.
+        """
+        keys = [variant.key for variant in chosen]
+        for name in self.packed:
+            fitting = [variant.key for variant in parse_variants([name]) if variant.format == _PACKED_FORMAT]
+            _require(f"pack {name!r}", fitting, keys, f"{_PACKED_FORMAT} files are packed")
+        for name in self.also:
+            _require(f"also {name!r}", ALSO[name].variants, keys, f"it belongs to {', '.join(ALSO[name].variants)}")
+
+    def write(self, folder: Path, manifest: Manifest, vectors: Vectors) -> tuple[Manifest, dict[str, str]]:
         """Write them all.
 
         Args:
             folder: The bundle in the making.
             manifest: What is in it.
-            images: Held-back pictures that a C header is tried with; None where the model takes none.
+            vectors: Held-back examples that a C header is tried with.
 
         Returns:
             The manifest with `packed_bytes` among the metrics, and file name to reason of what could not be made.
         """
-        packed = {variant.key for variant in parse_variants(self.packed)}
+        packed = {variant.key for variant in parse_variants(self.packed) if variant.format == _PACKED_FORMAT}
         artifacts: list[Artifact] = []
         failed: dict[str, str] = {}
         for artifact in manifest.artifacts:
             path = folder / artifact.file
             key = f"{artifact.format}:{artifact.variant}"
             if artifact.model == manifest.default_model:
-                if artifact.format == "tflite" and key in packed:
+                if key in packed:
                     size = write_packed(path).stat().st_size
                     artifact = artifact._replace(metrics={**artifact.metrics, "packed_bytes": size})
-                try:
-                    if "c-header" in self.also and key == "tflite:int8":
-                        write_c_header(path, *_integers(path, artifact, manifest, images))
-                    if "ort" in self.also and artifact.format == "onnx":
-                        write_ort(path)
-                except EdgepressError as error:
-                    suffix = ".ort" if artifact.format == "onnx" else ".h"
-                    failed[path.with_suffix(suffix).name] = str(error)
+                for companion in (ALSO[name] for name in self.also if ALSO[name].fits(key)):
+                    try:
+                        companion.write(path, artifact, manifest, vectors)
+                    except EdgepressError as error:
+                        failed[path.with_suffix(companion.suffix).name] = str(error)
             artifacts.append(artifact)
         return manifest._replace(artifacts=tuple(artifacts)), failed
 
 
+def _require(wish: str, fitting: Sequence[str], chosen: Sequence[str], rule: str) -> None:
+    if not set(fitting) & set(chosen):
+        mend = f"add --variant {fitting[0]}" if fitting else "leave it out"
+        raise InputError(f"{wish}: {rule}, and the files to make are {', '.join(chosen)}; {mend}")
+
+
 def _integers(
-    path: Path, artifact: Artifact, manifest: Manifest, images: NDArray[np.uint8] | None
+    path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Quantized inputs and what the reference gives for them."""
     spec = artifact.inputs[0]
-    if images is None or spec.quantization is None:
-        raise InputError("a C header is made for models that take pictures")
-    rows = manifest.preprocessing.normalize(images).reshape(len(images), *spec.shape[1:])
-    integers = spec.quantization.quantize(rows)
+    if spec.quantization is None or len(artifact.inputs) > 1:
+        raise InputError("a C header is made for models of one input, of integers")
+    if vectors.images is not None and manifest.preprocessing is not None:
+        reals: NDArray[Any] = manifest.preprocessing.normalize(vectors.images)
+    else:
+        reals = next(iter(vectors.inputs.values()))
+    integers = spec.quantization.quantize(reals.reshape(len(reals), *spec.shape[1:]))
     # The numpy reference: no second TFLite build in this process.
     with load(path, backend="numpy") as model:
         return integers, model.run(integers)

@@ -1,7 +1,13 @@
 """Whether an artifact is true to its model: the metrics and the bounds."""
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+from edgepress.quality import Quality, quality_of
+from edgepress.runtime.tasks import Task
 
 from ..samples import Samples
 from ..variants import Variant
@@ -9,55 +15,163 @@ from .measure import Outputs
 
 __all__ = ["judge", "sqnr_db"]
 
+_NEAR = 3 * math.sqrt(2)
+"""Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
-def judge(
-    variant: Variant, outputs: Outputs, reference: Outputs, samples: Samples
-) -> tuple[dict[str, float], str | None]:
-    """Compare an artifact with the Keras model that it was made from.
+_Judged = tuple[dict[str, float], str | None]
+
+
+def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, samples: Samples) -> _Judged:
+    """Compare an artifact with the Keras model that it was made from, in both directions.
 
     Args:
         variant: States the bounds.
+        task: What the first output answers.
         outputs: What the artifact answered.
         reference: What the model answered in float32, under the same names.
-        samples: The held-back data; with labels the first output counts as a classifier's.
+        samples: The held-back examples; without targets outputs are compared as numbers alone.
 
     Returns:
-        Metrics: for a classifier accuracy, difference_points (artifact minus model) and agreement; for all sqnr_db. And
-        why it must not be published, or None where it keeps its bound.
+        Metrics: the task's own, `difference` (artifact minus model, in points or percent) and, of a classifier,
+        agreement; for all sqnr_db. And why it must not be published, in one line with figures, or None where it keeps
+        its bounds.
     """
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return {}, "its outputs are not finite"
     ratios = {name: sqnr_db(reference[name], outputs[name]) for name in reference}
     metrics = {"sqnr_db": min(ratios.values())}
-    # Labels tell of the first output. The others are judged as numbers.
-    classes = next(iter(reference)) if samples.labels is not None else None
-    worst = min((name for name in ratios if name != classes), key=ratios.__getitem__, default=None)
+    quality = quality_of(task)
+    judged = quality is not None and samples.targets is not None
+    first = next(iter(reference))
+    # Classes and labels tell of the first output. The others, and what has no targets, are judged as numbers.
+    exempt = first if judged and task.kind in _BY_ANSWERS else None
+    worst = min((name for name in ratios if name != exempt), key=ratios.__getitem__, default=None)
     if worst is not None and ratios[worst] < variant.min_sqnr_db:
         what = f"SQNR of output {worst}" if len(ratios) > 1 else "SQNR"
-        return metrics, f"{what} {ratios[worst]:.1f} dB on {len(samples)} samples; bound {variant.min_sqnr_db:g} dB"
-    if classes is None:
+        failure = f"{what} {ratios[worst]:.1f} dB on {len(samples)} samples; bound {variant.min_sqnr_db:g} dB"
+        return metrics | (_measured(quality, task, outputs, samples) if quality and judged else {}), failure
+    if not judged:
         return metrics, None
-    answered, expected = (of[classes].argmax(-1) for of in (outputs, reference))
-    right, right_before = (int((labels == samples.labels).sum()) for labels in (answered, expected))
-    count = len(samples)
-    metrics |= {
-        "accuracy": right / count,
-        "difference_points": 100 * (right - right_before) / count,
-        "agreement": float((answered == expected).mean()),
-    }
-    if right_before - right > variant.accuracy_may_drop(count):
-        return (
-            metrics,
-            f"accuracy {right / count:.4f} against the model's {right_before / count:.4f} on {count} held-back images; "
-            f"bound {variant.max_drop_points:g} points",
+    assert quality is not None
+    found, objection = _by_metric(variant, task, quality, outputs[first], reference[first], samples)
+    return metrics | found, objection
+
+
+_BY_ANSWERS = frozenset({"multiclass", "binary", "multilabel"})
+"""Tasks whose answers are steps: noise that changes none of them does no harm, however much it is."""
+
+
+def _measured(quality: Quality, task: Task, outputs: Outputs, samples: Samples) -> dict[str, float]:
+    assert samples.targets is not None
+    answers = quality.answers(task, samples.first, next(iter(outputs.values())))
+    return quality.measure(answers, samples.targets)
+
+
+class _Bound(NamedTuple):
+    """How far a metric may be from the model's."""
+
+    allowed: float
+    unit: str
+
+
+def _by_metric(
+    variant: Variant,
+    task: Task,
+    quality: Quality,
+    output: NDArray[np.float32],
+    reference: NDArray[np.float32],
+    samples: Samples,
+) -> _Judged:
+    targets = samples.targets
+    assert targets is not None
+    count, metric = len(targets), quality.metric
+    ours = quality.answers(task, samples.first, output)
+    theirs = quality.answers(task, samples.first, reference)
+    before, after = metric.of(theirs, targets), metric.of(ours, targets)
+    if metric.unit == "points":
+        # One answer is the finest step that so many examples can show.
+        bound = _Bound(max(variant.max_difference_points, 100 / count), "points")
+        difference = 100 * (after - before)
+    else:
+        width = ours.shape[1] if ours.ndim > 1 else 1
+        nothing = metric.of(quality.trivial(targets, targets, width), targets)
+        bound = _Bound(variant.max_error_percent, "percent of the mean's error")
+        difference = 100 * (after - before) / nothing if nothing else 100 * (after - before)
+    changed = quality.changed(ours, theirs, task.threshold)
+    metrics = quality.measure(ours, targets) | {"difference": difference}
+    if metric.unit == "points":
+        metrics["difference_points"] = difference
+    decided, allowed = 0, count
+    if task.kind in _BY_ANSWERS:
+        metrics["agreement"] = float(1 - changed.mean())
+        allowed = variant.answers_may_differ(count)
+        near = (
+            _near_ties(_scores(task, reference), ours, variant.min_sqnr_db)
+            if task.classifies
+            else _near_half(_scores(task, reference), ours >= task.threshold, variant.min_sqnr_db)
         )
-    return metrics, None
+        decided = int((changed & ~near).sum())
+    if abs(difference) <= bound.allowed + 1e-9 and decided <= allowed:
+        return metrics, None
+    return metrics, (
+        f"{metric.name} {after:.4f} against the model's {before:.4f} on {count} held-back examples, "
+        f"{int(changed.sum())} answers changed, {decided} of them where the model was decided; "
+        f"bound {bound.allowed:.3g} {bound.unit}" + (f", {allowed} answers" if task.kind in _BY_ANSWERS else "")
+    )
+
+
+def _scores(task: Task, output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What is compared to find the answer. Shape (n, classes), or (n, labels)."""
+    values = output.reshape(len(output), -1)
+    if task.classifies and values.shape[1] == 1:
+        return np.concatenate([-values, values] if task.meaning == "logits" else [1 - values, values], axis=1)
+    return values
+
+
+def _spread(reference: NDArray[np.float32], decibels: float) -> float:
+    """What noise as large as a variant's bound allows may move a difference of two scores."""
+    # An offset that all samples share tells nothing of them: without it, it would count as signal.
+    spread = float(np.sqrt(np.square(reference - reference.mean(axis=0), dtype=np.float64).mean()))
+    return float(_NEAR * spread * 10 ** (-decibels / 20))
+
+
+def _near_ties(reference: NDArray[np.float32], answers: NDArray[np.float32], decibels: float) -> NDArray[np.bool_]:
+    """Where noise as large as a variant's bound allows may turn the model's answer into the other one.
+
+    Args:
+        reference: The model's scores. Shape (n, classes).
+        answers: The artifact's probabilities. Shape (n, classes).
+        decibels: The bound: power of what the scores say, over that of the noise.
+
+    Returns:
+        Shape (n,).
+    """
+    rows = np.arange(len(reference))
+    margins = reference.max(axis=-1) - reference[rows, answers.argmax(axis=-1)]
+    near: NDArray[np.bool_] = margins <= _spread(reference, decibels)
+    return near
+
+
+def _near_half(reference: NDArray[np.float32], said: NDArray[np.bool_], decibels: float) -> NDArray[np.bool_]:
+    """The same for labels by themselves: whether each one that changed was near its threshold. Shape (n,)."""
+    middle = 0.5 if reference.size and reference.min() >= 0 and reference.max() <= 1 else 0.0
+    near = np.abs(reference - middle) <= _spread(reference, decibels)
+    found: NDArray[np.bool_] = (near | (said == (reference >= middle))).all(axis=-1)
+    return found
 
 
 def sqnr_db(reference: NDArray[np.float32], approximation: NDArray[np.float32]) -> float:
-    """Signal-to-quantization-noise ratio in decibels, 200 at most (equal arrays)."""
-    signal = float(np.square(reference, dtype=np.float64).sum())
-    noise = float(np.square(reference.astype(np.float64) - approximation).sum())
+    """Signal-to-quantization-noise ratio in decibels, 200 at most (equal arrays).
+
+    The signal is what varies around each output channel's mean: an offset that all examples share tells nothing of
+    them, and would let a model with two distinct answers pass for exact.
+    """
+    whole = reference.astype(np.float64).reshape(len(reference), -1)
+    signal = float(np.square(whole - whole.mean(axis=0)).sum())
+    noise = float(np.square(whole - approximation.reshape(whole.shape)).sum())
+    if signal == 0:
+        # A constant has nothing but its value: what is lost of that.
+        signal = float(np.square(whole).sum())
     if noise == 0 or signal == 0:
         return 200.0 if noise == 0 else 0.0
     return float(min(200.0, 10 * np.log10(signal / noise)))

@@ -7,13 +7,13 @@ gives. Call it in a process without TensorFlow.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
-from edgepress.runtime import InputError, Quantization
+from edgepress.runtime import InputError
+from edgepress.runtime.formats.tensor_names import detail_quantization
 from edgepress.runtime.formats.tflite_file import read_tflite
 
 from .judge import sqnr_db
@@ -85,17 +85,10 @@ def _layer_outputs(path: Path, inputs: Mapping[str, NDArray[np.float32]]) -> dic
     for number in range(len(next(iter(inputs.values())))):
         for i in graph.inputs:
             values = inputs[graph.tensors[i].name][number : number + 1]
-            steps = _quantization(details[i])
+            steps = detail_quantization(details[i])
             interpreter.set_tensor(i, values.astype(details[i]["dtype"]) if steps is None else steps.quantize(values))
         interpreter.invoke()
         for i, name in made.items():
-            raw, steps = interpreter.get_tensor(i), _quantization(details[i])
+            raw, steps = interpreter.get_tensor(i), detail_quantization(details[i])
             outputs[name].append(raw.astype(np.float32) if steps is None else steps.dequantize(raw))
     return {name: np.concatenate(parts) for name, parts in outputs.items()}
-
-
-def _quantization(detail: dict[str, Any]) -> Quantization | None:
-    if len(detail["quantization_parameters"]["scales"]) != 1:
-        return None
-    scale, zero_point = detail["quantization"]
-    return Quantization(float(scale), int(zero_point), np.dtype(detail["dtype"]).name)

@@ -5,7 +5,6 @@ Also the child's program: `python -m edgepress.export.fidelity.measure FOLDER`.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,15 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.child import run_module
 from edgepress.runtime import Artifact, EdgepressError, TensorSpec
 from edgepress.runtime.batches import run_batches
 
 from ..samples import Samples
 
-__all__ = ["Outputs", "run_artifacts"]
+__all__ = ["Outputs", "run_artifacts", "to_real"]
 
 Outputs = dict[str, NDArray[np.float32]]
 """Output name to real numbers, shape (n, ...)."""
+_SILENT_SECONDS = 300.0
+"""Without a sign of life, after which a file counts as one that never ends."""
+_PORTION = 256
+"""Samples after which the process gives a sign of life."""
+_ALIVE = "alive"
 
 
 def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples) -> dict[str, Outputs | str]:
@@ -44,14 +49,11 @@ def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples)
         waiting = [artifact.file for artifact in artifacts]
         while waiting:
             (exchange / "request.json").write_text(json.dumps([str((folder / file).resolve()) for file in waiting]))
-            command = [sys.executable, "-m", __name__, name]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = run_module(__name__, name, seconds=_SILENT_SECONDS, alive=exchange / _ALIVE)
             answered = _collect(exchange, waiting)
             if len(answered) < len(waiting):
                 # The files are run in turn: the first without an answer is the one that ended the process.
-                last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-                reason = f"the process that ran it ended with status {done.returncode}: {last[0]}"
-                answered[waiting[len(answered)]] = reason
+                answered[waiting[len(answered)]] = f"the process that ran it: {done.reason}"
             results |= answered
             waiting = waiting[len(answered) :]
     return results
@@ -80,7 +82,7 @@ def _child(exchange: Path) -> None:
         # Written under another name first: a crash in the middle leaves no file that looks whole.
         part = exchange / f"{i}.part.npz"
         try:
-            outputs = _run(file, inputs)
+            outputs = _run(file, inputs, exchange / _ALIVE)
         except EdgepressError as error:
             (exchange / f"{i}.txt").write_text(str(error))
             continue
@@ -88,15 +90,22 @@ def _child(exchange: Path) -> None:
         part.rename(exchange / f"{i}.npz")
 
 
-def _run(file: str, inputs: dict[str, NDArray[Any]]) -> Outputs:
+def _run(file: str, inputs: dict[str, NDArray[Any]], alive: Path) -> Outputs:
     from edgepress.runtime import load
 
+    parts = []
     with load(file, delegate=False) as model:
-        given = run_batches(model, inputs)
-        return {spec.name: _to_real(spec, given[spec.name]) for spec in model.artifact.outputs}
+        for start in range(0, len(next(iter(inputs.values()))), _PORTION):
+            parts.append(run_batches(model, {key: rows[start : start + _PORTION] for key, rows in inputs.items()}))
+            alive.touch()
+        return {
+            spec.name: to_real(spec, np.concatenate([part[spec.name] for part in parts]))
+            for spec in model.artifact.outputs
+        }
 
 
-def _to_real(spec: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+def to_real(spec: TensorSpec, values: NDArray[Any]) -> NDArray[np.float32]:
+    """A tensor as real numbers: integers dequantized."""
     return spec.quantization.dequantize(values) if spec.quantization else values.astype(np.float32)
 
 

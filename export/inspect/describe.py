@@ -23,7 +23,7 @@ def describe(path: Path) -> Description:
     if not path.is_file():
         raise InputError(f"no model file at {path}: name a .tflite, .tflite.xz or .onnx file, or a bundle")
     if path.name.endswith(".tflite.xz"):
-        found = describe_tflite(path.name, read_source(Source(str(path), "tflite")))
+        found = describe_tflite(path.name, read_source(Source(str(path), "tflite")).data)
         return replace(found, metadata=found.metadata | {"packed": f"{path.stat().st_size:,} bytes"})
     content = path.read_bytes()
     if content[4:8] == b"TFL3":

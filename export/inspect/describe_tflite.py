@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from edgepress.runtime import InputError, TensorSpec
+from edgepress.runtime import InputError
+from edgepress.runtime.formats.tensor_names import file_specs
 from edgepress.runtime.formats.tflite_file import Subgraph, Tensor, TfliteFile, read_tflite
 
 from .description import Constant, Description, Step, constant
@@ -23,18 +24,20 @@ def describe_tflite(name: str, content: bytes) -> Description:
     file = read_tflite(content)
     try:
         return _description(name, content, file)
+    except InputError:
+        raise
     except (IndexError, KeyError, ValueError, ZeroDivisionError) as error:
         raise InputError(f"{name} is damaged: its tensors and operators do not fit together ({error!r})") from None
 
 
 def _description(name: str, content: bytes, file: TfliteFile) -> Description:
-    names = _public_names(file)
+    inputs, outputs = file_specs(file)
     return Description(
         file=name,
         format="tflite",
         bytes=len(content),
-        inputs=tuple(_spec(file.main.tensors[i], names) for i in file.main.inputs),
-        outputs=tuple(_spec(file.main.tensors[i], names) for i in file.main.outputs),
+        inputs=inputs,
+        outputs=outputs,
         constants=tuple(_constant(tensor) for _, tensor in file.constants()),
         steps=tuple(step for graph in file.subgraphs for step in _steps(graph)),
         operators=file.operator_versions,
@@ -47,26 +50,6 @@ def _description(name: str, content: bytes, file: TfliteFile) -> Description:
                 if key == "min_runtime_version"
             },
         },
-    )
-
-
-def _public_names(file: TfliteFile) -> dict[int, str]:
-    """Tensor index to the name in the signature, which outlives conversions."""
-    names: dict[int, str] = {}
-    for signature in file.signatures:
-        if signature.subgraph == 0:
-            names |= {index: name for name, index in (signature.inputs | signature.outputs).items()}
-    return names
-
-
-def _spec(tensor: Tensor, names: dict[int, str]) -> TensorSpec:
-    per_tensor = len(tensor.scales) == 1
-    return TensorSpec(
-        name=names.get(tensor.index, tensor.name),
-        shape=tensor.shape_signature,
-        dtype=tensor.dtype,
-        scale=float(tensor.scales[0]) if per_tensor else None,
-        zero_point=int(tensor.zero_points[0]) if per_tensor else None,
     )
 
 

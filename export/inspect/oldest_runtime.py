@@ -63,8 +63,13 @@ def oldest_tflite_runtime(file: TfliteFile) -> dict[str, str]:
 
 
 def oldest_onnxruntime(ir_version: int, opsets: dict[str, int], operators: set[str]) -> dict[str, str]:
-    """Oldest release of ONNX Runtime, from the file format's version, the operator sets, and operators of its own."""
-    needed = [_newest(_ONNXRUNTIME_OF_OPSET, opsets.get("", 1)), _newest(_ONNXRUNTIME_OF_IR, ir_version)]
+    """Oldest release of ONNX Runtime, from the file format's version, the operator sets, and operators of its own;
+    empty where the file is newer than what is known here."""
+    opset = opsets.get("", 1)
+    if opset > max(_ONNXRUNTIME_OF_OPSET) or ir_version > max(_ONNXRUNTIME_OF_IR):
+        # Newer than these tables: a release that is not known yet, and no guess.
+        return {}
+    needed = [_newest(_ONNXRUNTIME_OF_OPSET, opset), _newest(_ONNXRUNTIME_OF_IR, ir_version)]
     needed += [_ONNXRUNTIME_OF_CONTRIB[name] for name in operators & set(_ONNXRUNTIME_OF_CONTRIB)]
     return {"onnxruntime": _text(max(needed))}
 

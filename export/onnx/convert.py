@@ -6,6 +6,7 @@ provider can fuse in its own way.
 """
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,23 @@ from edgepress.base.extras import require
 from edgepress.runtime.bundle.embedded import EMBEDDED_KEY, Embedded
 from edgepress.runtime.formats.tflite_file import TfliteFile, read_tflite
 
+from ..materials import Materials
 from ..quiet import quiet
 from .graph import Graph
 
-__all__ = ["onnx_metadata", "to_onnx"]
+__all__ = ["from_tflite", "onnx_metadata", "to_onnx"]
 
 _OPSET = 17
 """Of ONNX 1.12 (2022): old enough for every ONNX Runtime in use, new enough for per-channel dequantization."""
+
+
+def from_tflite(materials: Materials) -> bytes:
+    """The same model as the `.tflite` file that it is made from."""
+    assert materials.embedded is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.tflite")
+        path.write_bytes(materials.base)
+        return to_onnx(path, onnx_metadata(materials.embedded))
 
 
 def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
@@ -42,7 +53,7 @@ def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
 
 def onnx_metadata(embedded: Embedded) -> dict[str, str]:
     """The properties that let a lone file be used: for edgepress everything, for others the labels as a JSON list."""
-    return {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.labels)}
+    return {EMBEDDED_KEY: embedded.to_json(), "labels": json.dumps(embedded.task.labels)}
 
 
 def _interface_names(file: TfliteFile) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
+from ..materials import Materials
 from ..quiet import quiet
 from ..samples import Samples
+from .convert import onnx_metadata
 from .graph import Graph
 
-__all__ = ["from_float32"]
-
+__all__ = ["dynamic_int4", "dynamic_int8", "float16", "int8_percentile"]
 
 _BLOCK = 128
 """Weights that share one scale in 4-bit models."""
@@ -23,22 +25,33 @@ _INT8_COMPUTE = 4
 """ONNX Runtime's `accuracy_level` at which 4-bit products are computed in int8."""
 
 
-def from_float32(float32: bytes, variant: str, calibration: Samples, metadata: dict[str, str]) -> bytes:
-    """Make another variant from the float32 ONNX file.
+def float16(materials: Materials) -> bytes:
+    """Weights and products of half precision, float32 at both ends."""
+    return _make(materials, _float16)
 
-    Args:
-        float32: The file.
-        variant: `float16`, `dynamic-int8`, `dynamic-int4` or `int8-percentile`.
-        calibration: Samples for the ranges of activations.
-        metadata: Metadata properties of the new file.
-    """
-    model = require("onnx", extra="toolkit").load_from_string(float32)
+
+def dynamic_int8(materials: Materials) -> bytes:
+    """int8 weights; activations are quantized while the model runs."""
+    return _make(materials, _dynamic_int8)
+
+
+def int8_percentile(materials: Materials) -> bytes:
+    """int8 with ranges of activations that leave outliers out."""
+    return _make(materials, lambda model: _int8_percentile(model, materials.calibration))
+
+
+def dynamic_int4(materials: Materials) -> bytes:
+    """int4 weights in blocks; activations are quantized while the model runs."""
+    return _make(materials, _dynamic_int4)
+
+
+def _make(materials: Materials, change: Callable[[Any], Any]) -> bytes:
+    """Another file from the float32 one, with its names and metadata."""
+    assert materials.embedded is not None
+    model = require("onnx", extra="toolkit").load_from_string(materials.base)
     with quiet():
-        if variant == "int8-percentile":
-            made = _int8_percentile(model, calibration)
-        else:
-            made = {"float16": _float16, "dynamic-int8": _dynamic_int8, "dynamic-int4": _dynamic_int4}[variant](model)
-    return Graph(made).finish({}, metadata)
+        made = change(model)
+    return Graph(made).finish({}, onnx_metadata(materials.embedded))
 
 
 def _float16(model: Any) -> Any:

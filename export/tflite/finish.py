@@ -10,10 +10,11 @@ import numpy as np
 from edgepress.base.extras import require
 from edgepress.runtime.bundle.embedded import EMBEDDED_KEY, Embedded
 
+from ..materials import Materials
 from .metadata import append_labels, model_metadata
 from .shapes import store_shapes
 
-__all__ = ["finish_tflite", "to_flatbuffer"]
+__all__ = ["finish", "finish_tflite", "to_flatbuffer"]
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
@@ -31,6 +32,19 @@ _INT4_VERSIONS = {
 """Operator and whether its input is float, to the version that 4-bit weights need (TFLite's op_version.cc)."""
 _WRAPPING = re.compile(r"(sequential|model|functional)(_\d+)?|StatefulPartitionedCall|PartitionedCall")
 """Steps of a path that name no layer."""
+
+
+def finish(content: bytes, materials: Materials) -> bytes:
+    """`finish_tflite` with the names and descriptions of the model at hand."""
+    assert materials.embedded is not None
+    keras = materials.source.model
+    return finish_tflite(
+        content,
+        materials.source.name,
+        keras_name=keras.name,
+        output_names=keras.output_names,
+        embedded=materials.embedded,
+    )
 
 
 def finish_tflite(
@@ -60,13 +74,13 @@ def finish_tflite(
         name,
         [(names[i], len(graph.tensors[i].shape)) for i in graph.inputs],
         [names[i] for i in graph.outputs],
-        embedded.preprocessing if len(graph.inputs) == 1 else None,
-        embedded.labels,
+        embedded.contract.picture if len(graph.inputs) == 1 else None,
+        embedded.task.labels,
     )
     model.description = name.encode()
     _add_metadata(schema, model, "TFLITE_METADATA", metadata)
     _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_json().encode())
-    return append_labels(to_flatbuffer(model), embedded.labels)
+    return append_labels(to_flatbuffer(model), embedded.task.labels)
 
 
 def _free_the_batch(graph: Any) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..materials import Materials
 from ..samples import Samples
+from .finish import finish
 from .quantizer import (
     CLIPPED,
     LARGEST,
     LEAST_ERROR,
     StaticQuantizer,
-    dynamic_int4,
+    dynamic_quantize,
     four_bit_layers,
     has_sound_scales,
     outputs,
@@ -24,12 +26,23 @@ from .quantizer import (
     run_program,
 )
 
-__all__ = ["to_int4"]
+__all__ = ["dynamic_int4", "int4"]
 
 _SAMPLES = 200
+_STATIC, _DYNAMIC = "static", "dynamic"
 
 
-def to_int4(float32: bytes, variant: str, calibration: Samples) -> bytes:
+def int4(materials: Materials) -> bytes:
+    """int4 weights, int8 activations, whose ranges are measured."""
+    return finish(_quantize(materials.base, materials.calibration, _STATIC), materials)
+
+
+def dynamic_int4(materials: Materials) -> bytes:
+    """int4 weights; activations are quantized while the model runs."""
+    return finish(_quantize(materials.base, materials.calibration, _DYNAMIC), materials)
+
+
+def _quantize(float32: bytes, calibration: Samples, how: str) -> bytes:
     """Quantize the weights of a float32 `.tflite` file to 4 bits, one scale per output channel.
 
     Of the methods that find these scales the one whose outputs are nearest to the float model's on the calibration
@@ -37,18 +50,18 @@ def to_int4(float32: bytes, variant: str, calibration: Samples) -> bytes:
 
     Args:
         float32: The file.
-        variant: `dynamic-int4`, or `int4` with int8 activations, whose ranges are measured.
         calibration: Samples for the ranges and for the choice of the method.
+        how: Whether the ranges of activations are found now (`static`) or while the model runs (`dynamic`).
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "float32.tflite").write_bytes(float32)
         np.savez(folder / "calibration.npz", **calibration.thinned(_SAMPLES).inputs)  # type: ignore[arg-type]
-        run_program(__name__, folder, variant)
+        run_program(__name__, folder, how)
         return (folder / "int4.tflite").read_bytes()
 
 
-def _main(folder: Path, variant: str) -> None:
+def _main(folder: Path, how: str) -> None:
     source, inputs = folder / "float32.tflite", read_inputs(folder / "calibration.npz")
     reference = outputs(source.read_bytes(), inputs)
 
@@ -57,8 +70,8 @@ def _main(folder: Path, variant: str) -> None:
         return float(sum(np.square(answers[name] - reference[name]).mean() for name in reference))
 
     def candidates() -> Iterator[bytes]:
-        if variant == "dynamic-int4":
-            yield from (dynamic_int4(source, method) for method in (LARGEST, CLIPPED, LEAST_ERROR))
+        if how == _DYNAMIC:
+            yield from (dynamic_quantize(source, method) for method in (LARGEST, CLIPPED, LEAST_ERROR))
             return
         quantizer, layers = StaticQuantizer(source, inputs), four_bit_layers(source)
         yield from (quantizer.quantize(dict.fromkeys(layers, method)) for method in (LARGEST, CLIPPED))

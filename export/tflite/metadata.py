@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Sequence
 
 from edgepress.base.extras import require
-from edgepress.runtime import Preprocessing
+from edgepress.runtime import Picture
 
 __all__ = ["LABELS_FILE", "append_labels", "model_metadata"]
 
@@ -63,7 +63,7 @@ def model_metadata(
     name: str,
     inputs: Sequence[tuple[str, int]],
     outputs: Sequence[str],
-    preprocessing: Preprocessing | None,
+    preprocessing: Picture | None,
     labels: Sequence[str],
 ) -> bytes:
     """The metadata flatbuffer.
@@ -88,13 +88,13 @@ def model_metadata(
     return bytes(to.builder.Output())
 
 
-def _input(to: _Tables, name: str, rank: int, preprocessing: Preprocessing | None) -> int:
+def _input(to: _Tables, name: str, rank: int, preprocessing: Picture | None) -> int:
     fields = {0: to.text(name)}
     if preprocessing is not None:
         fields[3] = _image(to, preprocessing) if rank == 4 else _feature(to)
         fields[4] = to.vector([_normalization(to, preprocessing)])
-        ends = sorted((preprocessing.offset, 255 * preprocessing.scale + preprocessing.offset))
-        fields[5] = to.table(2, offsets={0: to.floats([ends[1]]), 1: to.floats([ends[0]])})
+        low, high = preprocessing.ends
+        fields[5] = to.table(2, offsets={0: to.floats([high]), 1: to.floats([low])})
     return to.table(7, offsets=fields)
 
 
@@ -112,17 +112,16 @@ def _feature(to: _Tables) -> int:
     return to.table(3, offsets={1: properties}, integers={0: ("Uint8", _FEATURE)})
 
 
-def _image(to: _Tables, preprocessing: Preprocessing) -> int:
+def _image(to: _Tables, preprocessing: Picture) -> int:
     size = to.table(2, offsets={}, integers={0: ("Uint32", preprocessing.width), 1: ("Uint32", preprocessing.height)})
     color = _GRAYSCALE if preprocessing.channels == 1 else _RGB
     properties = to.table(2, offsets={1: size}, integers={0: ("Int8", color)})
     return to.table(3, offsets={1: properties}, integers={0: ("Uint8", _IMAGE)})
 
 
-def _normalization(to: _Tables, preprocessing: Preprocessing) -> int:
-    """(x - mean) / std over pixels 0 to 255, where the contract says x * scale + offset."""
-    std = 1 / preprocessing.scale
-    options = to.table(2, offsets={0: to.floats([-preprocessing.offset * std]), 1: to.floats([std])})
+def _normalization(to: _Tables, preprocessing: Picture) -> int:
+    """(x - mean) / std over pixels 0 to 255, channel by channel: the contract's own form."""
+    options = to.table(2, offsets={0: to.floats(preprocessing.mean), 1: to.floats(preprocessing.std)})
     return to.table(2, offsets={1: options}, integers={0: ("Uint8", _NORMALIZATION)})
 
 

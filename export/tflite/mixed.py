@@ -15,10 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgepress.runtime.tasks import Task
+
 from ..errors import ConversionError
 from ..fidelity.judge import judge, sqnr_db
+from ..materials import Materials
 from ..samples import Samples
 from ..variants import Variant
+from .finish import finish
 from .quantizer import (
     CLIPPED,
     LARGEST,
@@ -30,7 +34,7 @@ from .quantizer import (
     run_program,
 )
 
-__all__ = ["LayerChoice", "to_mixed"]
+__all__ = ["LayerChoice", "mixed", "to_mixed"]
 
 _CALIBRATION_SAMPLES = 200
 _SENSITIVITY_SAMPLES = 500
@@ -48,14 +52,24 @@ class LayerChoice(NamedTuple):
     """By 4 bits instead of 8."""
 
 
+def mixed(materials: Materials) -> bytes:
+    """int4 weights in the layers that stand it, int8 in the others; the choice goes into the record."""
+    content, choices = to_mixed(
+        materials.base, materials.variant, materials.task, materials.calibration, materials.held_back
+    )
+    materials.record["mixed"] = [choice._asdict() for choice in choices]
+    return finish(content, materials)
+
+
 def to_mixed(
-    float32: bytes, variant: Variant, calibration: Samples, held_back: Samples
+    float32: bytes, variant: Variant, task: Task, calibration: Samples, held_back: Samples
 ) -> tuple[bytes, list[LayerChoice]]:
     """Quantize a float32 `.tflite` file layer by layer.
 
     Args:
         float32: The file.
         variant: States the bound that the model must keep.
+        task: By what the bound is judged.
         calibration: Samples for the ranges of activations.
         held_back: Samples for sensitivities and for the bound: training data that the weights were not fitted to.
 
@@ -70,32 +84,38 @@ def to_mixed(
         (folder / "float32.tflite").write_bytes(float32)
         np.savez(folder / "calibration.npz", **calibration.thinned(_CALIBRATION_SAMPLES).inputs)  # type: ignore[arg-type]
         np.savez(folder / "held-back.npz", **held_back.inputs)  # type: ignore[arg-type]
-        if held_back.labels is not None:
-            np.save(folder / "labels.npy", held_back.labels)
-        run_program(__name__, folder, json.dumps(asdict(variant)))
+        if held_back.targets is not None:
+            np.save(folder / "targets.npy", held_back.targets)
+        run_program(__name__, folder, json.dumps(_bound(variant)), json.dumps(task.to_dict()))
         choices = [LayerChoice(**choice) for choice in json.loads((folder / "choices.json").read_text())]
         return (folder / "mixed.tflite").read_bytes(), choices
 
 
-def _main(folder: Path, variant: Variant) -> None:
-    labels = np.load(folder / "labels.npy") if (folder / "labels.npy").exists() else None
-    held_back = Samples(read_inputs(folder / "held-back.npz"), labels)
+def _bound(variant: Variant) -> dict[str, float]:
+    """What the child must know of it."""
+    whole = asdict(variant)
+    return {key: whole[key] for key in ("max_difference_points", "max_error_percent", "min_sqnr_db")}
+
+
+def _main(folder: Path, variant: Variant, task: Task) -> None:
+    targets = np.load(folder / "targets.npy") if (folder / "targets.npy").exists() else None
+    held_back = Samples(read_inputs(folder / "held-back.npz"), targets)
     source = folder / "float32.tflite"
     quantizer = StaticQuantizer(source, read_inputs(folder / "calibration.npz"))
-    content, choices = _choose(quantizer, source, variant, held_back)
+    content, choices = _choose(quantizer, source, variant, task, held_back)
     (folder / "mixed.tflite").write_bytes(content)
     (folder / "choices.json").write_text(json.dumps([choice._asdict() for choice in choices]))
 
 
 def _choose(
-    quantizer: StaticQuantizer, source: Path, variant: Variant, held_back: Samples
+    quantizer: StaticQuantizer, source: Path, variant: Variant, task: Task, held_back: Samples
 ) -> tuple[bytes, list[LayerChoice]]:
     reference = outputs(source.read_bytes(), held_back.inputs)
 
     def objection(content: bytes) -> str | None:
         # As artifacts are checked before they are published.
         answers = outputs(content, held_back.inputs, delegate=False)
-        return judge(variant, answers, reference, held_back)[1]
+        return judge(variant, task, answers, reference, held_back)[1]
 
     best = quantizer.quantize({})
     if reason := objection(best):
@@ -130,4 +150,4 @@ def _choose(
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), Variant(**json.loads(sys.argv[2])))
+    _main(Path(sys.argv[1]), Variant("", "", "", **json.loads(sys.argv[2])), Task.from_dict(json.loads(sys.argv[3])))

@@ -4,8 +4,6 @@
 """
 
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.child import run_module
 from edgepress.base.extras import require
-from edgepress.runtime import Quantization
+from edgepress.runtime.formats.tensor_names import detail_quantization
 from edgepress.runtime.formats.tflite_file import read_tflite
 
 from ..errors import ConversionError
@@ -25,7 +24,7 @@ __all__ = [
     "LARGEST",
     "LEAST_ERROR",
     "StaticQuantizer",
-    "dynamic_int4",
+    "dynamic_quantize",
     "four_bit_layers",
     "has_sound_scales",
     "outputs",
@@ -39,19 +38,21 @@ over a grid."""
 _FOUR_BITS = ("FULLY_CONNECTED", "CONV_2D")
 """Operators that the quantizer gives 4-bit weights beside int8 activations."""
 _SIGNATURE = "serving_default"
+_SECONDS = 3600.0
+"""Mixed precision tries every layer of a large model on every sample."""
 
 
 def run_program(module: str, folder: Path, *arguments: str) -> None:
     """Run `python -m module folder arguments...`.
 
     Raises:
-        ConversionError: It failed, in its last line's words.
+        ConversionError: It failed, in its last line's words, or took longer than an hour.
     """
-    command = [sys.executable, "-m", module, str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise ConversionError(last[0].removeprefix(f"{ConversionError.__module__}.{ConversionError.__name__}: "))
+    done = run_module(module, str(folder), *arguments, seconds=_SECONDS)
+    if not done.ok:
+        # What the program raised itself is the reason, without the name of the class.
+        _, own, reason = done.reason.partition(f"{ConversionError.__module__}.{ConversionError.__name__}: ")
+        raise ConversionError(reason if own else done.reason)
 
 
 def read_inputs(path: Path) -> dict[str, NDArray[Any]]:
@@ -98,7 +99,7 @@ def _add_rules(recipe: Any, four_bits: Mapping[str, str]) -> None:
         recipe.add_static_config(scope, operators, activation_num_bits=8, weight_num_bits=4, algorithm_key=method)
 
 
-def dynamic_int4(float32: Path, method: str) -> bytes:
+def dynamic_quantize(float32: Path, method: str) -> bytes:
     """The file with weights of 4 bits, activations quantized while the model runs."""
     quantizer = require("litert_quantizer.quantizer", extra="toolkit").Quantizer(str(float32))
     operators = require("litert_quantizer.qtyping", extra="toolkit").TFLOperationName.ALL_SUPPORTED
@@ -130,20 +131,15 @@ def outputs(content: bytes, inputs: Mapping[str, NDArray[Any]], *, delegate: boo
     interpreter = library.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
     run = interpreter.get_signature_runner(_SIGNATURE)
     feeds = {
-        name: values if (steps := _quantization(run.get_input_details()[name])) is None else steps.quantize(values)
+        name: values
+        if (steps := detail_quantization(run.get_input_details()[name])) is None
+        else steps.quantize(values)
         for name, values in inputs.items()
     }
     count = len(next(iter(feeds.values())))
     rows = [run(**{name: values[i : i + 1] for name, values in feeds.items()}) for i in range(count)]
     answers = {}
     for name, detail in sorted(run.get_output_details().items()):
-        values, steps = np.concatenate([row[name] for row in rows]), _quantization(detail)
+        values, steps = np.concatenate([row[name] for row in rows]), detail_quantization(detail)
         answers[name] = values if steps is None else steps.dequantize(values)
     return answers
-
-
-def _quantization(detail: dict[str, Any]) -> Quantization | None:
-    if not len(detail["quantization_parameters"]["scales"]):
-        return None
-    scale, zero_point = detail["quantization"]
-    return Quantization(scale, zero_point, np.dtype(detail["dtype"]).name)

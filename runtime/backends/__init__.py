@@ -1,6 +1,15 @@
-"""The runtimes that execute a model file, behind one interface."""
+"""The runtimes that execute a model file, behind one interface: a file and a row of `BACKENDS` for each."""
 
 from .base import Session
-from .registry import BACKENDS, Backend, choose_backends, open_session, present_backends
+from .registry import BACKENDS, Backend, backends_of, choose_backends, open_session, other_python, present_backends
 
-__all__ = ["BACKENDS", "Backend", "Session", "choose_backends", "open_session", "present_backends"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Session",
+    "backends_of",
+    "choose_backends",
+    "open_session",
+    "other_python",
+    "present_backends",
+]

@@ -11,24 +11,27 @@ import numpy as np
 
 from edgepress.base.errors import InputError
 
-from ..bundle.manifest import TensorSpec
+from ..formats.content import Content
+from ..formats.tensor_names import detail_spec, public_names
+from .registry import BACKENDS
 
 __all__ = ["InterpreterSession"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MODULES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
-
 
 class InterpreterSession:
     """A `.tflite` file in LiteRT's or tflite-runtime's interpreter."""
 
     chunk = 256
+    # The library's wrappers of C++ raise the third where a call gives no result and says no reason.
+    failures: tuple[type[Exception], ...] = (ValueError, RuntimeError, SystemError, TypeError)
 
-    def __init__(self, name: str, content: bytes, threads: int, delegate: bool) -> None:
-        module = _MODULES[name]
-        for other in set(_MODULES.values()) - {module}:
+    def __init__(self, name: str, content: Content, threads: int, delegate: bool) -> None:
+        backend = BACKENDS[name]
+        module = backend.module
+        for other in (b.module for b in BACKENDS.values() if b.session == backend.session and b is not backend):
             if other in sys.modules:
                 raise InputError(
                     f"{other} is loaded in this process, and two TFLite builds in one can crash it: "
@@ -38,7 +41,7 @@ class InterpreterSession:
         resolver = library.OpResolverType
         try:
             self._interpreter = library.Interpreter(
-                model_content=content,
+                model_content=content.data,
                 num_threads=threads,
                 experimental_op_resolver_type=(
                     resolver.AUTO if delegate else resolver.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -46,31 +49,31 @@ class InterpreterSession:
             )
             self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            names = _signature_names(self._interpreter)
-        except (ValueError, RuntimeError) as error:
+            signatures = self._interpreter._get_full_signature_list().values()
+        except self.failures as error:
             raise InputError(f"{name} cannot load the model: {' '.join(str(error).split())}") from None
-        self.inputs = tuple(_spec(detail, names) for detail in inputs)
-        self.outputs = tuple(_spec(detail, names) for detail in outputs)
+        names = public_names((signature["inputs"], signature["outputs"]) for signature in signatures)
+        self.inputs = tuple(detail_spec(detail, names) for detail in inputs)
+        self.outputs = tuple(detail_spec(detail, names) for detail in outputs)
         self._input_indices = [detail["index"] for detail in inputs]
         self._output_indices = [detail["index"] for detail in outputs]
         self._shapes = [tuple(detail["shape"].tolist()) for detail in inputs]
         # The wrapper's own methods look for views of the interpreter's memory at every call. None is ever made here,
         # and at 2 microseconds a model that look is a tenth of the time.
         self._raw = self._interpreter._interpreter
-        self.call = _caller(self._raw, self._input_indices[0], self._output_indices[0])
-        if self._rounds_batches_differently(name, delegate):
+        # A graph may only keep or give: then nothing calls this.
+        self.call = _caller(self._raw, [*self._input_indices, -1][0], [*self._output_indices, -1][0])
+        if self._rounds_batches_differently(delegate and backend.integer_delegate):
             self.chunk = 1
 
-    def _rounds_batches_differently(self, name: str, delegate: bool) -> bool:
+    def _rounds_batches_differently(self, delegated: bool) -> bool:
         """Whether a batch may give other integers here than its images one by one.
 
         On ARM the built-in int8 kernels for several rows round halves otherwise than the one for a single row, which
         is the same on every processor (measured: one quantum in 4 % of the rows of a small classifier). tflite-runtime
         has no delegate for integers, so its batches are exact only row by row.
         """
-        exact = name == "tflite-runtime" or not delegate
-        integers = np.dtype(self.inputs[0].dtype).kind in "iu" and len(self.inputs) == 1
-        if not (exact and integers):
+        if delegated or len(self.inputs) != 1 or np.dtype(self.inputs[0].dtype).kind not in "iu":
             return False
         import platform
 
@@ -112,25 +115,3 @@ def _caller(raw: Any, source: int, target: int) -> Callable[[Any], NDArray[Any]]
         return output
 
     return call
-
-
-def _signature_names(interpreter: Any) -> dict[int, str]:
-    """Tensor index to the name that the file's only signature gives it."""
-    signatures = list(interpreter._get_full_signature_list().values())
-    if len(signatures) != 1:
-        return {}
-    return {index: name for side in ("inputs", "outputs") for name, index in signatures[0][side].items()}
-
-
-def _spec(detail: dict[str, Any], names: dict[int, str]) -> TensorSpec:
-    quantization = detail["quantization_parameters"]
-    single = len(quantization["scales"]) == 1
-    signature = detail.get("shape_signature")
-    shape = detail["shape"] if signature is None or not len(signature) else signature
-    return TensorSpec(
-        name=names.get(detail["index"], detail["name"]),
-        shape=tuple(shape.tolist()),
-        dtype=np.dtype(detail["dtype"]).name,
-        scale=float(quantization["scales"][0]) if single else None,
-        zero_point=int(quantization["zero_points"][0]) if single else None,
-    )

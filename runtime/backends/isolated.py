@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import signal
 import subprocess
 import sys
 import threading
@@ -15,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.base.errors import ArtifactRefusedError, InputError
+from edgepress.base.child import how_it_ended
+from edgepress.base.errors import ArtifactRefusedError, InputError, Refusal
 
 from ..bundle.manifest import TensorSpec
+from ..formats.content import Content
 from .pipes import MEMORY, read_message, write_message
 
 __all__ = ["IsolatedSession"]
@@ -29,19 +30,28 @@ _SECONDS = 60.0
 class IsolatedSession:
     """A session whose backend runs in a child process."""
 
-    def __init__(self, backend: str, content: bytes, threads: int, delegate: bool) -> None:
+    failures: tuple[type[Exception], ...] = (ValueError,)
+
+    def __init__(self, name: str, content: Content, threads: int, delegate: bool) -> None:
         program = f"{__package__}.isolated_child"
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise _unavailable(f"{sys.executable}: {error.strerror}") from None
         # A session that is forgotten, not closed, leaves no child either.
         self._end = weakref.finalize(self, _end, self._process)
+        self._greeted = False
         try:
-            settings = {"backend": backend, "threads": threads, "delegate": delegate}
-            reply, _ = self._ask(settings, [np.frombuffer(content, np.uint8)])
+            settings = {"backend": name, "format": content.format, "threads": threads, "delegate": delegate}
+            # The first answer comes before the child has seen the file: what ends it there is not the file's fault.
+            self._ask(settings, [])
+            self._greeted = True
+            reply, _ = self._ask({}, [np.frombuffer(content.data, np.uint8)])
         except BaseException:
             self.close()
             raise
@@ -65,6 +75,8 @@ class IsolatedSession:
     def _ask(
         self, message: dict[str, Any], arrays: Sequence[NDArray[Any]]
     ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        if not self._end.alive:
+            raise ValueError("closed")
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         # Killing the child ends the reading below, on every system.
@@ -80,7 +92,7 @@ class IsolatedSession:
             write_message(self._process.stdin, message, arrays)
             reply, results = read_message(self._process.stdout)
         except (OSError, EOFError, ValueError, KeyError, TypeError):
-            raise ArtifactRefusedError(self._ending(late.is_set())) from None
+            raise self._ending(late.is_set()) from None
         finally:
             watch.cancel()
         if "error" in reply:
@@ -88,21 +100,29 @@ class IsolatedSession:
             raise error(str(reply["error"]))
         return reply, results
 
-    def _ending(self, late: bool) -> str:
+    def _ending(self, late: bool) -> ArtifactRefusedError:
         if self._process.poll() is None and not late:
             # It closed the pipe or wrote nonsense; a moment later it is gone by itself, or it is ended here.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(1)
             self._process.kill()
         status = self._process.wait()
-        if late:
-            how = f"gave no answer in {_SECONDS:g} s"
-        elif status < 0:
-            how = f"was killed by {signal.Signals(-status).name}"
-        else:
-            how = f"ended with status {status}"
-        limit = f"{MEMORY // 10**6:,} MB"
-        return f"the model's own process {how}: the file is unsafe or needs more than {limit}; do not use it"
+        how = f"gave no answer in {_SECONDS:g} s" if late else f"ended: {how_it_ended(status)}"
+        if not self._greeted:
+            return _unavailable(f"the process {how}")
+        return ArtifactRefusedError(
+            f"the model's own process {how}: the file is unsafe or needs more than {MEMORY // 10**6:,} MB; "
+            "do not use it",
+            Refusal.CRASHED,
+        )
+
+
+def _unavailable(how: str) -> ArtifactRefusedError:
+    return ArtifactRefusedError(
+        f"this model needs a process of its own, which cannot be started here ({how}); nothing is known against the "
+        "file: load it from a bundle that you trust",
+        Refusal.NO_ISOLATION,
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
 
+from ..formats.content import Content
+from .base import Session
 from .pipes import MEMORY, read_message, write_message
 from .registry import BACKENDS, open_session
 
@@ -21,40 +23,47 @@ def serve() -> None:
     # Native libraries print to standard output, which is the pipe: give them another one.
     target = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    limit()
-    message, arrays = read_message(source)
-    session = None
+    settings, _ = read_message(source)
+    backend = BACKENDS[settings["backend"]]
+    limit(MEMORY if backend.by_path else 0)
+    write_message(target, {}, [])
+    session: Session | None = None
     while True:
         try:
+            _, arrays = read_message(source)
+        except EOFError:
+            return
+        reply: dict[str, Any] = {}
+        results: list[NDArray[Any]] = []
+        try:
             if session is None:
-                kind, content = BACKENDS[message["backend"]], arrays[0].tobytes()
-                session = open_session(kind, content, threads=message["threads"], delegate=message["delegate"])
-                reply: dict[str, Any] = {
+                content = Content(arrays[0].tobytes(), settings["format"])
+                session = open_session(backend, content, threads=settings["threads"], delegate=settings["delegate"])
+                reply = {
                     "inputs": [spec.to_dict() for spec in session.inputs],
                     "outputs": [spec.to_dict() for spec in session.outputs],
                     "chunk": session.chunk,
                     "metadata": getattr(session, "metadata", {}),
                 }
-                results: list[NDArray[Any]] = []
             else:
-                reply, results = {}, session.run(arrays)
-        except (InputError, ValueError, RuntimeError, MemoryError) as error:
-            kind_name = "ValueError" if session is not None else "InputError"
-            reply, results = {"error": str(error) or type(error).__name__, "kind": kind_name}, []
+                results = session.run(arrays)
+        except Exception as error:
+            # While a file is loaded, what is not expected ends the process: the file is to blame.
+            expected = (InputError, ValueError, RuntimeError) if session is None else session.failures
+            if not isinstance(error, (*expected, MemoryError)):
+                raise
+            kind = "ValueError" if session is not None else "InputError"
+            reply = {"error": str(error) or type(error).__name__, "kind": kind}
         write_message(target, reply, results)
-        try:
-            message, arrays = read_message(source)
-        except EOFError:
-            return
 
 
-def limit() -> None:
-    """Memory, and no file that grows; where the system has such limits."""
+def limit(file_bytes: int = 0) -> None:
+    """Memory, and no file that grows beyond `file_bytes`; where the system has such limits."""
     try:
         import resource
     except ModuleNotFoundError:
         return
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, file_bytes), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
 

@@ -11,6 +11,7 @@ from edgepress.base.errors import InputError
 from edgepress.base.extras import require
 
 from ..bundle.manifest import TensorSpec
+from ..formats.content import Content
 
 __all__ = ["OnnxSession"]
 
@@ -31,7 +32,7 @@ class OnnxSession:
 
     chunk = 256
 
-    def __init__(self, content: bytes, threads: int) -> None:
+    def __init__(self, name: str, content: Content, threads: int, delegate: bool) -> None:
         # After the import it is too late: the library has written its device file by then.
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         library = require("onnxruntime", extra="onnx")
@@ -42,7 +43,7 @@ class OnnxSession:
         # x86 without VNNI multiplies int8 in pairs and saturates at 16 bits; this keeps the products apart.
         options.add_session_config_entry("session.x64quantprecision", "1")
         try:
-            self._session = library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = library.InferenceSession(content.data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # The library raises a dozen classes of its own, with Exception as their only common base.
             raise InputError(f"onnxruntime cannot load the model: {' '.join(str(error).split())}") from None
@@ -55,32 +56,35 @@ class OnnxSession:
             # The library loads names that are no text, and fails when it is asked for them.
             raise InputError("the model's names or metadata are no UTF-8 text: the file is damaged") from None
         self._names = [spec.name for spec in self.inputs]
-        self._failures = library.capi.onnxruntime_pybind11_state.InvalidArgument
+        self.failures = _failures(library)
         self.call = self._caller()
 
     def _caller(self) -> Callable[[Any], NDArray[Any]]:
-        run, source, target, invalid = self._session.run, self._names[0], [self.outputs[0].name], self._failures
+        # A graph may only give: then nothing calls this.
+        source, target = [*self._names, ""][0], [spec.name for spec in self.outputs[:1]]
+        run = self._session.run
 
         def call(array: Any) -> NDArray[Any]:
-            try:
-                output: NDArray[Any] = run(target, {source: array})[0]
-            except invalid as error:
-                raise ValueError(str(error)) from None
+            output: NDArray[Any] = run(target, {source: array})[0]
             return output if isinstance(output, np.ndarray) else _columns(output)
 
         return call
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """One array per input, of its exact type; one new array per output. Scores by label become a column a label."""
-        try:
-            outputs = self._session.run(None, dict(zip(self._names, arrays, strict=True)))
-        except self._failures as error:
-            raise ValueError(str(error)) from None
+        outputs = self._session.run(None, dict(zip(self._names, arrays, strict=True)))
         return [output if isinstance(output, np.ndarray) else _columns(output) for output in outputs]
 
     def close(self) -> None:
         """Give the memory back."""
         del self._session, self.call
+
+
+def _failures(library: Any) -> tuple[type[Exception], ...]:
+    """What a run may raise: the library has a class for each of its status codes, with Exception as their only base."""
+    state = library.capi.onnxruntime_pybind11_state
+    own = [value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)]
+    return (ValueError, RuntimeError, TypeError, *own)
 
 
 def _output_spec(argument: Any) -> TensorSpec:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
 
-from ..bundle.manifest import TensorSpec
-from ..formats.tflite_file import Operator, Subgraph, Tensor, read_tflite
+from ..formats.content import Content
+from ..formats.tensor_names import file_specs
+from ..formats.tflite_file import Operator, Subgraph, Tensor
 from . import kernels
 
 __all__ = ["ReferenceSession"]
@@ -26,20 +27,16 @@ class ReferenceSession:
     """A dense `.tflite` file: FULLY_CONNECTED, RELU, SOFTMAX, RESHAPE, STRIDED_SLICE, QUANTIZE, DEQUANTIZE."""
 
     chunk = 256
+    failures: tuple[type[Exception], ...] = (ValueError,)
 
-    def __init__(self, content: bytes) -> None:
-        model = read_tflite(content)
+    def __init__(self, name: str, content: Content, threads: int, delegate: bool) -> None:
+        model = content.tflite
         if len(model.subgraphs) != 1 or len(model.main.inputs) != 1:
             raise InputError("the numpy backend runs models of one graph and one input: name another backend")
         self._graph = model.main
         self._constants = {t.index: t.values() for t in self._graph.tensors if t.is_constant and not t.sparse}
-        names = {
-            index: name
-            for signature in model.signatures[:1]
-            for name, index in (signature.inputs | signature.outputs).items()
-        }
-        self.inputs = tuple(_spec(self._graph.tensors[i], names) for i in self._graph.inputs)
-        self.outputs = tuple(_spec(self._graph.tensors[i], names) for i in self._graph.outputs)
+        self.inputs, self.outputs = file_specs(model)
+        self._closed = False
         self._steps: list[tuple[int, int, _Step]] = []
         for operator in self._graph.operators:
             self._plan(operator)
@@ -50,6 +47,8 @@ class ReferenceSession:
 
     def run(self, arrays: Sequence[_Array]) -> list[_Array]:
         """One array per input, of its exact type; one new array per output."""
+        if self._closed:
+            raise ValueError("closed")
         spec = self.inputs[0]
         if arrays[0].dtype != spec.dtype or arrays[0].shape[1:] != spec.shape[1:]:
             raise ValueError(f"got {arrays[0].dtype} {arrays[0].shape}, expected {spec.dtype} {spec.shape}")
@@ -60,7 +59,7 @@ class ReferenceSession:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._steps, self._constants = [], {}
+        self._closed, self._steps, self._constants = True, [], {}
 
     def _plan(self, operator: Operator) -> None:
         planner = _PLANNERS.get(operator.name)
@@ -75,17 +74,6 @@ class ReferenceSession:
             self._constants[target] = step(self._constants[source])
         else:
             self._steps.append((source, target, step))
-
-
-def _spec(tensor: Tensor, names: dict[int, str]) -> TensorSpec:
-    single = len(tensor.scales) == 1
-    return TensorSpec(
-        name=names.get(tensor.index, tensor.name),
-        shape=tensor.shape_signature,
-        dtype=tensor.dtype,
-        scale=float(tensor.scales[0]) if single else None,
-        zero_point=int(tensor.zero_points[0]) if single else None,
-    )
 
 
 def _unsupported(operator: Operator, why: str) -> InputError:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from edgepress.base.errors import InputError
 
-from ..contract.picture import Preprocessing
+from ..contract import Contract, Picture
+from ..tasks.task import Task
 
 __all__ = ["EMBEDDED_KEY", "Embedded", "packed_labels"]
 
@@ -19,21 +20,12 @@ EMBEDDED_KEY = "edgepress"
 class Embedded(NamedTuple):
     """What a lone model file says about itself."""
 
-    labels: tuple[str, ...]
-    """Class names, in the order of the model's outputs."""
-    output: str
-    """`logits`, `probabilities` or `raw`, as in the manifest."""
-    preprocessing: Preprocessing
-    unknown_threshold: float | None = None
+    contract: Contract
+    task: Task
 
     def to_json(self) -> str:
         """As the model file holds it; equal facts are equal text."""
-        data = {
-            "labels": self.labels,
-            "output": self.output,
-            "preprocessing": self.preprocessing.to_dict(),
-            "unknown_threshold": self.unknown_threshold,
-        }
+        data = {"contract": self.contract._replace(found={}).to_dict(), "task": self.task.to_dict()}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -45,12 +37,14 @@ class Embedded(NamedTuple):
         """
         try:
             data = json.loads(text)
-            return cls(
-                labels=tuple(map(str, data["labels"])),
-                output=str(data["output"]),
-                preprocessing=Preprocessing.from_dict(data["preprocessing"]),
-                unknown_threshold=data["unknown_threshold"],
-            )
+            if "contract" in data:
+                return cls(Contract.from_dict(data["contract"]), Task.from_dict(data["task"]))
+            # Files of before there were contracts.
+            labels, output = tuple(map(str, data["labels"])), str(data["output"])
+            if output == "raw":
+                return cls(Contract({}), Task("raw", "raw", labels))
+            task = Task("multiclass", output, labels, unknown_threshold=data.get("unknown_threshold"))
+            return cls(Contract({"": Picture.from_dict(data["preprocessing"])}), task)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise

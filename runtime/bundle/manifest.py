@@ -7,19 +7,44 @@ published schema. A reader accepts every older schema that it knows and refuses 
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from edgepress.base.errors import InputError
 
-from ..contract.picture import Preprocessing
+from ..contract import Contract, Picture, Tensor
+from ..tasks.task import Task
 from .quantization import Quantization
 
-__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec"]
+__all__ = ["MANIFEST_NAME", "SCHEMA", "Artifact", "Manifest", "TensorSpec", "read_manifest"]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = 1
-_OUTPUTS = ("logits", "probabilities", "raw")
+SCHEMA = 2
+_RAW = "raw"
+
+
+_WITH_CONTRACT = 2
+"""The first schema that states contract and task; before, every model took pictures or raw numbers."""
+
+
+def _known(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What this reader knows: a later writer of the same schema may state more."""
+    return {key: value for key, value in data.items() if key in kind._fields}
+
+
+def read_manifest(folder: str | os.PathLike[str]) -> bytes:
+    """A bundle's manifest as it stands on disk.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    try:
+        with open(os.path.join(folder, MANIFEST_NAME), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no {MANIFEST_NAME}: name a bundle that `edgepress export` wrote") from None
+    except OSError as error:
+        raise InputError(f"{os.path.join(folder, MANIFEST_NAME)} cannot be read: {error.strerror}") from None
 
 
 class TensorSpec(NamedTuple):
@@ -41,9 +66,21 @@ class TensorSpec(NamedTuple):
         return Quantization(self.scale, self.zero_point, self.dtype)
 
     @classmethod
+    def of(cls, name: str, shape: Iterable[Any], dtype: str, scales: Any, zero_points: Any) -> "TensorSpec":
+        """From what a file or an interpreter says: arrays of scales and zero points, of which one alone is kept."""
+        single = len(scales) == 1
+        return cls(
+            name=name,
+            shape=tuple(map(int, shape)),
+            dtype=dtype,
+            scale=float(scales[0]) if single else None,
+            zero_point=int(zero_points[0]) if single else None,
+        )
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TensorSpec":
         """The inverse of `to_dict`, after JSON made the tuple a list."""
-        return cls(**{**data, "shape": tuple(data["shape"])})
+        return cls(**_known(cls, {**data, "shape": tuple(data["shape"])}))
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -84,7 +121,7 @@ class Artifact(NamedTuple):
     def from_dict(cls, data: Mapping[str, Any]) -> "Artifact":
         """The inverse of `to_dict`."""
         tensors = {key: tuple(map(TensorSpec.from_dict, data[key])) for key in ("inputs", "outputs")}
-        return cls(**{**data, **tensors})
+        return cls(**_known(cls, {**data, **tensors}))
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -96,16 +133,15 @@ class Manifest(NamedTuple):
     """Everything a reader needs besides the model files themselves."""
 
     name: str
-    labels: tuple[str, ...]
-    """Class names, in the order of the model's outputs."""
-    preprocessing: Preprocessing
-    output: str
-    """What the model's output means: `logits`, `probabilities`, or `raw` where it is no classifier."""
+    contract: Contract
+    """What goes in."""
+    task: Task
+    """What comes out."""
     artifacts: tuple[Artifact, ...]
     default_model: str
     """Which model's artifacts `load(bundle)` takes."""
-    unknown_threshold: float | None = None
-    """Below this highest probability an input counts as unknown, where the caller asks for it."""
+    bounds: Mapping[str, float] = {}
+    """Bounds that the user set in place of the variants' own, by variant; in the unit that the report names."""
     source: Mapping[str, Any] = {}
     """Models, data set and seed with their digests."""
     tools: Mapping[str, str] = {}
@@ -115,6 +151,26 @@ class Manifest(NamedTuple):
     files: Mapping[str, str] = {}
     """SHA-256 of every other file that export wrote, by its name: golden vectors, packed artifacts, C headers, ..."""
     schema: int = SCHEMA
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, the labels or the numbers, in the order of the outputs."""
+        return self.task.labels
+
+    @property
+    def preprocessing(self) -> Picture | None:
+        """How pictures become the one input; None where that is no picture."""
+        return self.contract.picture
+
+    @property
+    def output(self) -> str:
+        """What a classifier of pictures gives, `logits` or `probabilities`; `raw` for every other model."""
+        return self.task.meaning if self.task.classifies and self.preprocessing is not None else _RAW
+
+    @property
+    def unknown_threshold(self) -> float | None:
+        """Below this highest probability an input counts as unknown, where the caller asks for it."""
+        return self.task.unknown_threshold
 
     def artifact(self, file: str) -> Artifact:
         """The artifact with that file name."""
@@ -132,7 +188,8 @@ class Manifest(NamedTuple):
         """As it stands in `manifest.json`: sorted keys, so that equal manifests are equal files."""
         self._check()
         data = self._asdict() | {
-            "preprocessing": self.preprocessing.to_dict(),
+            "contract": self.contract.to_dict(),
+            "task": self.task.to_dict(),
             "artifacts": [artifact.to_dict() for artifact in self.artifacts],
         }
         return json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -149,33 +206,43 @@ class Manifest(NamedTuple):
             schema = data["schema"]
             if not isinstance(schema, int) or schema > SCHEMA:
                 raise InputError(f"manifest schema {schema!r}: this edgepress reads up to {SCHEMA}; update edgepress")
-            fields = {
-                **data,
-                "labels": tuple(data["labels"]),
-                "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
-                "artifacts": tuple(map(Artifact.from_dict, data["artifacts"])),
-            }
-            manifest = cls(**fields)
+            artifacts = tuple(map(Artifact.from_dict, data["artifacts"]))
+            if schema < _WITH_CONTRACT:
+                contract, task = _of_schema_1(data, artifacts)
+            else:
+                contract, task = Contract.from_dict(data["contract"]), Task.from_dict(data["task"])
+            fields = {**data, "contract": contract, "task": task, "artifacts": artifacts, "schema": SCHEMA}
+            manifest = cls(**_known(cls, fields))
             manifest._check()
             return manifest
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise InputError(f"not an edgepress manifest ({error!r}): export the bundle again") from None
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> "Manifest":
-        """Read the manifest of a bundle folder."""
-        try:
-            with open(os.path.join(folder, MANIFEST_NAME), "rb") as file:
-                return cls.from_json(file.read())
-        except FileNotFoundError:
-            raise InputError(
-                f"{folder} holds no {MANIFEST_NAME}: name a bundle that `edgepress export` wrote"
-            ) from None
+        """Read the manifest of a bundle folder.
+
+        Raises:
+            InputError: There is none, it cannot be read, or it is none of ours.
+        """
+        return cls.from_json(read_manifest(folder))
 
     def _check(self) -> None:
-        if self.output not in _OUTPUTS:
-            raise InputError(f"manifest output {self.output!r}: allowed are {', '.join(_OUTPUTS)}")
+        self.task.check()
         for name in self.digests:
             # A name with a path in it could reach outside the bundle.
             if not name or os.path.basename(name) != name:
                 raise InputError(f"manifest names the file {name!r}: a plain file name is allowed")
+
+
+def _of_schema_1(data: Mapping[str, Any], artifacts: tuple[Artifact, ...]) -> tuple[Contract, Task]:
+    """What `preprocessing`, `output`, `labels` and `unknown_threshold` said."""
+    labels, specs = tuple(map(str, data["labels"])), artifacts[0].inputs if artifacts else ()
+    if data["output"] == _RAW:
+        inputs = {spec.name: Tensor(spec.shape[1:], "float32" if spec.scale else spec.dtype) for spec in specs}
+        return Contract(inputs), Task(_RAW, _RAW, labels)
+    name = specs[0].name if specs else ""
+    task = Task("multiclass", str(data["output"]), labels, unknown_threshold=data.get("unknown_threshold"))
+    return Contract({name: Picture.from_dict(data["preprocessing"])}), task

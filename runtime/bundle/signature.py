@@ -6,23 +6,24 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edgepress.base.errors import ArtifactRefusedError, InputError
+from edgepress.base.errors import ArtifactRefusedError, InputError, Refusal
 from edgepress.base.extras import require
 from edgepress.base.files import file_sha256
 
-from .manifest import MANIFEST_NAME, Manifest
+from .manifest import Manifest, read_manifest
 
-__all__ = ["SIGNATURE_NAME", "verify_bundle", "verify_manifest"]
+__all__ = ["SIGNATURE_NAME", "check_signature", "verify_bundle"]
 
 SIGNATURE_NAME = "manifest.sig"
 _ALGORITHM = "ed25519"
 
 
-def verify_manifest(folder: str | os.PathLike[str], public_key: str | os.PathLike[str]) -> None:
+def check_signature(folder: str | os.PathLike[str], manifest: bytes, public_key: str | os.PathLike[str]) -> None:
     """Check that the owner of the key signed the bundle's manifest.
 
     Args:
         folder: The bundle.
+        manifest: Its manifest as it was read: what is vouched for is what the caller goes on with.
         public_key: A PEM file with an Ed25519 public key.
 
     Raises:
@@ -35,18 +36,21 @@ def verify_manifest(folder: str | os.PathLike[str], public_key: str | os.PathLik
     try:
         signature = json.loads((folder / SIGNATURE_NAME).read_text())
         if signature["algorithm"] != _ALGORITHM:
-            raise ArtifactRefusedError(f"{folder} is signed with {signature['algorithm']!r}: {_ALGORITHM} is allowed")
+            raise _refuse(f"{folder} is signed with {signature['algorithm']!r}: {_ALGORITHM} is allowed")
         value = base64.b64decode(signature["signature"], validate=True)
-        manifest = (folder / MANIFEST_NAME).read_bytes()
-    except FileNotFoundError as error:
-        raise ArtifactRefusedError(f"{folder} is not signed ({Path(error.filename).name} is missing)") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactRefusedError(f"{folder / SIGNATURE_NAME} is no signature ({error!r})") from None
+    except FileNotFoundError:
+        raise _refuse(f"{folder} is not signed ({SIGNATURE_NAME} is missing)") from None
+    except OSError as error:
+        raise InputError(f"{folder / SIGNATURE_NAME} cannot be read: {error.strerror}") from None
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _refuse(f"{folder / SIGNATURE_NAME} is no signature ({error!r})") from None
     invalid = require("cryptography.exceptions", extra="sign").InvalidSignature
     try:
         key.verify(value, manifest)
     except invalid:
-        raise ArtifactRefusedError(
+        raise _refuse(
             f"{folder}: the signature is not made by {public_key} over this manifest: it was changed, or signed by "
             "somebody else"
         ) from None
@@ -56,16 +60,21 @@ def verify_bundle(folder: str | os.PathLike[str], public_key: str | os.PathLike[
     """Check the signature, and that every file that the manifest states is there and has that digest.
 
     Raises:
-        ArtifactRefusedError: As `verify_manifest`, or a file that is missing or another.
+        ArtifactRefusedError: As `check_signature`, or a file that is missing or another.
     """
     folder = Path(folder)
-    verify_manifest(folder, public_key)
-    manifest = Manifest.read(folder)
+    content = read_manifest(folder)
+    check_signature(folder, content, public_key)
+    manifest = Manifest.from_json(content)
     for name, sha256 in manifest.digests.items():
         path = folder / name
         if not path.is_file() or file_sha256(path) != sha256:
-            raise ArtifactRefusedError(f"{path} is missing or not the file that was signed")
+            raise _refuse(f"{path} is missing or not the file that was signed")
     return manifest
+
+
+def _refuse(what: str) -> ArtifactRefusedError:
+    return ArtifactRefusedError(what, Refusal.OTHER_FILE)
 
 
 def _public_key(path: Path) -> Any:

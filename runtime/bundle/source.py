@@ -1,16 +1,19 @@
 """From a path to a model file's bytes, and to what is known about them."""
 
 import hashlib
+import json
 import os
 from typing import NamedTuple
 
-from edgepress.base.errors import ArtifactRefusedError, InputError
+from edgepress.base.errors import ArtifactRefusedError, InputError, Refusal
 
-from .manifest import MANIFEST_NAME, Artifact, Manifest
+from ..formats.content import Content
+from .manifest import MANIFEST_NAME, Artifact, Manifest, read_manifest
 
 __all__ = ["Source", "find_sources", "read_source"]
 
-_PACKED = ".tflite.xz"
+_PACKED = ".xz"
+_SUFFIXES = {".tflite": "tflite", f".tflite{_PACKED}": "tflite", ".onnx": "onnx"}
 _UNPACKED_LIMIT = 1 << 29
 """A packed file may unfold to 512 MB, far beyond any model for the edge; the check costs no more memory than that."""
 
@@ -28,29 +31,63 @@ class Source(NamedTuple):
     """What the manifest says that the file's digest is."""
 
 
-def find_sources(path: str | os.PathLike[str], variant: str) -> list[Source]:
+def find_sources(
+    path: str | os.PathLike[str], variant: str, trusted_key: str | os.PathLike[str] | None = None
+) -> list[Source]:
     """The model files that `path` means: one file, or those of a bundle that have the variant (one per format).
+
+    Args:
+        path: A bundle, an artifact in one, or a lone file.
+        variant: Of a bundle.
+        trusted_key: The public key whose owner must have signed the manifest: the very bytes that are used here.
 
     Raises:
         InputError: Nothing there, no model file, or a variant that the bundle does not have.
+        ArtifactRefusedError: A signature was demanded, and there is none, or another.
     """
     path = os.fspath(path)
     if os.path.isdir(path):
-        return _bundle_sources(path, variant)
+        content = read_manifest(path)
+        _check_signature(path, content, trusted_key)
+        return _bundle_sources(path, Manifest.from_json(content), variant)
     if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: name a bundle folder, a .tflite, .tflite.xz or .onnx file")
     folder, name = os.path.split(path)
-    manifest = Manifest.read(folder) if os.path.isfile(os.path.join(folder, MANIFEST_NAME)) else None
+    # A packed file unfolds to the artifact whose name it has, byte for byte.
+    file = name.removesuffix(_PACKED)
+    beside = _manifest_of(folder, file)
+    manifest = Manifest.from_json(beside) if beside else None
     digest = manifest.digests.get(name) if manifest else None
-    for artifact in manifest.artifacts if manifest else ():
-        # A packed file unfolds to the artifact whose name it has, byte for byte.
-        if digest and artifact.file == name.removesuffix(".xz"):
-            return [Source(path, artifact.format, artifact, manifest, digest)]
-    return [Source(path, _format(path))]
+    if beside is None or manifest is None or digest is None:
+        if trusted_key is not None:
+            raise ArtifactRefusedError(
+                f"{path} is no part of a bundle, and a signature was demanded: load its bundle", Refusal.OTHER_FILE
+            )
+        return [Source(path, _format(path))]
+    _check_signature(folder, beside, trusted_key)
+    artifact = manifest.artifact(file)
+    return [Source(path, artifact.format, artifact, manifest, digest)]
 
 
-def _bundle_sources(folder: str, variant: str) -> list[Source]:
-    manifest = Manifest.read(folder)
+def _check_signature(folder: str, manifest: bytes, trusted_key: str | os.PathLike[str] | None) -> None:
+    if trusted_key is not None:
+        from .signature import check_signature
+
+        check_signature(folder or os.curdir, manifest, trusted_key)
+
+
+def _manifest_of(folder: str, file: str) -> bytes | None:
+    """The manifest beside a file, where it is one of ours that names the file; any other does not concern it."""
+    try:
+        with open(os.path.join(folder, MANIFEST_NAME), "rb") as stream:
+            content = stream.read()
+        names = [artifact["file"] for artifact in json.loads(content)["artifacts"]]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return content if file in names else None
+
+
+def _bundle_sources(folder: str, manifest: Manifest, variant: str) -> list[Source]:
     candidates = [a for a in manifest.artifacts if a.model == manifest.default_model]
     found = [a for a in candidates if a.variant == variant]
     if not found:
@@ -63,14 +100,14 @@ def _bundle_sources(folder: str, variant: str) -> list[Source]:
 
 def _format(path: str) -> str:
     name = path.lower()
-    for suffix, format in ((_PACKED, "tflite"), (".tflite", "tflite"), (".onnx", "onnx")):
+    for suffix, format in _SUFFIXES.items():
         if name.endswith(suffix):
             return format
     raise InputError(f"{path}: a bundle folder, a .tflite, .tflite.xz or .onnx file is allowed")
 
 
-def read_source(source: Source) -> bytes:
-    """The model's bytes, unpacked, as they go to a parser. From a bundle they match the manifest's digest.
+def read_source(source: Source) -> Content:
+    """The model, unpacked and whole, as it goes to a parser. From a bundle it matches the manifest's digest.
 
     Raises:
         InputError: The file cannot be read, or is not of the format that its name says.
@@ -86,13 +123,19 @@ def read_source(source: Source) -> bytes:
         if digest != source.sha256:
             raise ArtifactRefusedError(
                 f"{source.path} has SHA-256 {digest[:12]}..., its manifest says {source.sha256[:12]}...: "
-                "the file is damaged or was exchanged; export the bundle again"
+                "the file is damaged or was exchanged; export the bundle again",
+                Refusal.OTHER_FILE,
             )
-    if source.path.lower().endswith(".xz"):
+    if source.path.lower().endswith(_PACKED):
         content = _unpack(source.path, content)
     if source.format == "tflite" and content[4:8] != b"TFL3":
         raise InputError(f"{source.path} is not a TFLite model: its fifth to eighth bytes are not TFL3")
-    return content
+    if source.format == "onnx" and source.artifact is None:
+        from ..formats.external_data import inline_external_data
+
+        # What a manifest vouches for is one file; a lone one may keep its weights in others beside it.
+        content = inline_external_data(content, os.path.dirname(source.path), _UNPACKED_LIMIT)
+    return Content(content, source.format)
 
 
 def _unpack(path: str, content: bytes) -> bytes:

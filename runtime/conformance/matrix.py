@@ -1,7 +1,7 @@
 """Does every artifact give the right answer in every backend that is here? The conformance matrix."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,17 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
+from edgepress.base.tables import text_table
 
 from ..backends import Backend
 from ..bundle.manifest import Artifact, Manifest
 from .golden import Vectors
-from .tensors import by_name
+from .tensors import Tensors, by_name
 from .trial import Answer, run_trial, trial_backends
 
-__all__ = ["Cell", "Matrix", "conformance", "default_tolerance", "setting_name"]
+__all__ = ["Cell", "Matrix", "Verdict", "conformance", "default_tolerance", "quantum", "setting_name"]
 
 _AGREEMENT = 0.98
 """A cell whose labels agree with the expected ones on fewer images fails whatever its tolerance says."""
+
+
+Verdict = Callable[[Artifact, str, bool, Tensors], Sequence[str]]
+"""What is wrong with an artifact's answers in a backend (by name) with its delegate on or off; nothing where they are
+right."""
+_QUANTIZERS = {"QUANTIZE", "QuantizeLinear"}
+"""Operators of files whose activations are integers with stored scales."""
 
 
 def setting_name(backend: str, delegate: bool, output: str = "") -> str:
@@ -31,16 +39,34 @@ def setting_name(backend: str, delegate: bool, output: str = "") -> str:
     return f"{backend}{'+delegate' if delegate else ''}{f'/{output}' if output else ''}"
 
 
-def default_tolerance(artifact: Artifact, backend: str, delegate: bool, expected: NDArray[Any]) -> float:
+def default_tolerance(artifact: Artifact, backend: Backend, delegate: bool, expected: NDArray[Any]) -> float:
     """Largest difference that conforms where the manifest states none, in the unit of the manifest's tolerances.
 
-    int8 is exact without delegates; XNNPACK rescales in float32, which moved MNIST logits by up to 14 quanta of 256.
-    Float models differ by the order of their sums; dynamic ones by how each row is rounded, too.
+    int8 is exact without delegates, but for what a backend's row states. XNNPACK rescales in float32, which moved
+    MNIST logits by up to 14 quanta of 256. Float models differ by the order of their sums; those that quantize
+    activations while they run by how each row is rounded, too: their weights are integers, and no scale of an
+    activation is stored.
     """
     if np.issubdtype(expected.dtype, np.integer):
-        return 16.0 * (256 if expected.dtype == np.int16 else 1) if delegate else 0.0
+        return (16.0 if delegate else backend.quanta) * (256 if expected.dtype == np.int16 else 1)
+    inside = any(kind.startswith(("int", "uint")) for kind in artifact.weights)
+    # Integers inside: what a backend rounds otherwise comes out as steps of real numbers.
+    steps = backend.quanta * quantum(expected) if backend.quanta and inside else 0.0
+    return max(_float_tolerance(artifact, backend, expected), steps)
+
+
+def _float_tolerance(artifact: Artifact, backend: Backend, expected: NDArray[Any]) -> float:
     largest = max(1.0, float(np.abs(expected).max(initial=0)))
-    return (0.01 if artifact.variant.startswith("dynamic") else 1e-5) * largest
+    integer = any("int" in dtype for dtype in artifact.weights)
+    rounds_rows = integer and not _QUANTIZERS.intersection(artifact.operators)
+    return (backend.dynamic_share if rounds_rows else 1e-5) * largest
+
+
+def quantum(real: NDArray[Any]) -> float:
+    """The smallest step between dequantized outputs; 0 where there is one value alone."""
+    gaps = np.diff(np.unique(real))
+    gaps = gaps[gaps > 1e-6 * np.abs(real).max(initial=0)]
+    return float(gaps.min()) if len(gaps) else 0.0
 
 
 @dataclass(frozen=True)
@@ -101,15 +127,14 @@ class Matrix:
     def to_text(self) -> str:
         """A table for people."""
         head = ("artifact", "backend", "delegate", "status", "difference", "allowed", "agreement", "accuracy", "reason")
-        rows: list[tuple[str, ...]] = [head]
+        rows: list[tuple[str, ...]] = []
         for cell in self.cells:
             numbers = (cell.difference, cell.tolerance, cell.agreement, cell.accuracy)
             shown = ("" if n is None else f"{n:.4g}" for n in numbers)
             rows.append(
                 (cell.artifact, cell.backend, "on" if cell.delegate else "off", cell.status, *shown, cell.reason)
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(text_table(head, rows, columns="l"))
 
 
 def conformance(
@@ -118,6 +143,7 @@ def conformance(
     vectors: Vectors | None = None,
     backends: Sequence[str] | None = None,
     files: Sequence[str] | None = None,
+    verdict: Verdict | None = None,
 ) -> Matrix:
     """Run the golden vectors through artifacts and backends, delegates on and off, twice in fresh processes.
 
@@ -126,6 +152,7 @@ def conformance(
         vectors: Inputs and expected outputs; the bundle's own by default.
         backends: Names; all that are present by default.
         files: Artifacts by file name; all of the manifest's by default.
+        verdict: Judges answers; by default they must be the expected ones, within the manifest's tolerances.
 
     Raises:
         InputError: No bundle, no golden vectors, or an artifact that has none.
@@ -142,10 +169,10 @@ def conformance(
     artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
     cells: list[Cell] = []
     for backend in trial_backends(backends):
-        own = [a for a in artifacts if a.format == backend.format]
-        for delegate in (False, True) if backend.name in ("litert", "tflite-runtime") else (False,):
+        own = [a for a in artifacts if a.format in backend.formats]
+        for delegate in backend.delegates:
             if own:
-                cells += _cells(folder, own, vectors, backend, delegate, classifies)
+                cells += _cells(folder, own, vectors, backend, delegate, classifies, verdict)
     order = {artifact.file: index for index, artifact in enumerate(artifacts)}
     cells += [
         Cell(a.file, "", False, "unsupported", f"no backend for .{a.format} is here")
@@ -162,6 +189,7 @@ def _cells(
     backend: Backend,
     delegate: bool,
     classifies: bool,
+    verdict: Verdict | None,
 ) -> list[Cell]:
     def attempt(files: list[str]) -> dict[str, Answer]:
         return run_trial(folder, files, vectors.feed, backend=backend.name, delegate=delegate)
@@ -172,12 +200,12 @@ def _cells(
     cells = []
     for artifact in artifacts:
         one, two = first[artifact.file], second.get(artifact.file)
-        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
+        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies, verdict)
         if cell.status in ("fail", "killed") and not (one.alone and (two is None or two.alone)):
             # An artifact that ran earlier in the same process may have spoiled its memory: judge this one by itself.
             one = attempt([artifact.file])[artifact.file]
             two = attempt([artifact.file])[artifact.file] if one.output is not None else None
-            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies)
+            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies, verdict)
         cells.append(cell)
     return cells
 
@@ -190,6 +218,7 @@ def _judge(
     backend: Backend,
     delegate: bool,
     classifies: bool,
+    verdict: Verdict | None,
 ) -> Cell:
     cell = Cell(artifact.file, backend.name, delegate, "pass")
     for answer in (one, two):
@@ -210,7 +239,9 @@ def _judge(
     if not all(np.array_equal(given[name], again[name], equal_nan=given[name].dtype.kind == "f") for name in given):
         reasons.append("gives another answer in each process")
     gaps = [_gap(artifact, name, backend, delegate, given[name], expected[name]) for name in expected]
-    for gap in gaps:
+    if verdict is not None:
+        reasons += verdict(artifact, backend.name, delegate, one.output)
+    for gap in gaps if verdict is None else ():
         if gap.difference > gap.tolerance:
             output = f"{gap.output} " if gap.output else ""
             reasons.append(f"{output}is off by {gap.difference:.4g}, {gap.tolerance:.4g} is allowed")
@@ -220,7 +251,7 @@ def _judge(
         (labels,), (wanted,) = map(_labels, given.values()), map(_labels, expected.values())
         agreement = float(np.mean(labels == wanted)) if len(labels) else 1.0
         accuracy = None if vectors.labels is None else float(np.mean(labels == vectors.labels))
-        if agreement < _AGREEMENT:
+        if verdict is None and agreement < _AGREEMENT:
             reasons.append(f"only {agreement:.1%} of its labels are the expected ones")
     return replace(
         cell,
@@ -253,7 +284,7 @@ def _gap(
 ) -> _Gap:
     tolerance = artifact.tolerance.get(setting_name(backend.name, delegate, output))
     if tolerance is None:
-        tolerance = default_tolerance(artifact, backend.name, delegate, expected)
+        tolerance = default_tolerance(artifact, backend, delegate, expected)
     # A NaN is no answer: it must come out as the largest difference there is, not as none.
     distance = np.abs(given.astype(np.float64) - expected.astype(np.float64))
     return _Gap(output, float(np.nan_to_num(distance, nan=np.inf).max(initial=0)), tolerance)

@@ -7,11 +7,8 @@ between processes: whatever must be known for sure is tried in a fresh one.
 import importlib.util
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgepress.base.child import run_child
 from edgepress.base.errors import EdgepressError, InputError, MissingExtraError
 
-from ..backends import BACKENDS, Backend
+from ..backends import BACKENDS, Backend, other_python
 from ..batches import run_batches
 from ..bundle.manifest import Manifest
 from .tensors import Tensors, by_name, read_tensors, unnamed, write_tensors
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "run_trial", "trial_backends"]
 
-_TFLITE_RUNTIME_PYTHON = "EDGEPRESS_TFLITE_RUNTIME_PYTHON"
 _SECONDS = 300
 """Without a sign of life, after which a process counts as hung: large models on slow machines take long as a whole."""
 _PORTION = 256
@@ -54,11 +51,11 @@ class Answer:
 
 
 def _python(backend: Backend) -> Sequence[str] | None:
-    """The interpreter that has the backend: this one, or for tflite-runtime the one that the environment names."""
+    """The interpreter that has the backend: this one, or the one that the environment names for it."""
     if backend.missing() is None:
         return [sys.executable]
-    other = os.environ.get(_TFLITE_RUNTIME_PYTHON)
-    return [other] if backend.name == "tflite-runtime" and other and Path(other).is_file() else None
+    other = other_python(backend)
+    return [other] if other else None
 
 
 def trial_backends(names: Sequence[str] | None) -> list[Backend]:
@@ -123,7 +120,7 @@ def _run_process(
     request = {"folder": str(folder.resolve()), "files": files, "backend": backend, "delegate": delegate}
     (work / "request.json").write_text(json.dumps(request))
     command = [*python, "-m", f"{__package__}.trial", str(work)]
-    end = _end_of(command, work / _ALIVE)
+    ended = run_child(command, seconds=_SECONDS, alive=work / _ALIVE, env=_environment())
     answers: dict[str, Answer] = {}
     for index, file in enumerate(files):
         output, refusal = work / f"{index}.npz", work / f"{index}.txt"
@@ -134,7 +131,7 @@ def _run_process(
             answers[file] = Answer(refused=refusal.read_text(), alone=index == 0)
             refusal.unlink()
         else:
-            answers[file] = Answer(killed=end, alone=index == 0)
+            answers[file] = Answer(killed=ended.reason, alone=index == 0)
             break
     return answers
 
@@ -148,35 +145,9 @@ def _environment() -> dict[str, str]:
     return dict(os.environ) if (root / "numpy").exists() else os.environ | {"PYTHONPATH": str(root)}
 
 
-def _end_of(command: Sequence[str], alive: Path) -> str:
-    """Run a process to its end, or kill it once it has not touched `alive` for too long; says how it ended."""
-    alive.touch()
-    seen, since = alive.stat().st_mtime_ns, time.monotonic()
-    with subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            while True:
-                try:
-                    _, errors = process.communicate(timeout=1)
-                except subprocess.TimeoutExpired:
-                    if (now := alive.stat().st_mtime_ns) != seen:
-                        seen, since = now, time.monotonic()
-                    if time.monotonic() - since > _SECONDS:
-                        return f"no sign of life for {_SECONDS} s"
-                else:
-                    break
-        finally:
-            process.kill()
-    if process.returncode < 0:
-        return f"killed by {signal.Signals(-process.returncode).name}"
-    last = errors.strip().splitlines()[-1:] or ["no message"]
-    return f"exit status {process.returncode}: {last[0]}"
-
-
 def _main(work: Path) -> None:
     """The other side: answers appear one by one, so that a dead process leaves those it gave."""
-    from ..model import load
+    from ..loading import load
 
     request = json.loads((work / "request.json").read_text())
     feed = read_tensors(work / "feed.npz")["feed"]
@@ -206,10 +177,12 @@ def _answers(model: "Model", manifest: Manifest, feed: Tensors, alive: Path) -> 
 
 def _answer(model: "Model", manifest: Manifest, feed: Tensors) -> Tensors:
     if isinstance(feed, np.ndarray):
-        if manifest.output != "raw":
+        if len(model.artifact.outputs) == 1:
             return model.raw_outputs(feed)
         (spec,) = model.artifact.inputs
-        feed = {spec.name: manifest.preprocessing.normalize(feed).reshape(len(feed), *spec.shape[1:])}
+        picture = manifest.preprocessing
+        assert picture is not None
+        feed = {spec.name: picture.normalize(feed).reshape(len(feed), *spec.shape[1:])}
     outputs = run_batches(model, feed)
     (first, *others) = outputs.values()
     return outputs if others else first

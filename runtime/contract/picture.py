@@ -9,7 +9,7 @@ import numpy as np
 
 from edgepress.base.errors import InputError
 
-__all__ = ["NORMALIZATIONS", "Picture", "Preprocessing"]
+__all__ = ["NORMALIZATIONS", "Picture"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,6 +169,3 @@ def _narrow(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """float32, and without an axis where one number stands for all channels."""
     numbers = values.astype(np.float32)
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-Preprocessing = Picture

@@ -1,7 +1,7 @@
 """What a `.tflite` file holds, as plain Python: tensors, operators, buffers, metadata. Executes nothing.
 
 Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs. The file is taken as well-formed: a file of unknown origin goes
-through `check.check_tflite` first.
+through `check_tflite` first.
 """
 
 import re
@@ -203,6 +203,8 @@ def read_tflite(content: bytes) -> TfliteFile:
 
     try:
         return _read(tflite, tflite.Model.GetRootAs(content, 0), content)
+    except InputError:
+        raise
     except _UNREADABLE as error:
         raise InputError(f"a .tflite file that cannot be followed ({error!r}): it is damaged") from None
 
@@ -318,9 +320,18 @@ def _operator(tflite: Any, operator: Any, codes: Sequence[tuple[str, int, bool]]
     )
 
 
+def _member(kind: Any, number: int) -> str | None:
+    """The name that a generated class of numbers has for one; None for NONE.
+
+    A class holds other numbers too: since Python 3.13 `__firstlineno__`.
+    """
+    names = (name for name, value in vars(kind).items() if value == number and not name.startswith("_"))
+    return next((name for name in names if name != "NONE"), None)
+
+
 def _options(tflite: Any, kind: Any, table: Any, number: int) -> dict[str, Any]:
     """An options table as a dictionary, by walking the accessors of its generated class."""
-    name = next((name for name, value in vars(kind).items() if value == number and name != "NONE"), None)
+    name = _member(kind, number)
     if name is None or not hasattr(tflite, name):
         return {}
     options = getattr(tflite, name)()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
 
-from ..contract.picture import Preprocessing
+from ..contract.picture import Picture
 
 __all__ = ["area_resize", "bilinear_resize", "fit_picture", "grey_picture", "place", "separate_ink"]
 
@@ -46,7 +46,7 @@ def grey_picture(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grey
 
 
-def fit_picture(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+def fit_picture(picture: NDArray[np.uint8], contract: Picture) -> NDArray[np.uint8]:
     """A picture of any size as the contract's pixels.
 
     Args:
@@ -83,7 +83,7 @@ def fit_picture(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[
     return pixels if contract.channels == 1 else np.repeat(pixels[..., None], 3, axis=2)
 
 
-def _fit_whole(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+def _fit_whole(picture: NDArray[np.uint8], contract: Picture) -> NDArray[np.uint8]:
     """The picture as a whole (`stretch`, `pad`) or its middle (`crop`), in grey or in its colours."""
     grey = grey_picture(picture)
     planes = [grey]
@@ -95,7 +95,7 @@ def _fit_whole(picture: NDArray[np.uint8], contract: Preprocessing) -> NDArray[n
     return sized[0] if contract.channels == 1 else np.stack(sized, axis=2)
 
 
-def _sized(plane: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+def _sized(plane: NDArray[np.uint8], contract: Picture) -> NDArray[np.uint8]:
     """One channel in the contract's size.
 
     `crop` takes the largest part of the right proportions, h' = h or (2 w H + W) // (2 W) rows (columns likewise), that
@@ -214,7 +214,7 @@ def _neighbours(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64
     return before.clip(0, old - 1), (before + 1).clip(0, old - 1), place % (2 * new)
 
 
-def place(ink: NDArray[np.uint8], contract: Preprocessing, *, noisy: bool = False) -> NDArray[np.uint8]:
+def place(ink: NDArray[np.uint8], contract: Picture, *, noisy: bool = False) -> NDArray[np.uint8]:
     """Locate the object in `ink` (0 is paper), scale it to the box and put its centre of mass in the middle.
 
     1. Bounds: the rows and columns that hold ink of at least 64. Where they are no longer than the box and the paper is

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgepress.base.errors import InputError
 from edgepress.base.extras import require
 
-from ..contract.picture import Preprocessing
+from ..contract.picture import Picture
 from .fit import grey_picture, place
 from .pictures import MOST_PIXELS, PictureFile, read_scaled
 
@@ -33,7 +33,7 @@ class Page:
     """Shape (n, 4): left, top, right, bottom in the page's pixels; right and bottom lie outside."""
 
 
-def read_page(file: PictureFile, contract: Preprocessing, *, most_pixels: int = MOST_PIXELS) -> Page:
+def read_page(file: PictureFile, contract: Picture, *, most_pixels: int = MOST_PIXELS) -> Page:
     """Find the objects on a page in a PNG or JPEG file; the boxes are in the file's own pixels, upright.
 
     Raises:
@@ -45,7 +45,7 @@ def read_page(file: PictureFile, contract: Preprocessing, *, most_pixels: int = 
     return Page(page.images, np.rint(page.boxes * scale).astype(np.int64))
 
 
-def find_objects(picture: NDArray[np.uint8], contract: Preprocessing) -> Page:
+def find_objects(picture: NDArray[np.uint8], contract: Picture) -> Page:
     """Find the objects on a page.
 
     Args:
@@ -77,7 +77,7 @@ def find_objects(picture: NDArray[np.uint8], contract: Preprocessing) -> Page:
     return Page(shaped, np.array([found[i][0] for i in order], np.int64).reshape(-1, 4))
 
 
-def _finished(pixels: NDArray[np.uint8], contract: Preprocessing) -> NDArray[np.uint8]:
+def _finished(pixels: NDArray[np.uint8], contract: Picture) -> NDArray[np.uint8]:
     pixels = 255 - pixels if contract.polarity == "dark-on-light" else pixels
     return pixels if contract.channels == 1 else np.repeat(pixels[..., None], 3, axis=2)
 

@@ -24,7 +24,8 @@ def scores(inputs: NDArray[Any], reconstructions: NDArray[Any]) -> NDArray[np.fl
     """
     count = len(inputs)
     gaps = inputs.reshape(count, -1).astype(np.float64) - reconstructions.reshape(count, -1)
-    return np.square(gaps).mean(axis=1).astype(np.float32)
+    found: NDArray[np.float32] = np.square(gaps).mean(axis=1).astype(np.float32)
+    return found
 
 
 def anomalies(task: Task, inputs: NDArray[Any], reconstructions: NDArray[Any]) -> Anomalies:

@@ -36,6 +36,5 @@ def probabilities(task: Task, reals: NDArray[Any]) -> NDArray[np.float32]:
         return softmax(values)
     if task.kind == "binary":
         sums = values.sum(axis=1, keepdims=True)
-        shares: NDArray[np.float32] = values / np.where(sums > 0, sums, 1)
-        return shares
+        return (values / np.where(sums > 0, sums, 1)).astype(np.float32)
     return values

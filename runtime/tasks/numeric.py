@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Along the last axis; rows sum to 1."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    shares: NDArray[Any] = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def logistic(logits: NDArray[Any]) -> NDArray[Any]:
     """1 / (1 + exp(-x)), without overflow."""
     small = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(logits.dtype)
+    shares: NDArray[Any] = np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(logits.dtype)
+    return shares

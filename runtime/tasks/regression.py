@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgepress.base.errors import InputError
 
 from .predictions import Values
@@ -23,7 +21,7 @@ def values(task: Task, reals: NDArray[Any]) -> Values:
     Raises:
         InputError: Another number of outputs than of names.
     """
-    numbers = np.asarray(reals, np.float32).reshape(len(reals), -1)
+    numbers = task.decode(reals)
     if task.labels and numbers.shape[1] != len(task.labels):
         raise InputError(f"the model gives {numbers.shape[1]} numbers, and {len(task.labels)} have names")
     names = task.labels or tuple(f"value{i}" for i in range(numbers.shape[1]))

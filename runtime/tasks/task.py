@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from edgepress.base.errors import InputError
 
 __all__ = ["MEANINGS", "Task"]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MEANINGS: dict[str, tuple[str, ...]] = {
     "multiclass": ("logits", "probabilities"),
@@ -31,6 +36,9 @@ class Task(NamedTuple):
     """Names of the classes, of the labels, or of the numbers of a regression, in the order of the outputs."""
     units: tuple[str, ...] = ()
     """Of a regression's numbers, where they are known; empty otherwise."""
+    mean: tuple[float, ...] = ()
+    """Of a regression: value = output * std + mean, number by number; empty where the outputs are the values."""
+    std: tuple[float, ...] = ()
     threshold: float = 0.5
     """`binary`, `multilabel`: probability from which on the answer is yes. `anomaly`: score above which an example is
     not normal."""
@@ -41,6 +49,23 @@ class Task(NamedTuple):
     def classifies(self) -> bool:
         """Whether each example gets one of the labels."""
         return self.kind in ("multiclass", "binary")
+
+    def decode(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
+        """A regression's outputs (n, numbers) as values."""
+        flat = np.asarray(outputs).reshape(len(outputs), -1)
+        if not self.mean:
+            return flat.astype(np.float32)
+        values: NDArray[np.float32]
+        values = (flat.astype(np.float64) * np.array(self.std) + np.array(self.mean)).astype(np.float32)
+        return values
+
+    def encode(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The inverse of `decode`: what the model should give for these values (n, numbers)."""
+        if not self.mean:
+            return np.asarray(values, np.float32)
+        outputs: NDArray[np.float32]
+        outputs = ((values.astype(np.float64) - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+        return outputs
 
     def to_dict(self) -> dict[str, Any]:
         """As the manifest holds it."""
@@ -56,6 +81,8 @@ class Task(NamedTuple):
         known = {key: data[key] for key in cls._fields if key in data}
         for name in ("labels", "units"):
             known[name] = tuple(map(str, known.get(name, ())))
+        for name in ("mean", "std"):
+            known[name] = tuple(map(float, known.get(name, ())))
         task = cls(**known)
         task.check()
         return task
@@ -68,3 +95,5 @@ class Task(NamedTuple):
             raise InputError(f"{self.kind} output {self.meaning!r}: allowed are {', '.join(MEANINGS[self.kind])}")
         if self.units and len(self.units) != len(self.labels):
             raise InputError(f"{len(self.units)} units for {len(self.labels)} outputs: one each is allowed")
+        if len(self.mean) != len(self.std) or not all(0 < each < float("inf") for each in self.std):
+            raise InputError(f"{self.kind} mean {self.mean}, std {self.std}: one of each an output, std above 0")

@@ -43,6 +43,6 @@ def offline_press(tmp_path_factory, edgepress, offline_env):
 
 
 @pytest.fixture(scope="session")
-def bundle(offline_press):
+def offline_bundle(offline_press):
     """The bundle of that run: float and pressed MLP, every default variant."""
     return Path(offline_press[1]["bundle"])

@@ -133,4 +133,6 @@ def test_inspect_and_the_documented_snippet_read_a_bundle(model, data, tmp_path)
     assert found["changed"] == []
     with open(tmp_path / "out/small-int8.onnx", "ab") as file:
         file.write(b"\0")
-    assert edgepress("inspect", tmp_path / "out").returncode in (1, 2)
+    done = edgepress("inspect", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "edgepress: not the files that the manifest states: small-int8.onnx"

@@ -9,6 +9,9 @@ from click.testing import CliRunner
 from edgepress.cli import main
 from edgepress.data import Dataset
 from edgepress.export import VARIANTS, Samples, export
+from edgepress.export.fidelity.judge import sqnr_db
+from edgepress.export.fidelity.measure import to_real
+from edgepress.runtime import load
 from edgepress.runtime.conformance.golden import Vectors
 
 VARIANT_NAMES = ["float32", "int8"]
@@ -105,10 +108,14 @@ def test_convolutional_classifiers(build, suffix, library, pictures, tmp_path):
     result = export({"model": path}, pictures, tmp_path / "out", variants=VARIANT_NAMES)
     check(result, tmp_path / "out", 4)
     assert result.manifest.output == ("logits" if build is separable else "probabilities")
+    # Asked again, of images that export never saw: what it published answers as Keras itself does.
+    expected = model.predict(pictures.x_test[..., None] / np.float32(255), verbose=0).argmax(1)
     for artifact in result.manifest.artifacts:
         assert artifact.metrics["accuracy"] > 0.9
-        bound = VARIANTS[f"{artifact.format}:{artifact.variant}"].max_drop_points
-        assert artifact.metrics["difference_points"] >= -max(bound, 100 / 100)
+        with load(tmp_path / "out" / artifact.file) as loaded:
+            answered = loaded.predict(pictures.x_test).indices
+        allowed = VARIANTS[f"{artifact.format}:{artifact.variant}"].answers_may_differ(len(expected))
+        assert (answered != expected).sum() <= allowed, artifact.file
 
 
 def test_an_autoencoder_with_batch_normalization(pictures, tmp_path):
@@ -127,8 +134,14 @@ def test_an_autoencoder_with_batch_normalization(pictures, tmp_path):
     result = export({"autoencoder": path}, pictures, tmp_path / "out", variants=VARIANT_NAMES)
     check(result, tmp_path / "out", 4)
     assert result.manifest.output == "raw"
+    fresh = pictures.x_test.reshape(-1, 256) / np.float32(255)
+    expected = model.predict(fresh, verbose=0)
     for artifact in result.manifest.artifacts:
-        assert artifact.metrics["sqnr_db"] >= VARIANTS[f"{artifact.format}:{artifact.variant}"].min_sqnr_db
+        (given,), (taken,) = artifact.outputs, artifact.inputs
+        with load(tmp_path / "out" / artifact.file) as loaded:
+            answered = loaded.run(taken.quantization.quantize(fresh) if taken.quantization else fresh)
+        bound = VARIANTS[f"{artifact.format}:{artifact.variant}"].min_sqnr_db
+        assert sqnr_db(expected, to_real(given, answered)) > bound, artifact.file
     assert result.matrix.ok
     assert result.manifest.selftest
     assert {cell.agreement for cell in result.matrix.cells} == {None}

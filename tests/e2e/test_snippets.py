@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgepress.export.companions.micro import write_c_header
-from edgepress.runtime import Preprocessing, load
+from edgepress.runtime import Picture, load
 from edgepress.runtime.bundle.quantization import Quantization
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_javascript_answers_as_the_runtime_does(tmp_path, pixels):
     node = ["node", "predict.mjs", str(model), "pixels"]
     label, scores = subprocess.check_output(node, cwd=tmp_path, text=True).split(maxsplit=1)
     with load(model, backend="onnxruntime") as native:
-        expected = native.run(Preprocessing(28, 28).normalize(pixels)[None])[0]
+        expected = native.run(Picture(28, 28).normalize(pixels)[None])[0]
     assert int(label) == expected.argmax()
     np.testing.assert_array_equal(np.array(json.loads(scores), np.float32), expected)
 
@@ -103,9 +103,7 @@ def test_kotlin_gives_the_model_the_integers_that_the_runtime_gives_it(kotlin, t
     model = [f"-Dscale={np.float32(scale)!s}", f"-DzeroPoint={zero_point}", "-Dinput=784", "-Doutput=10"]
     label = subprocess.check_output([*kotlin, *model, "MainKt", "pixels"], cwd=tmp_path, text=True)
     assert int(label) == scores.argmax()
-    expected = Quantization(float(np.float32(scale)), zero_point, "int8").quantize(
-        Preprocessing(28, 28).normalize(pixels)
-    )
+    expected = Quantization(float(np.float32(scale)), zero_point, "int8").quantize(Picture(28, 28).normalize(pixels))
     np.testing.assert_array_equal(np.frombuffer((tmp_path / "input").read_bytes(), np.int8), expected)
 
 

@@ -11,7 +11,7 @@ def test_every_cell_of_the_notebook_runs(pytestconfig, tmp_path, offline_env):
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     # In one namespace, as a notebook's kernel does.
     script = tmp_path / "story.py"
-    checks = "assert accuracy > 0.9\nassert len(report['rows']) == 7, report['rows']\n"
+    checks = "assert accuracy > 0.9\nassert len(report.rows) == 7, report.rows\n"
     script.write_text("\n\n".join([*cells, checks]))
     environment = offline_env | {"TMPDIR": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, cwd=os.sep)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgepress.runtime.backends import BACKENDS
+
 ROOT = Path(__file__).parents[2]
 STAGES = ("train", "export", "runtime", "benchmarks")
 
@@ -72,3 +74,54 @@ def test_a_fresh_import_loads_nothing_else(module, allowed):
     foreign = loaded - set(sys.stdlib_module_names) - allowed
     # Cython modules of numpy register a helper of their own (cython_runtime, _cython_3_...).
     assert not {name for name in foreign if not name.lstrip("_").startswith("cython")}
+
+
+# Each table with the names of its rows, and the files that may ask for one of them by name: those that hold the table.
+TABLES = {
+    "BACKENDS": (frozenset(BACKENDS), {"runtime/backends/registry.py"}),
+}
+_TESTS = {"startswith", "endswith", "removeprefix", "removesuffix"}
+
+
+def name_comparisons(source: str, names: frozenset[str]) -> list[int]:
+    """Lines on which something is compared with one of the names: ==, !=, in, not in, startswith, match, ..."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _TESTS:
+            sides = node.args
+        elif isinstance(node, ast.MatchValue):
+            sides = [node.value]
+        else:
+            continue
+        flat = [
+            e for side in sides for e in (side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side])
+        ]
+        if any(isinstance(e, ast.Constant) and isinstance(e.value, str) and e.value in names for e in flat):
+            found.append(node.lineno if hasattr(node, "lineno") else node.value.lineno)
+    return found
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_is_asked_for_its_fields_not_for_its_name(table):
+    names, allowed = TABLES[table]
+    found = []
+    for folder in source_folders().values():
+        for file in folder.glob("*.py"):
+            place = str(file.relative_to(ROOT))
+            if place not in allowed:
+                found += [f"{place}:{line}" for line in name_comparisons(file.read_text(), names)]
+    assert not found, f"compare a field of {table}'s row instead"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'x.name == "litert"', 'x != "numpy"', 'x in ("litert", "other")', '"numpy" not in y',
+        'x.startswith("onnxruntime")', 'x.endswith(("a", "openvino"))', 'match x:\n  case "litert": pass',
+    ],
+)  # fmt: skip
+def test_a_comparison_with_a_name_is_found(source):
+    assert name_comparisons(source, frozenset(BACKENDS))
+    assert not name_comparisons('load(path, backend="litert"); names = ("litert",); x == "else"', frozenset(BACKENDS))

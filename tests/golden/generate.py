@@ -204,7 +204,7 @@ def write_cropped() -> None:
 
 def write_preprocess() -> None:
     """preprocess/*.json: pictures, and the pixels that every implementation of the contract must make of them."""
-    from edgepress.runtime import Preprocessing
+    from edgepress.runtime import Picture
     from edgepress.runtime.preprocess.fit import fit_picture
 
     pixels, _ = digits()
@@ -255,7 +255,7 @@ def write_preprocess() -> None:
     folder = HERE / "preprocess"
     folder.mkdir(exist_ok=True)
     for name, (picture, contract) in cases.items():
-        full = Preprocessing(**{"height": 28, "width": 28, **contract})
+        full = Picture(**{"height": 28, "width": 28, **contract})
         picture = np.ascontiguousarray(picture, np.uint8)
         expected = fit_picture(picture, full)
         vector = {

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from edgepress.base.files import write_file
-from edgepress.runtime import Artifact, Manifest, Preprocessing, load
+from edgepress.runtime import Artifact, Manifest, load
 from edgepress.runtime.conformance.golden import write_selftest
+from edgepress.runtime.contract import Contract, Picture
+from edgepress.runtime.formats.tflite_file import read_tflite
+from edgepress.runtime.tasks import Task
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -32,6 +35,14 @@ def golden(*names):
     """File name to bytes of golden models, in their order; all of the digits' without names."""
     files = [GOLDEN / name for name in names] or sorted(GOLDEN.glob("digits-*"))
     return {file.name: file.read_bytes() for file in files}
+
+
+def _contents(data):
+    """What export would record of a `.tflite` file, as far as tolerances ask for it."""
+    file = read_tflite(data)
+    types = {tensor.dtype for _, tensor in file.constants() if len(tensor.shape) > 1}
+    weights = sorted(types & {"float32", "float16", "int8", "int4"})
+    return {"weights": {dtype: 1 / len(weights) for dtype in weights}, "operators": file.operator_versions}
 
 
 def write_bundle(folder, content, *, model=None, vectors=None, **facts):
@@ -62,15 +73,19 @@ def write_bundle(folder, content, *, model=None, vectors=None, **facts):
                 bytes=len(data),
                 inputs=inputs,
                 outputs=outputs,
+                **(_contents(data) if format == "tflite" else {}),
             )
         )
-    standard = {
-        "name": "digits",
-        "labels": tuple("0123456789"),
-        "preprocessing": Preprocessing(28, 28),
-        "output": "logits",
-        "default_model": artifacts[0].model,
-    }
+    standard = {"name": "digits", "default_model": artifacts[0].model}
+    stated = {
+        "labels": tuple("0123456789"), "preprocessing": Picture(28, 28), "output": "logits", "unknown_threshold": None,
+    }  # fmt: skip
+    labels, picture, output, threshold = ({**stated, **facts}[key] for key in stated)
+    kind = "raw" if output == "raw" else "multiclass"
+    standard["task"] = Task(kind, output, labels, unknown_threshold=threshold)
+    name = artifacts[0].inputs[0].name if len(artifacts[0].inputs) == 1 else ""
+    standard["contract"] = Contract({name: picture})
+    facts = {key: value for key, value in facts.items() if key not in stated}
     manifest = Manifest(artifacts=tuple(artifacts), **(standard | facts))
     write_file(folder / "manifest.json", manifest.to_json())
     if vectors is not None:

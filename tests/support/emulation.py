@@ -24,6 +24,8 @@ CPUINFO = "".join(
 )
 ARM64 = [f"manylinux{tag}_aarch64" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_34")]
 ARMHF = [f"manylinux{tag}_armv7l" for tag in ("2014", "_2_17", "_2_31", "_2_34", "_2_35")]
+# Debian's releases that Raspberry Pi OS follows, and their Python.
+RELEASES = {"bookworm": "3.11", "trixie": "3.13"}
 PURE = ("flatbuffers==25.12.19", "tflite==2.18.0")
 SYSTEMS = {
     "arm64": {"qemu": ("qemu-aarch64-static", "cortex-a72"), "packages": BASE, "platforms": ARM64},
@@ -35,7 +37,7 @@ SYSTEMS = {
 }
 WHEELS = {
     ("arm64", "litert"): ("numpy==2.4.6", "ai-edge-litert==2.3.0"),
-    ("arm64", "onnxruntime"): ("numpy==2.4.6", "onnxruntime==1.31.1"),
+    ("arm64", "onnxruntime"): ("numpy==2.4.6", "onnxruntime==1.32.0"),
     ("arm64", "tflite-runtime"): ("numpy==1.26.4", "tflite-runtime==2.14.0"),
     ("arm64", "serve"): (
         "numpy==2.4.6",
@@ -89,16 +91,19 @@ def kept(name, make):
     return folder
 
 
-def system(arch):
+def system(arch, release="bookworm"):
     """A root folder with Debian's Python for `arch`, and a Raspberry Pi's processor."""
     packages = SYSTEMS[arch]["packages"]
 
     def make(folder):
         include = f"--include={','.join(packages)}"
         # The release alone: its updates are another index, which a mirror may be in the middle of changing.
-        source = "deb http://deb.debian.org/debian bookworm main"
+        source = f"deb http://deb.debian.org/debian {release} main"
         options = ["--mode=root", "--variant=extract", f"--arch={arch}", '--aptopt=Acquire::Retries "5"']
-        run("mmdebstrap", *options, include, "bookworm", folder, source)
+        run("mmdebstrap", *options, include, release, folder, source)
+        if not (folder / "lib").exists():
+            # From trixie on a package's script makes this link; nothing is configured here.
+            (folder / "lib").symlink_to("usr/lib")
         (folder / "proc").mkdir(exist_ok=True)
         (folder / "proc/cpuinfo").write_text(CPUINFO)
         cpus = folder / "sys/devices/system/cpu"
@@ -116,12 +121,12 @@ def system(arch):
             # Debian's alternatives would link them; nothing is configured here.
             (library.parents[1] / library.name).symlink_to(library.relative_to(library.parents[1]))
 
-    return kept(f"bookworm-{arch}", make)
+    return kept(f"{release}-{arch}", make)
 
 
-def wheels(arch, backend):
-    """A folder with the backend's wheels for `arch`."""
-    packages = WHEELS[arch, backend]
+def wheels(arch, backend, release="bookworm"):
+    """A folder with the backend's wheels for `arch` and that release's Python."""
+    packages, version = WHEELS[arch, backend], RELEASES[release]
     pip = next(
         (
             python
@@ -136,18 +141,23 @@ def wheels(arch, backend):
 
     def make(folder):
         platforms = [f"--platform={name}" for name in SYSTEMS[arch]["platforms"]]
-        only = ("--no-deps", "--only-binary=:all:", "--python-version=3.11", "--implementation=cp")
+        only = ("--no-deps", "--only-binary=:all:", f"--python-version={version}", "--implementation=cp")
         run(pip, "-m", "pip", "install", "--quiet", "--target", folder, *only, *platforms, *packages, *PURE)
 
-    return kept("-".join((arch, backend, *(p.split("==")[1] for p in packages))), make)
+    return kept("-".join((f"py{version}", arch, backend, *(p.split("==")[1] for p in packages))), make)
 
 
-def emulator(arch, packages):
+def interpreter(root):
+    """The Python of a root folder."""
+    return next(root.glob("usr/bin/python3.*"))
+
+
+def emulator(arch, packages, release="bookworm"):
     """The command that runs Python for `arch` with those wheels and this source tree, and its environment."""
-    root = system(arch)
-    path = [str(wheels(arch, packages)), str(ROOT / "src")]
+    root = system(arch, release)
+    path = [str(wheels(arch, packages, release)), str(ROOT / "src")]
     if arch == "armhf":
         path.append(str(root / "usr/lib/python3/dist-packages"))
     qemu, cpu = SYSTEMS[arch]["qemu"]
     environment = {"PATH": "/usr/bin", "PYTHONPATH": ":".join(path), "PYTHONDONTWRITEBYTECODE": "1"}
-    return [qemu, "-cpu", cpu, "-L", str(root), str(root / "usr/bin/python3.11"), "-S"], environment
+    return [qemu, "-cpu", cpu, "-L", str(root), str(interpreter(root)), "-S"], environment

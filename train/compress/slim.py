@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
+from edgepress.runtime.contract import Input
 
-from ..fitting.fit import predictor
+from ..fitting.feed import predictor
 from ..keras_file import graph_of, model_of
 from ..keras_file.graph import Graph, Node, Ref
 
 __all__ = ["can_crop", "slim"]
 
 _log = logging.getLogger("edgepress")
-_IMAGES = 10_000
-"""Training images that means and variances are taken over."""
+_EXAMPLES = 10_000
+"""Training examples that means and variances are taken over."""
 _GROUP = 2
 """What is left is a multiple of it: two 4-bit weights share a byte, and LiteRT 2.3 misreads rows of odd length where it
 quantizes activations while it runs."""
@@ -35,27 +36,30 @@ _UNIT_WISE = frozenset(
 _PIXEL_WISE = frozenset({"Dropout", "Flatten", "GaussianNoise", "Rescaling", "Reshape"})
 
 
-def slim(model: Any, images: NDArray[np.uint8], *, pixel_loss: float = 0.0, unit_loss: float = 0.0) -> Any:
+def slim(
+    model: Any, examples: NDArray[Any], contract: Input, *, pixel_loss: float = 0.0, unit_loss: float = 0.0
+) -> Any:
     """The model with a smaller picture and fewer units, not trained since.
 
     Args:
         model: tf-keras, one input; batch normalisation folded. Layers whose units cannot be told apart (before a
             Flatten, an addition, a depthwise convolution) stay as they are.
-        images: Training images, (n, height, width[, channels]).
+        examples: Training examples (n, ...), as `Feed.hold` gives them; pictures where `pixel_loss` is asked for.
+        contract: How they become the model's input.
         pixel_loss: Share of the variance that reaches the first layer which border rows and columns may take with
             them; they are cropped inside the model, whose input becomes (height, width, channels). Of models that begin
             with a Dense layer: a convolution gains nothing in size.
         unit_loss: Likewise of each hidden Dense or Conv2D layer's units; in order from the input.
     """
-    images = images[:: max(1, len(images) // _IMAGES)]
+    examples = examples[:: max(1, len(examples) // _EXAMPLES)]
     # TFMOT hands on layers that belong to an older model too: those do not know which one's tensors are asked for.
     model = model_of(graph_of(model), _weights(model))
     if pixel_loss:
-        model = _cropped(model, images, pixel_loss)
+        model = _cropped(model, examples, contract, pixel_loss)
     if unit_loss:
         for node in graph_of(model).nodes:
             if node.class_name in _UNITS:
-                model = _without_units(model, node.name, images, unit_loss)
+                model = _without_units(model, node.name, examples, contract, unit_loss)
     return model
 
 
@@ -71,7 +75,7 @@ def _first_dense(graph: Graph) -> tuple[Node, list[Node], Node] | None:
     return (start, between, reader) if reader is not None and reader.class_name == "Dense" else None
 
 
-def _cropped(model: Any, images: NDArray[np.uint8], loss: float) -> Any:
+def _cropped(model: Any, images: NDArray[np.uint8], contract: Input, loss: float) -> Any:
     graph = graph_of(model)
     found = _first_dense(graph)
     if found is None:
@@ -79,7 +83,7 @@ def _cropped(model: Any, images: NDArray[np.uint8], loss: float) -> Any:
         return model
     start, between, reader = found
     shape = images.shape[1:] if images.ndim == 4 else (*images.shape[1:], 1)
-    mean, cost = _costs(model, reader, images)
+    mean, cost = _costs(model, reader, images, contract)
     top, bottom, left, right = _frame(cost.reshape(shape).sum(axis=2), loss)
     if not any((top, bottom, left, right)):
         return model
@@ -102,13 +106,13 @@ def _cropped(model: Any, images: NDArray[np.uint8], loss: float) -> Any:
     return model_of(replace(graph, nodes=(*chain, *rest)), weights)
 
 
-def _without_units(model: Any, name: str, images: NDArray[np.uint8], loss: float) -> Any:
+def _without_units(model: Any, name: str, examples: NDArray[Any], contract: Input, loss: float) -> Any:
     graph = graph_of(model)
     layer = next(node for node in graph.nodes if node.name == name)
     _, reader = _path(graph, layer, _UNIT_WISE)
     if reader is None or layer.options.get("activation") == "softmax" or len(layer.calls) != 1:
         return model
-    mean, cost = _costs(model, reader, images)
+    mean, cost = _costs(model, reader, examples, contract)
     order = np.argsort(cost, kind="stable")
     leaving = order[np.cumsum(cost[order]) <= loss * cost.sum()][: len(cost) - 1]
     leaving = leaving[: len(leaving) - (len(cost) - len(leaving)) % _GROUP]
@@ -142,10 +146,12 @@ def _path(graph: Graph, start: Node, passing: frozenset[str]) -> tuple[list[Node
         ref = Ref(node.name, 0, 0)
 
 
-def _costs(model: Any, reader: Node, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _costs(
+    model: Any, reader: Node, examples: NDArray[Any], contract: Input
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean of each number that a layer reads, and the variance that the layer loses without it; (inputs,) each."""
     layer = model.get_layer(reader.name)
-    read = predictor(require("tf_keras", extra="toolkit").Model(model.inputs, layer.input))(images)
+    read = predictor(require("tf_keras", extra="toolkit").Model(model.inputs, layer.input), contract)(examples)
     read = read.reshape(-1, read.shape[-1])
     kernel = np.moveaxis(layer.kernel.numpy(), -2, 0)
     return read.mean(axis=0), read.var(axis=0) * np.square(kernel).reshape(len(kernel), -1).sum(axis=1)

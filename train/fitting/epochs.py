@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 __all__ = ["Augment", "EpochSource", "LabelledEpochs", "one_hot", "prefetch", "shift_images"]
 
-Epoch = tuple[NDArray[np.uint8], NDArray[np.float32]]
-"""Pixels (n, height, width[, 3]) in training order, and the probability of each class (n, classes) as target."""
+Epoch = tuple[NDArray[Any], NDArray[np.float32]]
+"""Examples (n, ...) in training order, as `Feed.hold` gives them, and their targets (n, ...)."""
 
 EpochSource = Callable[[int], Epoch]
 """Makes the epoch with that number. Called from a thread, one call at a time, in any order of numbers."""
 
-Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
-"""Distorted copies of the images, same shape and order."""
+Augment = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+"""Distorted copies of the examples, same shape and order."""
 
 
 def one_hot(labels: NDArray[np.int64], classes: int, smoothing: float = 0.0) -> NDArray[np.float32]:
@@ -48,29 +48,32 @@ def shift_images(images: NDArray[np.uint8], rng: np.random.Generator, pixels: in
 
 
 class LabelledEpochs:
-    """The training images in a new order each epoch, augmented, with labels and a teacher's answers as targets."""
+    """The training examples in a new order each epoch, augmented, with right and a teacher's answers as targets."""
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        examples: NDArray[Any],
         targets: NDArray[np.float32],
         *,
         seed: tuple[int, ...],
         augment: Augment | None = None,
-        teacher: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+        teacher: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
         teacher_share: float = 0.0,
+        passes: int = 1,
     ) -> None:
         """Keep what each epoch is made from.
 
         Args:
-            images: (n, height, width[, 3]).
-            targets: (n, classes) probabilities.
+            examples: (n, ...).
+            targets: (n, ...), as the loss takes them.
             seed: With the epoch's number, decides order and distortion.
-            augment: Distorts the images of an epoch.
-            teacher: Pixels to probabilities (n, classes), asked about the distorted images.
+            augment: Distorts the examples of an epoch.
+            teacher: Examples to targets (n, ...), asked about the distorted examples.
             teacher_share: How much of each target is the teacher's answer.
+            passes: Passes over the examples in one epoch: small sets would have a few steps in one.
         """
-        self._images = images
+        self._passes = passes
+        self._examples = examples
         self._targets = targets
         self._seed = seed
         self._augment = augment
@@ -78,18 +81,18 @@ class LabelledEpochs:
         self._teacher_share = np.float32(teacher_share)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return self._passes * len(self._examples)
 
     def __call__(self, epoch: int) -> Epoch:
         """Make the epoch with that number."""
         rng = np.random.default_rng([*self._seed, epoch])
-        order = rng.permutation(len(self._images))
-        images, targets = self._images[order], self._targets[order]
+        order = np.concatenate([rng.permutation(len(self._examples)) for _ in range(self._passes)])
+        examples, targets = self._examples[order], self._targets[order]
         if self._augment:
-            images = self._augment(images, rng)
+            examples = self._augment(examples, rng)
         if self._teacher and self._teacher_share:
-            targets = (1 - self._teacher_share) * targets + self._teacher_share * self._teacher(images)
-        return images, targets
+            targets = (1 - self._teacher_share) * targets + self._teacher_share * self._teacher(examples)
+        return examples, targets
 
 
 def prefetch(source: EpochSource, epochs: range) -> Iterator[tuple[int, Epoch, float]]:

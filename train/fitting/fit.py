@@ -14,14 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
+from edgepress.base.progress import STEP, stage
+from edgepress.quality import QUALITY
+from edgepress.runtime.contract import Input
+from edgepress.runtime.tasks import Task
 
 from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
+from .feed import Feed, predictor
+from .objective import objective_of
 
-__all__ = ["FitPlan", "Validation", "fit", "predictor"]
+__all__ = ["FitPlan", "Validation", "fit"]
 
 _log = logging.getLogger("edgepress")
-_PREDICT_BATCH = 1000
 
 
 @dataclass(frozen=True)
@@ -49,28 +54,22 @@ class FitPlan:
         return np.array([self.rate((epoch * steps + step) / last) for step in range(steps)], np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Validation:
-    """Images that no weight is fitted to, on which the best epoch is chosen."""
+    """Examples that no weight is fitted to, on which the best epoch is chosen."""
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    held: NDArray[Any]
+    """As `Feed.hold` gives them. Shape (n, ...)."""
+    answers: NDArray[Any]
+    """The right ones, as the data give them; an example's own real numbers where it is what is learned."""
+    targets: NDArray[np.float32]
+    """The right answers as the loss takes them."""
 
-
-def predictor(model: Any) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """The model's outputs (n, classes) for pixels (n, height, width[, 3]), in inference mode."""
-    tf = require("tensorflow", extra="toolkit")
-    shape = (-1, *model.input_shape[1:])
-
-    @tf.function(reduce_retracing=True)
-    def forward(pixels: Any) -> Any:
-        return model(tf.reshape(tf.cast(pixels, tf.float32) * np.float32(1 / 255), shape), training=False)
-
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        chunks = range(0, len(images), _PREDICT_BATCH)
-        return np.concatenate([forward(images[i : i + _PREDICT_BATCH]).numpy() for i in chunks])
-
-    return predict
+    def score(self, task: Task, reals: NDArray[Any], outputs: NDArray[Any]) -> float:
+        """The task's metric. An anomaly detector is fitted to normal examples alone: what is told is its mean score."""
+        quality = QUALITY[task.kind]
+        found = quality.answers(task, reals, outputs)
+        return float(found.mean()) if objective_of(task).learns_inputs else quality.metric.of(found, self.answers)
 
 
 def fit(
@@ -79,135 +78,147 @@ def fit(
     validation: Validation,
     plan: FitPlan,
     *,
-    images: int,
-    from_logits: bool = True,
+    examples: int,
+    contract: Input,
+    task: Task,
     checkpoint: Checkpoint | None = None,
     observe: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> FitState:
     """Train `model` (tf-keras, one input and one output) in place; it ends with the weights of the best epoch.
 
     Args:
-        model: Takes pixels / 255 in its own input shape.
-        source: Makes each epoch; all of `images` images.
-        validation: Chooses the best epoch, by accuracy, then by loss.
+        model: Takes the contract's real numbers in its own input shape.
+        source: Makes each epoch; all of `examples` examples.
+        validation: Chooses the best epoch, by the task's metric, then by loss.
         plan: How long, how fast, and when to stop.
-        images: Images of one epoch; what does not fill a batch is left out, other images each epoch.
-        from_logits: Whether the model gives logits; else probabilities.
+        examples: Examples of one epoch; what does not fill a batch is left out, other ones each epoch.
+        contract: How what epochs hold becomes the model's input.
+        task: What the model is fitted to, and whether it gives logits.
         checkpoint: Where to go on, and where to keep the state after each epoch.
         observe: Called with the number and the record of each epoch that is trained.
 
     Returns:
         The state after the last epoch: one record an epoch, and which was the best.
     """
-    batch = min(plan.batch_size, images)
-    steps = images // batch
+    batch = min(plan.batch_size, examples)
+    steps = examples // batch
     # The older class updates a variable in one fused kernel; the newer one's dozen small ones cost a fifth of a step.
     optimizer = require("tf_keras", extra="toolkit").optimizers.legacy.Adam()
     optimizer._create_all_weights(model.trainable_variables)
     variables = [*model.weights, *optimizer.weights]
     split = len(model.weights)
     generators = _random_generators(model)
-    run_epoch = _epoch_function(model, optimizer, batch, from_logits, plan.weight_decay)
-    predict = predictor(model)
+    feed, judge = Feed(contract, model.input_shape[1:]), _Judge(model, validation, contract, task)
+    run_epoch = _epoch_function(model, optimizer, batch, feed, task, plan.weight_decay)
 
     state = (checkpoint and checkpoint.load()) or FitState([], [], [], [])
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
         variable.assign(value)
 
-    for epoch, (pixels, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
-        if _finished(state, plan):
-            break
-        start = time.perf_counter()
-        for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
-            generator.reset_from_seed(seed)
-        loss, accuracy = (float(value) for value in run_epoch(pixels, targets, plan.rates(epoch, steps)))
-        outputs = predict(validation.images)
-        record = {
-            "loss": loss,
-            "accuracy": accuracy,
-            **_score(outputs, validation.labels, from_logits),
-            "rate": float(plan.rates(epoch, steps)[-1]),
-            "seconds": round(time.perf_counter() - start, 3),
-            "wait_seconds": round(waited, 3),
-        }
-        state.epochs.append(record)
-        values = [variable.numpy() for variable in variables]
-        state.weights, state.optimizer = values[:split], values[split:]
-        if epoch >= min(plan.settle, plan.epochs - 1) and _better(state, record):
-            state.best, state.best_epoch = state.weights, epoch
-        if checkpoint:
-            checkpoint.save(state)
-        if observe:
-            observe(epoch, record)
-        _log.info(
-            "%s %d/%d: loss %.4f, accuracy %.4f, validation %.4f, %.1f s",
-            plan.name, epoch + 1, plan.epochs, loss, accuracy, record["validation_accuracy"], record["seconds"],
-        )  # fmt: skip
+    with stage(plan.name, plan.epochs, done=len(state.epochs)) as shown:
+        for epoch, (held, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
+            if _finished(state, plan):
+                break
+            start = time.perf_counter()
+            for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
+                generator.reset_from_seed(seed)
+            told = [float(value) for value in run_epoch(held, targets, plan.rates(epoch, steps))]
+            record = {
+                **dict(zip(("loss", judge.name), told, strict=False)),
+                **judge.score(),
+                "rate": float(plan.rates(epoch, steps)[-1]),
+                "seconds": round(time.perf_counter() - start, 3),
+                "wait_seconds": round(waited, 3),
+            }
+            state.epochs.append(record)
+            values = [variable.numpy() for variable in variables]
+            state.weights, state.optimizer = values[:split], values[split:]
+            if epoch >= min(plan.settle, plan.epochs - 1) and judge.better(state, record):
+                state.best, state.best_epoch = state.weights, epoch
+            if checkpoint:
+                checkpoint.save(state)
+            if observe:
+                observe(epoch, record)
+            told_now = f"{record[f'validation_{judge.name}']:.4f}"
+            _log.info(
+                "%s %d/%d: loss %.4f, validation %s %s, %.1f s",
+                plan.name, epoch + 1, plan.epochs, told[0], judge.name, told_now, record["seconds"],
+                extra=STEP,
+            )  # fmt: skip
+            shown.advance(loss=f"{told[0]:.4f}", **{f"validation {judge.name}": told_now})
     for variable, value in zip(model.weights, state.best, strict=True):
         variable.assign(value)
     return state
 
 
-def _epoch_function(model: Any, optimizer: Any, batch: int, from_logits: bool, weight_decay: float) -> Any:
-    """A function of pixels, targets and rates that runs all steps of an epoch and gives mean loss and accuracy."""
+class _Judge:
+    """What a model says about the validation examples."""
+
+    def __init__(self, model: Any, validation: Validation, contract: Input, task: Task) -> None:
+        self._validation, self._task = validation, task
+        self._objective = objective_of(task)
+        self._predict = predictor(model, contract)
+        # Only what is its own target is compared with the input.
+        self._reals = validation.answers if self._objective.learns_inputs else validation.held
+        self.name = "score" if self._objective.learns_inputs else self._objective.metric(task).name
+        """Of the metric, as records call it."""
+        self._higher = not self._objective.learns_inputs and self._objective.metric(task).higher
+
+    def score(self) -> dict[str, float]:
+        """Mean loss and metric, as `validation_loss` and `validation_<metric>`."""
+        outputs = self._predict(self._validation.held)
+        losses = self._objective.loss(self._validation.targets, outputs, self._task.meaning == "logits")
+        metric = self._validation.score(self._task, self._reals, outputs)
+        return {"validation_loss": float(losses.numpy().mean()), f"validation_{self.name}": metric}
+
+    def better(self, state: FitState, record: dict[str, Any]) -> bool:
+        """Whether the record is better than that of the best epoch so far."""
+        if state.best_epoch is None:
+            return True
+        best, key = state.epochs[state.best_epoch], f"validation_{self.name}"
+        sign = 1 if self._higher else -1
+        return bool((sign * record[key], -record["validation_loss"]) > (sign * best[key], -best["validation_loss"]))
+
+
+def _epoch_function(model: Any, optimizer: Any, batch: int, feed: Feed, task: Task, weight_decay: float) -> Any:
+    """A function of examples, targets and rates that runs all steps of an epoch and gives the mean loss, and of a
+    classifier the share of examples whose target's largest class it named."""
     tf = require("tensorflow", extra="toolkit")
-    shape = (batch, *model.input_shape[1:])
+    objective, logits = objective_of(task), task.meaning == "logits"
     decaying = [variable for variable in model.trainable_variables if "kernel" in variable.name] if weight_decay else []
 
-    def step(pixels: Any, targets: Any) -> tuple[Any, Any]:
-        inputs = tf.reshape(tf.cast(pixels, tf.float32) * np.float32(1 / 255), shape)
+    def step(held: Any, targets: Any) -> tuple[Any, Any]:
+        inputs = feed.tensor(tf.ensure_shape(held, (batch, *held.shape[1:])))
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
-            if from_logits:
-                losses = tf.nn.softmax_cross_entropy_with_logits(targets, outputs)
-            else:
-                losses = -tf.reduce_sum(targets * tf.math.log(tf.maximum(outputs, 1e-7)), axis=-1)
+            losses = objective.loss(targets, outputs, logits)
             loss = tf.reduce_mean(losses) + tf.add_n(model.losses or [tf.zeros(())])
         gradients = tape.gradient(loss, model.trainable_variables)
         for kernel in decaying:
             kernel.assign_sub(optimizer.learning_rate * weight_decay * kernel)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        hits = tf.argmax(outputs, axis=-1) == tf.argmax(targets, axis=-1)
-        return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
+        if not task.classifies:
+            return loss, tf.zeros(())
+        if outputs.shape[-1] == 1:
+            said = tf.cast(outputs[..., 0] > (0.0 if logits else 0.5), tf.int64)
+        else:
+            said = tf.argmax(outputs, axis=-1)
+        return loss, tf.reduce_mean(tf.cast(said == tf.argmax(targets, axis=-1), tf.float32))
 
     @tf.function(reduce_retracing=True)
-    def epoch(pixels: Any, targets: Any, rates: Any) -> tuple[Any, Any]:
+    def epoch(held: Any, targets: Any, rates: Any) -> tuple[Any, ...]:
         steps = tf.shape(rates)[0]
-        loss, accuracy = tf.zeros(()), tf.zeros(())
+        loss, hits = tf.zeros(()), tf.zeros(())
         for index in tf.range(steps):
             optimizer.learning_rate.assign(rates[index])
             chosen = slice(index * batch, (index + 1) * batch)
-            one_loss, one_accuracy = step(pixels[chosen], targets[chosen])
+            one_loss, one_hits = step(held[chosen], targets[chosen])
             loss += one_loss
-            accuracy += one_accuracy
+            hits += one_hits
         count = tf.cast(steps, tf.float32)
-        return loss / count, accuracy / count
+        return (loss / count, hits / count) if task.classifies else (loss / count,)
 
     return epoch
-
-
-def _score(outputs: NDArray[np.float32], labels: NDArray[np.int64], from_logits: bool) -> dict[str, float]:
-    """Mean cross-entropy and accuracy of outputs (n, classes)."""
-    if from_logits:
-        outputs = outputs - outputs.max(axis=1, keepdims=True)
-        logs = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
-    else:
-        logs = np.log(np.maximum(outputs, 1e-7))
-    rows = np.arange(len(labels))
-    return {
-        "validation_loss": float(-logs[rows, labels].mean()),
-        "validation_accuracy": float((outputs.argmax(axis=1) == labels).mean()),
-    }
-
-
-def _better(state: FitState, record: dict[str, Any]) -> bool:
-    if state.best_epoch is None:
-        return True
-    best = state.epochs[state.best_epoch]
-    return bool(
-        (record["validation_accuracy"], -record["validation_loss"])
-        > (best["validation_accuracy"], -best["validation_loss"])
-    )
 
 
 def _finished(state: FitState, plan: FitPlan) -> bool:

@@ -5,8 +5,10 @@ told by its magic, its config is read through a whitelist of layers, the model i
 weights are copied one by one. What the whitelist does not know is refused by name.
 """
 
+import json
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,10 @@ from .build import BuiltModel, build_model, set_weights
 from .graph import Graph, parse_graph
 from .stored import StoredModel
 
-__all__ = ["KerasFile", "graph_of", "model_of", "open_keras", "save_keras", "strip_quantization"]
+__all__ = ["KerasFile", "graph_of", "model_of", "open_keras", "read_record", "save_keras", "strip_quantization"]
 
+_RECORD = "edgepress.json"
+_LARGEST_RECORD = 1 << 24
 _PROBES = 8
 _LARGEST_DIFFERENCE = 1e-4
 
@@ -43,6 +47,9 @@ class KerasFile:
     """That wrote the file, as far as the file states it, such as `3.15.1`; else empty."""
     quantized: bool
     """Whether the model is quantization-aware; `strip_quantization` gives the plain one."""
+    partly_quantized: bool = False
+    """Whether only some layers of the file are quantization-aware: the model is the plain one, for its ranges do not
+    reach from one end to the other."""
 
 
 def open_keras(path: str | os.PathLike[str]) -> KerasFile:
@@ -60,20 +67,43 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
     _copy_weights(stored, built)
     if stored.keras_version.startswith("3."):
         _compare_with_keras3(built.model, path, stored.format)
-    model = _quantized(stored, built.model) if stored.graph.quantized else built.model
-    return KerasFile(model, path, stored.format, stored.keras_version, stored.graph.quantized)
+    partly = stored.graph.partly_quantized
+    aware = stored.graph.quantized and not partly
+    model = _quantized(stored, built.model) if aware else built.model
+    return KerasFile(model, path, stored.format, stored.keras_version, aware, partly)
 
 
-def save_keras(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write a tf-keras model as `.keras`, whole or not at all."""
+def save_keras(model: Any, path: str | os.PathLike[str], *, record: dict[str, Any] | None = None) -> None:
+    """Write a tf-keras model as `.keras`, whole or not at all.
+
+    Args:
+        model: The model.
+        path: The file.
+        record: What `read_record` gives back: a member of the archive that Keras does not look at.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as work:
         # The optimizer's state is training's own business; it would triple the file.
         unfinished = Path(work) / "model.keras"
         model.save(unfinished)
+        if record is not None:
+            with zipfile.ZipFile(unfinished, "a") as archive:
+                archive.writestr(_RECORD, json.dumps(record, sort_keys=True))
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What `save_keras` was given to keep in the file; None where there is none that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(_RECORD).file_size > _LARGEST_RECORD:
+                return None
+            record = json.loads(archive.read(_RECORD))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def strip_quantization(model: Any) -> Any:

@@ -63,6 +63,12 @@ class Graph:
         """Whether it is a quantization-aware model."""
         return any(node.wrapper or node.class_name == _QUANTIZE_LAYER for node in self.nodes)
 
+    @property
+    def partly_quantized(self) -> bool:
+        """Whether some of its layers were left without the quantizers that others have."""
+        plain = [n for n in self.nodes if not n.wrapper and n.class_name not in ("InputLayer", _QUANTIZE_LAYER)]
+        return self.quantized and bool(plain)
+
     def without_quantization(self) -> "Graph":
         """The same model with plain layers: wrappers unwrapped, quantizing layers bypassed."""
         bypassed = {

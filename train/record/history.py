@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from edgepress.base.files import write_file
-from edgepress.data import Dataset
+from edgepress.data import Dataset, SplitRecipe
+from edgepress.runtime.contract import Contract
+from edgepress.runtime.tasks import Task
 
 from ..config import TrainConfig
+from ..keras_file import read_record
 from .environment import describe_environment
 
 __all__ = ["SCHEMA", "History", "history_path"]
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def history_path(model: Path) -> Path:
@@ -36,13 +39,23 @@ class History:
     environment: dict[str, Any]
     fits: dict[str, dict[str, Any]]
     """By name (`float`, `prune`, `quantize`): `epochs`, a list of records, and `best_epoch`, counted from 0."""
+    split: dict[str, Any] | None = None
+    """The recipe (`SplitRecipe`) by which the training examples were parted: what was fitted, and what held back."""
+    contract: dict[str, Any] | None = None
+    """How the data's examples become the model's input."""
+    task: dict[str, Any] | None = None
+    """What its output means."""
     schema: int = SCHEMA
 
     @classmethod
-    def begin(cls, stage: str, dataset: Dataset, config: TrainConfig, start: str | None) -> "History":
+    def begin(
+        cls, stage: str, dataset: Dataset, config: TrainConfig, start: str | None, contract: Contract, task: Task
+    ) -> "History":
         """The history of a run that has not trained yet."""
         source = {"name": dataset.name, "sha256": dataset.sha256}
-        return cls(stage, config.to_dict(), source, start, describe_environment(), {})
+        made = json.loads(json.dumps([contract._replace(found={}).to_dict(), task.to_dict()]))
+        recipe = config.split._asdict()
+        return cls(stage, config.to_dict(), source, start, describe_environment(), {}, recipe, *made)
 
     @property
     def fingerprint(self) -> str:
@@ -53,9 +66,35 @@ class History:
             "config": self.config,
             "dataset": self.dataset["sha256"],
             "start": self.start,
+            "contract": self.contract,
+            "task": self.task,
             "environment": {key: value for key, value in self.environment.items() if key not in machine},
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def recipe(self) -> SplitRecipe | None:
+        """How the training examples were parted; None in files that do not say it."""
+        return None if self.split is None else SplitRecipe(**self.split)
+
+    def essentials(self) -> dict[str, Any]:
+        """What travels inside the `.keras` file: enough to know what was fitted to what, and how it is asked."""
+        keys = ("stage", "dataset", "split", "contract", "task", "schema")
+        return {key: getattr(self, key) for key in keys}
+
+    @classmethod
+    def of(cls, model: Path) -> "History | None":
+        """The history of a Keras file: beside it, or else as far as it is inside; None for other people's files."""
+        beside = cls.read(model)
+        if beside is not None:
+            return beside
+        inside = read_record(model)
+        if inside is None:
+            return None
+        try:
+            return cls(config={}, start=None, environment={}, fits={}, **inside)
+        except TypeError:
+            return None
 
     def write(self, model: Path) -> None:
         """Write it beside the `.keras` file `model`."""

@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.files import write_file
+from edgepress.base.tables import markdown_table
 from edgepress.data import Dataset, load_dataset
 from edgepress.export.companions.packed import pack
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
-from edgepress.export.tflite.convert import to_tflite
+from edgepress.export.tflite.convert import to_integers
 from edgepress.export.tflite.finish import finish_tflite
 from edgepress.runtime import load
 from edgepress.runtime.bundle.embedded import Embedded
@@ -188,7 +189,7 @@ class Study:
         input_name, shape = source.only_input
         some = self.images[:_CALIBRATION_IMAGES].reshape(-1, *shape)
         samples = Samples({input_name: self.embedded.preprocessing.normalize(some)}, None)
-        content = to_tflite(source, "int8", samples)
+        content = to_integers(source, samples)
         keras_name, outputs = source.model.name, source.model.output_names
         return finish_tflite(content, name, keras_name=keras_name, output_names=outputs, embedded=self.embedded)
 
@@ -343,13 +344,17 @@ def write_page(out: Path) -> None:
         size, error = record["bytes"], 100 * (1 - record["test_accuracy"])
         met = size <= point.most_bytes and error <= point.most_error + 1e-9
         rows.append(
-            f"| {point.title} | {point.reference} | {point.most_bytes:,} bytes, {point.most_error:.2f} % "
-            f"| [{size:,} bytes](frontier/{point.file}), {error:.2f} % | {'yes' if met else 'no'} "
-            f"| {100 * (1 - record['validation_accuracy']):.2f} % | {record['minutes']} |"
-        )
+            (
+                point.title, point.reference, f"{point.most_bytes:,} bytes, {point.most_error:.2f} %",
+                f"[{size:,} bytes](frontier/{point.file}), {error:.2f} %", "yes" if met else "no",
+                f"{100 * (1 - record['validation_accuracy']):.2f} %", record["minutes"],
+            )
+        )  # fmt: skip
         waiting.append(record["share_waiting_for_data"])
     text = (SETTINGS.parent / "study.md.in").read_text()
-    text = text.replace("{table}", "\n".join(rows)).replace("{waiting}", f"{100 * max(waiting):.1f} %")
+    head = ("point", "to beat", "target", "reached", "met", "validation error", "minutes")
+    text = text.replace("{table}", "\n".join(markdown_table(head, rows, columns="l")))
+    text = text.replace("{waiting}", f"{100 * max(waiting):.1f} %")
     write_file(out / "frontier.md", text.encode())
 
 

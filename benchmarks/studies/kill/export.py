@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepress.base.files import file_sha256, write_file
-
-from ...machine import describe_machine
+from edgepress.runtime.machine import describe_machine
 
 __all__ = ["kill_exports"]
 

@@ -6,7 +6,7 @@ puts a report's table between `<!-- figures: press -->` and `<!-- end -->`; with
 standard input:
 
     python -m edgepress.benchmarks.studies.installed_size |
-        python -m edgepress.benchmarks.studies.page.figures README.md installed-size -
+        python -m edgepress.benchmarks.studies.page.figures docs/install.md installed-size -
 """
 
 import re
@@ -45,7 +45,7 @@ def _main() -> None:
         return
     report = read_report(report_file)
     command = f"python -m edgepress.benchmarks.studies.page.figures {page} {name} {report_file}"
-    made = f"Written by `scripts/press` and `{command}` on {report['created'][:10]}."
+    made = f"Written by `scripts/press` and `{command}` on {report.created[:10]}."
     insert_figures(Path(page), name, f"{to_markdown(report)}\n{made}")
 
 

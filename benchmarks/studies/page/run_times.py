@@ -1,7 +1,7 @@
 """How long finished presses took, from their run folders.
 
 python -m edgepress.benchmarks.studies.page.run_times runs/mnist-quick-1 runs/mnist-default-1 |
-    python -m edgepress.benchmarks.studies.page.figures README.md run-times -
+    python -m edgepress.benchmarks.studies.page.figures docs/install.md run-times -
 """
 
 import json
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgepress.base.tables import markdown_table
 from edgepress.runtime import InputError
 
 from ...report.write import read_report
@@ -30,8 +31,8 @@ def read_note(run: Path) -> dict[str, Any]:
     return note
 
 
-def run_time(run: Path) -> str:
-    """What a press took and where, as one row of a table.
+def run_time(run: Path) -> list[str]:
+    """What a press took and where, the cells of one row of a table.
 
     Raises:
         InputError: No finished press, or one that was interrupted and only timed from there on.
@@ -40,14 +41,13 @@ def run_time(run: Path) -> str:
     if note["resumed"]:
         raise InputError(f"{run} was interrupted, so that its time is not known: press into a new folder")
     report = read_report(run / "bundle" / "report" / "report.json")
-    processor, day = report["machine"]["processor"], report["created"][:10]
-    return f"| {note['preset']} | {note['dataset']} | {round(note['seconds'])} | {processor} | {day} |"
+    processor, day = report.machine["processor"], report.created[:10]
+    return [note["preset"], note["dataset"], str(round(note["seconds"])), processor, day]
 
 
 def _main() -> None:
-    print("| preset | data | seconds | processor | on |\n| --- | --- | ---: | --- | --- |")
-    for run in sys.argv[1:]:
-        print(run_time(Path(run)))
+    rows = [run_time(Path(run)) for run in sys.argv[1:]]
+    print("\n".join(markdown_table(("preset", "data", "seconds", "processor", "on"), rows, columns="llrll")))
 
 
 if __name__ == "__main__":

@@ -18,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.files import write_file
-
-from ...machine import describe_machine
+from edgepress.runtime.machine import describe_machine
 
 __all__ = ["Client", "Load", "Server", "closed_loop", "open_loop", "post", "publish", "random_images", "start_server"]
 
 _PROGRAM = """
 import json, sys
 from edgepress.runtime.serve import Limits, Options, serve
-from edgepress.runtime.serve.logs import log_as_json
+from edgepress.runtime.serve.host.logs import log_as_json
 log_as_json()
 options = Options(port=0, backend=sys.argv[3], limits=Limits(**json.loads(sys.argv[2])))
 serve(sys.argv[1], options, lambda url: print(json.dumps(url), flush=True))

@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect, Request
 
-from ...contract.picture import Preprocessing
+from ...contract.picture import Picture
 from .options import Limits
 from .problems import Problem, overloaded
 
@@ -113,7 +113,7 @@ def json_object(body: bytes) -> dict[str, object]:
     return value
 
 
-def images_from_json(body: bytes, contract: Preprocessing) -> NDArray[np.uint8]:
+def images_from_json(body: bytes, contract: Picture) -> NDArray[np.uint8]:
     """The images of `{"images": ...}`: integers 0 to 255, one picture, a list of them, or a list of flat ones."""
     value = json_object(body)
     unknown = sorted(set(value) - {"images"})
@@ -135,7 +135,7 @@ def images_from_json(body: bytes, contract: Preprocessing) -> NDArray[np.uint8]:
     return array.astype(np.uint8).reshape(-1, *contract.shape)
 
 
-def images_from_raw(body: bytes, contract: Preprocessing) -> NDArray[np.uint8]:
+def images_from_raw(body: bytes, contract: Picture) -> NDArray[np.uint8]:
     """The images of a raw body: uint8, row by row, one picture after the other. Shares the body's memory."""
     if not body or len(body) % contract.size:
         raise Problem(
@@ -144,7 +144,7 @@ def images_from_raw(body: bytes, contract: Preprocessing) -> NDArray[np.uint8]:
     return np.frombuffer(body, np.uint8).reshape(-1, *contract.shape)
 
 
-def _wanted(contract: Preprocessing) -> str:
+def _wanted(contract: Picture) -> str:
     shape = " x ".join(map(str, contract.shape))
     return f"send pixels from 0 to 255, {shape} for one picture, or a list of pictures (each flat or nested)"
 

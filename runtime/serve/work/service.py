@@ -88,10 +88,12 @@ class Service:
             new_stamp = stamp(self.bundle.folder)
             try:
                 new = await asyncio.to_thread(ServedBundle, self.bundle.folder, self.options)
-            except (EdgepressError, OSError) as error:
+            except Exception as error:
+                # Whatever is wrong with the new one, or with us, the old one goes on, and the next one is looked at.
                 self._refused = new_stamp
                 self.metrics.reloads["refused"] += 1
-                logger.error("the new bundle is refused, the old one goes on", extra={"fields": {"error": str(error)}})
+                reason = str(error) if isinstance(error, EdgepressError | OSError) else repr(error)
+                logger.error("the new bundle is refused, the old one goes on", extra={"fields": {"error": reason}})
                 return False
             old, self.bundle = self.bundle, new
             self._close_unused(old)
@@ -106,7 +108,11 @@ class Service:
     async def _watch_bundle(self) -> None:
         while True:
             await asyncio.sleep(self.options.reload_s)
-            now = stamp(self.bundle.folder)
-            # While one folder takes the other's place there may be none for a moment.
-            if now not in (None, self.bundle.stamp, self._refused):
-                await self.reload()
+            try:
+                now = stamp(self.bundle.folder)
+                # While one folder takes the other's place there may be none for a moment.
+                if now not in (None, self.bundle.stamp, self._refused):
+                    await self.reload()
+            except Exception:
+                # The watch outlives whatever fails in it: it would be missed only at the next reload.
+                logger.exception("the bundle could not be looked at; it is tried again")

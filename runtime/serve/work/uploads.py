@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from edgepress.base.errors import InputError, MissingExtraError
 
-from ...contract.picture import Preprocessing
+from ...contract.picture import Picture
 from ...preprocess.fit import fit_picture
 from ...preprocess.pictures import read_picture
 from ...preprocess.scan import read_page
@@ -59,7 +59,7 @@ class Pictures:
 
 
 def read_pictures(
-    files: list[bytes], contract: Preprocessing, limits: Limits, *, pages: bool, echo: bool = False
+    files: list[bytes], contract: Picture, limits: Limits, *, pages: bool, echo: bool = False
 ) -> Pictures:
     """PNG and JPEG files as images of the contract: one each, or for `pages` every object, in reading order.
 

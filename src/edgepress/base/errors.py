@@ -3,6 +3,8 @@
 Every message is one line that says what came, what is allowed, and how to mend it.
 """
 
+from enum import Enum
+
 __all__ = [
     "ArtifactRefusedError",
     "CheckFailedError",
@@ -10,6 +12,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelClosedError",
+    "Refusal",
 ]
 
 
@@ -29,8 +32,31 @@ class MissingExtraError(InputError, ImportError):
     """A package is asked for that is not installed; the message holds the pip command."""
 
 
+class Refusal(Enum):
+    """Why a model file is not loaded."""
+
+    MALFORMED = "malformed"
+    """Its structure is damaged, or made to harm: get it again."""
+    TOO_LARGE = "too large"
+    UNKNOWN_OPERATOR = "unknown operator"
+    """It has an operator that no backend here knows."""
+    NEEDS_SELECT_TF = "needs Select TF ops"
+    """It has operators of TensorFlow's own, which TensorFlow Lite runs with an add-on alone."""
+    ACCELERATOR = "compiled for an accelerator"
+    CRASHED = "crashed"
+    """The process that had it in hand died or hung."""
+    NO_ISOLATION = "isolation unavailable"
+    """It needs a process of its own, and none can be started here: nothing is known against the file."""
+    OTHER_FILE = "another file"
+    """It is not the file that its manifest states, or nobody trusted signed that."""
+
+
 class ArtifactRefusedError(InputError):
-    """A model file that is not loaded: wrong digest, unsafe structure, or a runtime that computes it wrongly."""
+    """A model file that is not loaded; `reason` says which kind of why."""
+
+    def __init__(self, message: str, reason: Refusal = Refusal.MALFORMED) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class CheckFailedError(EdgepressError):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["file_sha256", "new_folder", "write_file"]
+__all__ = ["check_writable", "file_sha256", "new_folder", "write_file"]
 
 if sys.platform != "win32":
     import fcntl
@@ -46,6 +46,34 @@ def write_file(path: Path, content: bytes | str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Make sure that a file or folder can be written at `path`, before work begins whose result goes there.
+
+    What is tried is what will happen: a file is made beside a file, or inside a folder that is there, and removed
+    again. Folders that are missing are not made; then the nearest one above that is there is tried.
+
+    Raises:
+        InputError: A part of the path is a file, or the system does not let us write there.
+    """
+    path = Path(os.path.abspath(path))
+    try:
+        place = path if path.is_dir() else path.parent
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise InputError(f"{path}: {place} is a file, not a folder: name another place with --out")
+        handle, name = tempfile.mkstemp(dir=place, prefix=f".{path.name}.")
+        try:
+            # A full disk still makes an empty file.
+            with os.fdopen(handle, "wb") as file:
+                file.write(b"0")
+        finally:
+            os.unlink(name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{path} cannot be written ({reason}): name another place with --out") from None
 
 
 @contextmanager

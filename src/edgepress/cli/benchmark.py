@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from edgepress.base.files import write_file
+from edgepress.base.files import check_writable, write_file
 from edgepress.runtime import CheckFailedError, InputError
 
-from .common import emit, json_option, out_option, reports_errors, seed_option
+from .common import emit, json_option, out_option, reports_errors, seed_option, terminal_width
 
 __all__ = ["command"]
 
@@ -61,15 +61,20 @@ def command(
 
     With --on, EDGEPRESS_SSH may name another client or its options, such as "ssh -F config".
     """
-    from edgepress.benchmarks import benchmark, benchmark_on, read_report, write_report
+    from edgepress.benchmarks import benchmark, benchmark_on, read_report, report_to_dict, write_report
     from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
-    from edgepress.benchmarks.report.table import to_text
+    from edgepress.benchmarks.report.terminal import to_terminal
+    from edgepress.benchmarks.report.write import check_report_place
     from edgepress.data import load_dataset
 
     limits = None if gate is None else read_gate(gate)
     earlier = None if baseline is None else read_report(baseline)
     if junit is not None and limits is None and earlier is None:
         raise InputError("--junit without --gate or --baseline: there are no checks to write")
+    if out is not None:
+        check_report_place(out)
+    if junit is not None:
+        check_writable(Path(junit))
     dataset = None if data is None else load_dataset(data)
     if host is None:
         report = benchmark(
@@ -93,7 +98,7 @@ def command(
         arguments += [f"--backend={backend}" for backend in backends]
         ssh = shlex.split(os.environ.get("EDGEPRESS_SSH", "ssh"))
         report = benchmark_on(host, bundle, dataset, arguments=arguments, ssh=ssh, python=remote_python)
-    text = to_text(report)
+    text = to_terminal(report, width=terminal_width())
     if out is not None:
         write_report(report, out)
         text += f"\n\nreport: {Path(out) / 'report.html'}"
@@ -101,9 +106,8 @@ def command(
     checks += [] if earlier is None else check_baseline(report, earlier)
     if junit is not None:
         write_file(Path(junit), to_junit(checks))
-    if checks:
-        report["gate"] = [asdict(check) for check in checks]
-    emit(report, text, as_json=as_json)
+    gates = {"gate": [asdict(check) for check in checks]} if checks else {}
+    emit(report_to_dict(report) | gates, text, as_json=as_json)
     broken = [f"{check.row} {check.limit}: {check.reason}" for check in checks if not check.passed]
     if broken:
         raise CheckFailedError("the gate is not passed: " + "; ".join(broken))

@@ -1,16 +1,23 @@
 """What the commands share: how they report, how they fail, and the options that mean the same everywhere."""
 
+import errno
 import functools
+import importlib
 import json
 import logging
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
 
-from edgepress.runtime import EdgepressError
+from edgepress.base.progress import shown_by
+from edgepress.runtime import EdgepressError, InputError
+
+from .bars import Bars
 
 __all__ = [
     "data_option",
@@ -23,7 +30,18 @@ __all__ = [
     "reports_errors",
     "seed_option",
     "teacher_option",
+    "terminal_width",
 ]
+
+_MENDS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EACCES: "allow it, or name another place",
+    errno.EPERM: "allow it, or name another place",
+    errno.EROFS: "it is read-only: name another place",
+}
+_showing: list[Bars] = []
+"""The bars of the command that runs."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 seed_option = click.option(
@@ -65,9 +83,19 @@ def out_option(help: str, **attributes: Any) -> Callable[..., Any]:
     return click.option("--out", type=click.Path(), metavar="PATH", help=help, **attributes)
 
 
+def terminal_width() -> int | None:
+    """Columns of the terminal on standard output; None where it is a file or a pipe, which take any width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def emit(result: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print a command's result: the object with --json, else the text for people."""
+    # The result stands below the bars, not among them.
+    for bars in _showing:
+        bars.stop()
     click.echo(json.dumps(result, allow_nan=False) if as_json else text)
+    # A full disk is known only now: later nobody could tell of it.
+    sys.stdout.flush()
 
 
 def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,23 +103,73 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
-        _show_progress()
         try:
-            return function(*args, **options)
+            with _progress():
+                return function(*args, **options)
         except EdgepressError as error:
             click.echo(f"edgepress: {error}", err=True)
             sys.exit(error.exit_status)
+        except BrokenPipeError:
+            raise  # The reader has seen enough: click ends quietly.
+        except OSError as error:
+            click.echo(f"edgepress: {_place_error(error)}", err=True)
+            _give_up_unwritten()
+            sys.exit(InputError.exit_status)
 
     return wrapper
 
 
-def _show_progress() -> None:
-    """Send edgepress' own log lines to standard error, as they are."""
+def _give_up_unwritten() -> None:
+    """Where standard output takes no more, let the interpreter's own last attempt go nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _place_error(error: OSError) -> str:
+    """What a place did not allow, in one line."""
+    what = error.strerror or str(error) or type(error).__name__
+    names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | os.PathLike)]
+    where = " -> ".join(map(str, names))
+    mend = _MENDS.get(error.errno or 0, "name another place")
+    return f"{f'{where}: ' if where else ''}{what}; {mend}"
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """Bars on standard error where that is a terminal and rich is installed; edgepress' own log lines, where not."""
+    with ExitStack() as stack:
+        bars = _bars()
+        if bars is not None:
+            stack.enter_context(bars)
+            stack.enter_context(shown_by(bars))
+            _showing.append(bars)
+            stack.callback(_showing.clear)
+        handler = bars.handler() if bars is not None else logging.StreamHandler()
+        _log_to(handler)
+        stack.callback(logging.getLogger("edgepress").removeHandler, handler)
+        yield
+
+
+def _bars() -> Bars | None:
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    try:
+        progress, console = importlib.import_module("rich.progress"), importlib.import_module("rich.console")
+    except ImportError:
+        return None
+    return Bars(progress, console.Console(stderr=True))
+
+
+def _log_to(handler: logging.Handler) -> None:
+    """Send edgepress' own log lines there, as they are."""
     # TensorFlow's C++ side writes a screenful per converted model; what fails there comes back as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logger = logging.getLogger("edgepress")
     if not logger.handlers:
-        handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

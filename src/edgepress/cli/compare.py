@@ -20,11 +20,14 @@ def command(reports: tuple[str, ...], out: str | None, as_json: bool) -> None:
     """Merge the REPORTS (report.json files) of several machines into one table."""
     from edgepress.benchmarks import merge_reports, read_report, write_report
     from edgepress.benchmarks.report.devices import to_comparison_markdown, to_comparison_text
+    from edgepress.benchmarks.report.write import check_report_place
 
+    if out is not None:
+        check_report_place(Path(out) / "device-1")
     found = [read_report(path) for path in reports]
     merged = merge_reports(found)
     if out is not None:
         write_file(Path(out) / "compare.md", to_comparison_markdown(merged))
         for number, report in enumerate(found, 1):
             write_report(report, Path(out) / f"device-{number}")
-    emit(merged, to_comparison_text(merged), as_json=as_json)
+    emit(merged.to_dict(), to_comparison_text(merged), as_json=as_json)

@@ -23,14 +23,17 @@ def command(as_json: bool) -> None:
 def _text(facts: dict[str, Any]) -> str:
     features = " ".join(facts["features"]) or "none of those that matter here"
     memory = f", {facts['memory_bytes'] / 1e9:.1f} GB" if facts["memory_bytes"] else ""
+    here, there = facts["cores"], facts["machine_cores"]
+    cores = f"{here} cores" if here == there else f"{here} of {there} cores for this process"
     lines = [
-        f"Python {facts['python']}, numpy {facts['numpy']}, {facts['system']} {facts['machine']}",
-        f"{facts['processor']}, {facts['cores']} cores{memory}; {features}",
+        f"Python {facts['python']}, numpy {facts['packages']['numpy']}, {facts['system']} {facts['architecture']}",
+        f"{facts['processor'] or 'unknown processor'}, {cores}{memory}; {features}",
         "",
     ]
     for name, backend in facts["backends"].items():
+        formats = " ".join(f".{format}" for format in backend["formats"])
         state = backend["missing"] or f"ready, version {backend['version']}"
-        lines.append(f"{name:<24} .{backend['format']:<7} {state}")
+        lines.append(f"{name:<24} {formats:<13} {state}")
     lines.append("")
     for package, entry in facts["optional"].items():
         state = f"ready, version {entry['version']}" if entry["version"] else f"missing: {entry['missing']}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgepress.base.files import check_writable
 from edgepress.runtime import InputError
 
 from .common import data_option, emit, json_option, out_option, overwrite_option, reports_errors, seed_option
@@ -61,6 +62,9 @@ def command(
     from edgepress.runtime.serve.web.assets import require_assets
     from edgepress.runtime.serve.web.offline import write_static_site
 
+    check_writable(out)
+    if calibration and samples:
+        raise InputError("--calibration with --samples: half of the samples calibrate; leave one of the two out")
     place = find_target(target) if target else None
     if place is not None and place.with_page:
         require_assets()

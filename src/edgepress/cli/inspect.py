@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from edgepress.base.files import file_sha256
-from edgepress.runtime import CheckFailedError, InputError, Manifest
+from edgepress.runtime import Artifact, CheckFailedError, InputError, Manifest
 
 from .common import emit, json_option, reports_errors
 
@@ -24,8 +24,8 @@ __all__ = ["command"]
 def command(path: str, layers: bool, as_json: bool) -> None:
     """Read a .tflite, .tflite.xz or .onnx FILE, or every artifact of a BUNDLE, and say what it holds.
 
-    Everything comes from the file itself, nothing from the manifest. For a bundle the digests are compared too; exit
-    status 1 where one differs.
+    Everything comes from the file itself, nothing from the manifest. For a bundle the digests are compared too; a
+    file that is missing or another one is named instead of described, and the exit status is 1.
     """
     from edgepress.export import describe, draw
 
@@ -37,19 +37,23 @@ def command(path: str, layers: bool, as_json: bool) -> None:
         emit(_object(found), draw(found), as_json=as_json)
         return
     manifest = Manifest.read(place)
-    descriptions = [describe(place / artifact.file) for artifact in manifest.artifacts]
     changed = [
         name
         for name, sha256 in manifest.digests.items()
         if not (place / name).is_file() or file_sha256(place / name) != sha256
     ]
+    # What is not the manifest's file may hold anything: it is named, not read.
+    try:
+        descriptions = [describe(place / a.file) for a in manifest.artifacts if a.file not in changed]
+    except InputError as error:
+        raise CheckFailedError(str(error)) from None
     summary: dict[str, Any] = {
         "bundle": str(path),
         "changed": changed,
         "artifacts": [_object(found) for found in descriptions],
     }
     text = "\n\n".join(draw(found).split("\n\ntensors")[0] for found in descriptions)
-    if layers:
+    if layers and not changed:
         errors = _layer_errors(place, manifest)
         summary["layers"] = {file: [asdict(error) for error in found] for file, found in errors.items()}
         text = "\n\n".join([text, *(_table(file, found) for file, found in errors.items())])
@@ -77,10 +81,14 @@ def _layer_errors(folder: Path, manifest: Manifest) -> dict[str, list[Any]]:
     if manifest.selftest is None:
         raise InputError(f"{folder} has no golden vectors to compare layers on: export it again")
     vectors = Vectors.read(folder / manifest.selftest)
-    floats = {a.model: a for a in manifest.artifacts if (a.format, a.variant) == ("tflite", "float32")}
+    layered = [a for a in manifest.artifacts if a.format == "tflite"]
+    floats: dict[str, Artifact] = {}
+    for artifact in layered:
+        if set(artifact.weights) == {"float32"}:
+            floats.setdefault(artifact.model, artifact)
     errors = {}
-    for artifact in manifest.artifacts:
-        if artifact.format == "tflite" and artifact.variant != "float32" and artifact.model in floats:
+    for artifact in layered:
+        if artifact.model in floats and artifact != floats[artifact.model]:
             inputs = vectors.inputs
             if vectors.images is not None:
                 (spec,) = artifact.inputs

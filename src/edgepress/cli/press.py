@@ -1,6 +1,10 @@
 """`edgepress press`: the whole way."""
 
+from pathlib import Path
+
 import click
+
+from edgepress.runtime import InputError
 
 from .common import (
     data_option,
@@ -13,7 +17,12 @@ from .common import (
     reports_errors,
     seed_option,
     teacher_option,
+    terminal_width,
 )
+
+__all__ = ["command"]
+
+_TRIALS = 12
 
 
 @click.command()
@@ -27,7 +36,7 @@ from .common import (
 @click.option("--max-drop", type=float, metavar="POINTS", help="Search: accuracy that may be lost, percentage points.")
 @click.option("--max-bytes", type=int, metavar="BYTES", help="Search: size of the model file.")
 @click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one image here.")
-@click.option("--trials", type=click.IntRange(1), default=12, show_default=True, help="Models that a search trains.")
+@click.option("--trials", type=click.IntRange(1), help="Models that a search trains; 12 when not given.")
 @json_option
 @reports_errors
 def command(
@@ -41,7 +50,7 @@ def command(
     max_drop: float | None,
     max_bytes: int | None,
     max_latency_us: float | None,
-    trials: int,
+    trials: int | None,
     as_json: bool,
 ) -> None:
     """Train, prune and quantize, export, benchmark; print the table, write the bundle and the report.
@@ -53,19 +62,24 @@ def command(
 
     A press that was interrupted goes on where it was when the same command is given again.
     """
-    from edgepress.benchmarks.report.table import to_text
+    from edgepress.benchmarks import report_to_dict
+    from edgepress.benchmarks.report.terminal import to_terminal
+    from edgepress.benchmarks.report.write import check_report_place
     from edgepress.press import Budget, press
 
+    check_report_place(Path(out or "runs") / "bundle/report")
     limits = (max_drop, max_bytes, max_latency_us)
     budget = Budget(*limits) if any(limit is not None for limit in limits) else None
+    if trials is not None and budget is None:
+        raise InputError("--trials without a limit: name --max-drop, --max-bytes or --max-latency-us to search for")
     result = press(
         data, out, model=model, teacher=teacher, preset=preset, seed=seed, overwrite=overwrite, budget=budget,
-        trials=trials,
+        trials=trials or _TRIALS,
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(
-        {"run": str(result.run), "bundle": str(result.bundle), "report": result.report},
-        f"{to_text(result.report)}\n\nbundle: {result.bundle}\nreport: {page}",
+        {"run": str(result.run), "bundle": str(result.bundle), "report": report_to_dict(result.report)},
+        f"{to_terminal(result.report, width=terminal_width())}\n\nbundle: {result.bundle}\nreport: {page}",
         as_json=as_json,
     )
     result.exported.raise_if_withheld()

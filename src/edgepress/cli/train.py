@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from edgepress.base.files import check_writable
+
 from .common import (
     data_option,
     emit,
@@ -58,6 +60,9 @@ def command(
     from edgepress.data import load_dataset
     from edgepress.train import MODELS, TrainConfig, train
 
+    check_writable(Path(out))
+    if tensorboard is not None:
+        check_writable(Path(tensorboard) / "events")
     config = TrainConfig.preset(preset, seed=seed)
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs)

@@ -3,6 +3,7 @@
 from .arrays import Inputs, dataset_of_arrays
 from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Split, SplitRecipe, Targets
 from .options import Options
+from .question import question_of, with_normal
 from .sources import READERS, Reader, as_dataset, data_help, load_dataset
 
 __all__ = [
@@ -23,4 +24,6 @@ __all__ = [
     "data_help",
     "dataset_of_arrays",
     "load_dataset",
+    "question_of",
+    "with_normal",
 ]

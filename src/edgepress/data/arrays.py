@@ -160,7 +160,7 @@ def _drop_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _targets(
     name: str, given: Mapping[str, NDArray[Any] | None], names: tuple[str, ...], *, numbers: bool
-) -> tuple[Targets, dict[str, NDArray[Any] | None]]:
+) -> tuple[Targets, Mapping[str, NDArray[Any] | None]]:
     if any(values is None for values in given.values()):
         if not all(values is None for values in given.values()):
             raise InputError(f"{name}: some parts have targets and some have none: give all or none")
@@ -214,7 +214,7 @@ def _one_axis(name: str, values: NDArray[Any]) -> NDArray[Any]:
 
 def _classes(
     name: str, answers: dict[str, NDArray[Any]], names: tuple[str, ...], *, width: int = 0
-) -> tuple[Targets, dict[str, NDArray[Any] | None]]:
+) -> tuple[Targets, Mapping[str, NDArray[Any] | None]]:
     every = np.concatenate(list(answers.values()))
     low, high = int(every.min()), int(every.max())
     if low < 0:

@@ -19,6 +19,9 @@ CLASSES, LABELS, NUMBERS, NOTHING = "classes", "labels", "numbers", "nothing"
 float32; or there are none."""
 
 
+_FEWEST_HELD_BACK = 50
+
+
 class Targets(NamedTuple):
     """What the right answers are."""
 
@@ -181,7 +184,8 @@ class Dataset:
         if self.own_validation is not None:
             return Split(np.arange(len(self.train)), np.zeros(0, np.int64))
         order = np.random.default_rng(seed).permutation(len(self.train))
-        held_back = max(1, round(len(order) * validation_share))
+        # A handful of examples chooses nothing: small sets give up to a fifth.
+        held_back = max(1, round(len(order) * validation_share), min(_FEWEST_HELD_BACK, len(order) // 5))
         return Split(fit=np.sort(order[held_back:]), validation=np.sort(order[:held_back]))
 
     def fitted(self, recipe: SplitRecipe) -> Part:

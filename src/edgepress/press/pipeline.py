@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepress.base.files import write_file
-from edgepress.benchmarks import benchmark, write_report
+from edgepress.benchmarks import Report, benchmark, write_report
 from edgepress.data import load_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
@@ -46,8 +46,8 @@ class PressResult:
     bundle: Path
     exported: ExportResult
     """The manifest, and the artifacts that export withheld."""
-    report: dict[str, Any]
-    """As in report.json."""
+    report: Report
+    """What is in report.json."""
 
 
 def press(

@@ -19,6 +19,7 @@ import numpy as np
 from edgepress.base.extras import require
 from edgepress.base.files import write_file
 from edgepress.benchmarks.measure.speed import PACES, measure_speed
+from edgepress.benchmarks.measure.subjects import artifact_order
 from edgepress.data import Dataset
 from edgepress.export import export
 from edgepress.runtime import CheckFailedError, Manifest
@@ -40,6 +41,8 @@ _PIXEL_LOSSES = (0.0, 0.01, 0.03)
 _UNIT_LOSSES = (0.0, 0.02, 0.05, 0.1)
 _SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
 _LATENCY_IMAGES = 256
+_BACKEND = "litert"
+"""Of a budget's latency."""
 
 
 class _Ranges(NamedTuple):
@@ -234,11 +237,7 @@ def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig) -> f
 
 def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, float]:
     """Median time of one image in microseconds, by file; all of a bundle in turn."""
-    subjects = [
-        {"kind": "artifact", "bundle": str(bundle), "file": artifact.file, "backend": "litert", "threads": 1,
-         "delegate": True}
-        for artifact in manifest.artifacts
-    ]  # fmt: skip
+    subjects = [artifact_order(bundle, artifact.file, _BACKEND) for artifact in manifest.artifacts]
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npy"
         np.save(images, dataset.x_train[:_LATENCY_IMAGES])

@@ -13,6 +13,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from edgepress.base.tables import markdown_table
 from edgepress.benchmarks import read_report
 from edgepress.runtime import CheckFailedError, InputError
 
@@ -34,28 +35,30 @@ def search_figures(run: Path) -> str:
         f"{note['dataset']}, preset {note['preset']}, {limits}: {len(seconds)} models, {len(found['candidates'])} "
         f"files; a model took {statistics.median(seconds):.0f} s ({min(seconds):.0f} to {max(seconds):.0f}).",
         "",
-        "| on the front | made with | points lost | bytes | us | within |",
-        "| --- | --- | ---: | ---: | ---: | --- |",
     ]
+    rows = []
     for data in found["front"]:
         candidate = Candidate(**data)
         how = ", ".join(f"{name} {value}" for name, value in candidate.parameters.items())
         latency = "" if candidate.latency_us is None else f"{candidate.latency_us:.1f}"
         mark = "chosen" if data == found["choice"] else "no" if budget.overdrawn(candidate) else "yes"
-        lines.append(
-            f"| {candidate.file} | {how} | {candidate.drop_points:.2f} | {candidate.bytes:,} | {latency} | {mark} |"
-        )
+        rows.append((candidate.file, how, f"{candidate.drop_points:.2f}", f"{candidate.bytes:,}", latency, mark))
+    lines += markdown_table(
+        ("on the front", "made with", "points lost", "bytes", "us", "within"), rows, columns="llrrrl"
+    )
     if found["choice"] is None:
         lines += ["", verdict(run, budget)]
     elif (file := run / "bundle" / "report" / "report.json").exists():
         report = read_report(file)
         name = found["choice"]["file"].removesuffix(".xz")
-        row = next(row for row in report["rows"] if row["artifact"] == name)
-        low, high = row["difference_interval_points"]
+        row = next(row for row in report.rows if row.artifact == name)
+        if row.scores is None or row.comparison is None or report.dataset is None:
+            raise InputError(f"{file}: no accuracy was measured")
+        low, high = row.comparison.difference_interval_points
         lines += [
             "",
-            f"On the {report['dataset']['images']:,} test images, looked at when the choice was made: "
-            f"{100 * row['accuracy']:.2f} %, {row['difference_points']:+.2f} points from the float model "
+            f"On the {report.dataset.images:,} test images, looked at when the choice was made: "
+            f"{100 * row.scores.accuracy:.2f} %, {row.comparison.difference_points:+.2f} points from the float model "
             f"({low:+.2f} to {high:+.2f}).",
         ]
     return "\n".join(lines)

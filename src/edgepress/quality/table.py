@@ -61,7 +61,7 @@ def _label_answers(task: Task, inputs: Real, outputs: Real) -> Real:
 
 
 def _number_answers(task: Task, inputs: Real, outputs: Real) -> Real:
-    return np.asarray(outputs, np.float32).reshape(len(outputs), -1)
+    return task.decode(outputs)
 
 
 def _anomaly_answers(task: Task, inputs: Real, outputs: Real) -> Real:
@@ -76,7 +76,7 @@ QUALITY: dict[str, Quality] = {
         (classes.ACCURACY, classes.ROC_AUC), _class_answers, classes.most_frequent, classes.changed, classes.LOG_LOSS
     ),
     "multilabel": Quality(
-        (labelsets.MACRO_F1, labelsets.EXACT_MATCH), _label_answers, labelsets.usual_labels, labelsets.changed
+        (labelsets.MACRO_F1, labelsets.EXACT_MATCH), _label_answers, labelsets.every_label, labelsets.changed
     ),
     "regression": Quality(
         (numbers.MAE, numbers.RMSE, numbers.R2), _number_answers, numbers.usual_value, numbers.changed

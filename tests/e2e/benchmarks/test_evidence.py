@@ -11,28 +11,29 @@ from bundles import write_bundle
 
 from edgepress.benchmarks import benchmark
 from edgepress.benchmarks.gate import Gate, check_gate
+from edgepress.benchmarks.values import Data
 
 GATE = Gate(max_drop_points=1.0)
 
 
 def row_of(report, artifact):
-    return next(row for row in report["rows"] if row["artifact"] == artifact)
+    return next(row for row in report.rows if row.artifact == artifact)
 
 
 def test_the_float_keras_model_is_the_first_row(report, dataset):
-    first = report["rows"][0]
-    assert (first["artifact"], first["backend"], first["format"]) == ("float.keras", "tensorflow", "keras")
-    assert report["baseline"]["accuracy"] == first["accuracy"] > 0.9
-    assert report["dataset"] == {"name": dataset.name, "images": len(dataset.x_test), "sha256": dataset.sha256}
-    assert report["failed"] == []
+    first = report.rows[0]
+    assert (first.artifact, first.backend, first.format) == ("float.keras", "tensorflow", "keras")
+    assert report.baseline.accuracy == first.accuracy > 0.9
+    assert report.dataset == Data(dataset.name, len(dataset.x_test), dataset.sha256)
+    assert report.failed == ()
 
 
 def test_a_re_export_is_the_same(report):
     for artifact in ("again-float32.tflite", "float-float32.tflite", "again-int8.tflite"):
         row = row_of(report, artifact)
-        low, high = row["difference_interval_points"]
+        low, high = row.comparison.difference_interval_points
         assert low <= 0 <= high
-        assert row["verdict"]["text"] == "non-inferior within 0.5 points"
+        assert row.verdict.text == "non-inferior within 0.5 points"
     checks = [check for check in check_gate(report, GATE) if check.row.startswith(("again", "float"))]
     assert checks
     assert all(check.passed for check in checks)
@@ -41,13 +42,13 @@ def test_a_re_export_is_the_same(report):
 def test_a_broken_class_is_found(report):
     for artifact in ("broken-float32.tflite", "broken-int8.tflite", "broken-float32.onnx"):
         row = row_of(report, artifact)
-        assert row["verdict"]["text"] == "not shown"
-        assert row["difference_interval_points"][1] < -5
-        assert row["mcnemar_exact_p"] < 1e-6
-        assert row["f1_difference"][8]["difference"] < -0.8
-        assert row["flips"]["only_float_right"]
+        assert row.verdict.text == "not shown"
+        assert row.comparison.difference_interval_points[1] < -5
+        assert row.comparison.mcnemar_exact_p < 1e-6
+        assert row.comparison.f1_difference[8].difference < -0.8
+        assert row.flips.only_float_right
     failed = {check.row.split(" (")[0] for check in check_gate(report, GATE) if not check.passed}
-    assert failed == {row["artifact"] for row in report["rows"] if row["model"] == "broken"}
+    assert failed == {row.artifact for row in report.rows if row.model == "broken"}
 
 
 def test_a_delegate_that_corrupts_output_is_found(dataset, tmp_path):
@@ -56,8 +57,8 @@ def test_a_delegate_that_corrupts_output_is_found(dataset, tmp_path):
     bundle = write_bundle(tmp_path / "bundle", content, vectors=dataset.x_train[:64])
     report = benchmark(bundle, dataset, backends=("litert",), preset="quick")
     corrupt = row_of(report, "sparse-dynamic-int8.tflite")
-    assert corrupt["accuracy"] < 0.5 < report["baseline"]["accuracy"]
-    assert corrupt["verdict"]["text"] == "not shown"
+    assert corrupt.accuracy < 0.5 < report.baseline.accuracy
+    assert corrupt.verdict.text == "not shown"
     assert not all(check.passed for check in check_gate(report, GATE))
 
 
@@ -132,5 +133,5 @@ def test_a_bundle_that_was_changed_is_not_measured(bundle, dataset, tmp_path):
     content[-100] ^= 1
     (copy / "float-int8.tflite").write_bytes(content)
     report = benchmark(copy, dataset, backends=("litert",), preset="quick")
-    assert [failure["artifact"] for failure in report["failed"]] == ["float-int8.tflite"]
+    assert [failure.artifact for failure in report.failed] == ["float-int8.tflite"]
     assert not all(check.passed for check in check_gate(report, GATE))

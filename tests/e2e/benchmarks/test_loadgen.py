@@ -12,10 +12,10 @@ pytest.importorskip("mlperf_loadgen", reason="needs the mlperf extra (x86-64)")
 
 def test_all_scenarios_in_both_modes(bundle, dataset, tmp_path):
     report = benchmark(bundle, dataset, backends=("litert",), preset="quick", mlperf=True)
-    entries = report["mlperf"]["scenarios"]
+    entries = report.mlperf["scenarios"]
     assert [entry["scenario"] for entry in entries] == list(SCENARIOS)
     # Whether a run is VALID depends on what else the machine does; what was answered does not.
-    with load(bundle / report["mlperf"]["artifact"], backend="litert") as model:
+    with load(bundle / report.mlperf["artifact"], backend="litert") as model:
         expected = np.mean(model.predict(dataset.x_test).indices == dataset.y_test)
     for entry in entries:
         assert entry["accuracy"] == expected

@@ -52,9 +52,9 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def page(report, tmp_path_factory):
+def page(compared_report, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    write_report(report, folder)
+    write_report(compared_report, folder)
     return folder / "report.html"
 
 

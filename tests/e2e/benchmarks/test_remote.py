@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from emulation import SYSTEMS, needs_emulation, system, wheels
+from emulation import RELEASES, SYSTEMS, interpreter, needs_emulation, system, wheels
 
 from edgepress.benchmarks import benchmark, benchmark_on, merge_reports, write_report
+from edgepress.benchmarks.values import Data
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -75,16 +76,16 @@ def test_a_device_is_measured_over_ssh(server, scratch, python, bundle, dataset,
         "device", bundle, dataset, arguments=["--preset=quick", "--seed=5"], ssh=server, python=python
     )
     assert list(scratch.iterdir()) == []
-    assert report["machine"]["host"] == "device"
-    assert report["seed"] == 5
-    assert report["dataset"] == {"name": dataset.name, "images": len(dataset.x_test), "sha256": dataset.sha256}
-    assert report["baseline"]["artifact"] == "float-float32.tflite"
-    assert {row["backend"] for row in report["rows"]} == {"litert"}
-    assert {failure["reason"] for failure in report["failed"]} == {"no backend for .onnx is installed here"}
+    assert report.machine["host"] == "device"
+    assert report.seed == 5
+    assert report.dataset == Data(dataset.name, len(dataset.x_test), dataset.sha256)
+    assert report.baseline.artifact == "float-float32.tflite"
+    assert {row.backend for row in report.rows} == {"litert"}
+    assert {failure.reason for failure in report.failed} == {"no backend for .onnx is installed here"}
     write_report(report, tmp_path / "drawn-here")
     assert (tmp_path / "drawn-here/report.html").stat().st_size > 20_000
     merged = merge_reports([report, report])
-    assert len(merged["rows"]) == 2 * len(report["rows"])
+    assert len(merged.rows) == 2 * len(report.rows)
 
 
 def test_the_command_brings_the_report_back(server, python, bundle):
@@ -99,25 +100,33 @@ def test_the_command_brings_the_report_back(server, python, bundle):
     assert "device: benchmark: repetition 1 of 3" in done.stderr
 
 
-def test_failures_over_there_are_told_here(server, bundle):
+def test_failures_over_there_are_told_here(server, bundle, tmp_path):
     with pytest.raises(CheckFailedError, match=r"device: .*python-of-nowhere"):
         benchmark_on("device", bundle, ssh=server, python="python-of-nowhere")
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\necho '[3, 9, true]'\n")
+    old.chmod(0o755)
+    with pytest.raises(InputError, match=r"device: .*python3 there is Python 3\.9: .*3\.11.*--remote-python"):
+        benchmark_on("device", bundle, ssh=server, python=str(old))
+    old.write_text("#!/bin/sh\necho '[3, 13, false]'\n")
+    with pytest.raises(InputError, match=r"device: .*python3 there has no NumPy"):
+        benchmark_on("device", bundle, ssh=server, python=str(old))
     with pytest.raises(CheckFailedError, match="nowhere"):
         benchmark_on("nowhere.invalid", bundle, ssh=server)
     with pytest.raises(InputError, match="user@host"):
         benchmark_on("-oProxyCommand=false", bundle, ssh=server)
 
 
-@pytest.fixture(scope="module")
-def arm_python(tmp_path_factory):
+@pytest.fixture(params=RELEASES)
+def arm_python(request, tmp_path_factory):
     """The Python of an emulated Raspberry Pi 4 with NumPy and LiteRT; the children that it starts are emulated, too."""
-    root, site = system("arm64"), wheels("arm64", "litert")
+    root, site = system("arm64", request.param), wheels("arm64", "litert", request.param)
     qemu, cpu = SYSTEMS["arm64"]["qemu"]
     wrapper = tmp_path_factory.mktemp("arm") / "python3"
     # -0 lets Python take this script for itself.
     wrapper.write_text(
         f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{site}" PYTHONDONTWRITEBYTECODE=1 exec {qemu} -0 {wrapper} -cpu {cpu} '
-        f'-L {root} {root}/usr/bin/python3.11 -S "$@"\n'
+        f'-L {root} {interpreter(root)} -S "$@"\n'
     )
     wrapper.chmod(0o755)
     return str(wrapper)
@@ -132,12 +141,12 @@ def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, 
     (bundle / "manifest.json").write_text(manifest._replace(artifacts=tuple(two)).to_json())
     few = dataclasses.replace(dataset, x_test=dataset.x_test[:500], y_test=dataset.y_test[:500])
     report = benchmark_on("device", bundle, few, arguments=["--preset=quick"], ssh=server, python=arm_python)
-    assert report["machine"]["architecture"] == "aarch64"
+    assert report.machine["architecture"] == "aarch64"
     here = benchmark(bundle, few, backends=("litert",), preset="quick")
-    there = {row["artifact"]: row for row in report["rows"]}
+    there = {row.artifact: row for row in report.rows}
     for row in here["rows"]:
         # Emulated times say nothing; answers do.
-        assert abs(there[row["artifact"]]["accuracy"] - row["accuracy"]) <= 0.002
-        assert there[row["artifact"]]["latency_us"]["p50"] > 0
+        assert abs(there[row.artifact].accuracy - row.accuracy) <= 0.002
+        assert there[row.artifact].speed.latency_us.p50 > 0
     merged = merge_reports([here, report])
     assert [device["machine"]["architecture"] for device in merged["devices"]] == ["x86_64", "aarch64"]

@@ -19,8 +19,8 @@ def outputs(backend, bundle, files, images, delegate=False, python=None):
     return {file: answer.output for file, answer in answers.items()}
 
 
-def emulated(arch, backend, bundle, files, images, delegate=False):
-    command, environment = emulator(arch, backend)
+def emulated(arch, backend, bundle, files, images, delegate=False, release="bookworm"):
+    command, environment = emulator(arch, backend, release)
     python = ["env", "-i", *(f"{name}={value}" for name, value in environment.items()), *command]
     return outputs(backend, bundle, files, images, delegate, python)
 
@@ -61,6 +61,13 @@ def test_onnxruntime_on_arm64(bundle, many_digits):
     assert np.array_equal(there["digits-int8.onnx"], here["digits-int8.onnx"])
     largest = np.abs(here["digits-float32.onnx"]).max()
     assert distance(there["digits-float32.onnx"], here["digits-float32.onnx"]) <= 1e-5 * max(1, largest)
+
+
+@pytest.mark.parametrize(("backend", "file"), [("litert", "digits-int8.tflite"), ("onnxruntime", "digits-int8.onnx")])
+def test_the_next_raspberry_pi_os_has_python_3_13(backend, file, bundle, many_digits):
+    images = many_digits[:500]
+    there = emulated("arm64", backend, bundle, [file], images, release="trixie")
+    assert np.array_equal(there[file], outputs(backend, bundle, [file], images)[file])
 
 
 def test_onnxruntime_does_not_saturate_without_vnni(bundle, many_digits):

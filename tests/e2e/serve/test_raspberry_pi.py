@@ -5,7 +5,8 @@ import json
 import subprocess
 
 import numpy as np
-from emulation import emulator, needs_emulation
+import pytest
+from emulation import RELEASES, emulator, needs_emulation
 from PIL import Image
 from serving import Server
 
@@ -14,11 +15,12 @@ from edgepress.runtime import load
 pytestmark = needs_emulation
 
 
-def test_the_server_answers_there_as_the_runtime_does_here(served_bundle, test_digits, tmp_path):
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_server_answers_there_as_the_runtime_does_here(release, served_bundle, test_digits, tmp_path):
     images = test_digits[0][:64]
     file = io.BytesIO()
     Image.fromarray(np.kron(255 - images[0], np.ones((5, 5), np.uint8))).save(file, "PNG")
-    command, environment = emulator("arm64", "serve")
+    command, environment = emulator("arm64", "serve", release)
     command += ["-m", "edgepress", "serve", str(served_bundle), "--port", "0", "--json"]
     with (
         open(tmp_path / "log", "wb") as log,

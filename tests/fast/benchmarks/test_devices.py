@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from edgepress.benchmarks import merge_reports
+from edgepress.benchmarks import merge_reports, parse_report
 from edgepress.benchmarks.report.devices import to_comparison_markdown, to_comparison_text
 from edgepress.runtime import InputError
 
@@ -20,16 +20,16 @@ def reports(report, blind_report):
 
 
 def test_rows_of_one_artifact_stand_together(reports):
-    merged = merge_reports(reports)
-    artifacts = [row["artifact"] for row in merged["rows"]]
+    merged = merge_reports([parse_report(report) for report in reports])
+    artifacts = [each.row.artifact for each in merged.rows]
     assert artifacts == sorted(artifacts, key=artifacts.index)
     assert len(artifacts) == 6
-    assert {row["device"] for row in merged["rows"] if not row["comparable"]} == {"pi@raspberrypi"}
-    json.dumps(merged, allow_nan=False)
+    assert {each.device for each in merged.rows if not each.comparable} == {"pi@raspberrypi"}
+    json.dumps(merged.to_dict(), allow_nan=False)
 
 
 def test_the_table_marks_what_does_not_compare(reports):
-    merged = merge_reports(reports)
+    merged = merge_reports([parse_report(report) for report in reports])
     text, markdown = to_comparison_text(merged), to_comparison_markdown(merged)
     for written in (text, markdown):
         assert written.count("pi@raspberrypi *") == 3
@@ -38,7 +38,7 @@ def test_the_table_marks_what_does_not_compare(reports):
 
 
 def test_equal_machines_are_numbered(report):
-    devices = [device["name"] for device in merge_reports([report, report])["devices"]]
+    devices = [name for name, _ in merge_reports([parse_report(report)] * 2).devices]
     assert devices[0].endswith(" (1)")
     assert devices[1].endswith(" (2)")
 
@@ -46,7 +46,7 @@ def test_equal_machines_are_numbered(report):
 def test_reports_of_different_bundles_are_refused(reports):
     reports[1]["bundle"]["name"] = "another"
     with pytest.raises(InputError, match="different bundles"):
-        merge_reports(reports)
+        merge_reports([parse_report(report) for report in reports])
     with pytest.raises(InputError, match="no reports"):
         merge_reports([])
 

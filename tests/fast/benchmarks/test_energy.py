@@ -44,8 +44,8 @@ def test_energy_of_an_image(powercap):
         return 100
 
     energy = measure_energy(Counter(powercap), work, idle_s=0.01)
-    assert energy["per_image_uj"] == 40
-    assert energy["above_idle_uj"] == 40
+    assert energy.per_image_uj == 40
+    assert energy.above_idle_uj == 40
 
 
 def test_idling_is_told_apart(powercap):
@@ -58,9 +58,9 @@ def test_idling_is_told_apart(powercap):
         return 10
 
     energy = measure_energy(Counter(powercap), work, sleep=sleep, idle_s=1)
-    assert energy["per_image_uj"] == 20
+    assert energy.per_image_uj == 20
     # 0 but for what the two sleeps overshoot.
-    assert abs(energy["above_idle_uj"]) < 4
+    assert abs(energy.above_idle_uj) < 4
 
 
 def test_no_counter_no_figure(tmp_path):

@@ -1,8 +1,12 @@
 """Each rule answers the case that it is about, and keeps silent on the others."""
 
+from dataclasses import replace
+
 import pytest
 
+from edgepress.benchmarks import parse_report
 from edgepress.benchmarks.report.explain import Case, explain, reasons
+from edgepress.benchmarks.values import Batch
 from edgepress.runtime import Artifact, Manifest
 
 VNNI = ("avx2", "avx512_vnni")
@@ -67,22 +71,21 @@ def test_nothing_known():
     assert reasons(case(EVEN, EVEN))[0]["rule"] == "unknown"
 
 
-def row(variant, p50, **changes):
-    known = {
-        "artifact": f"m-{variant}.tflite", "model": "m", "format": "tflite", "variant": variant, "backend": "litert",
-        "threads": 1, "latency_us": {"p50": p50}, "batches": [{"size": 256, "images_per_s": 1e6 / p50}],
-    }  # fmt: skip
-    return known | changes
+def row(report, variant, p50, **changes):
+    known = parse_report(report).rows[0]
+    speed = replace(known.speed, latency_us=replace(known.speed.latency_us, p50=p50), batches=(Batch(256, 1e6 / p50),))
+    own = replace(known, artifact=f"m-{variant}.tflite", model="m", variant=variant, backend="litert", speed=speed)
+    return replace(own, **changes)
 
 
 def test_only_rows_that_are_not_faster_are_explained(report):
     manifest = _MANIFEST._replace(artifacts=(artifact(), artifact(file="m-float32.tflite")))
     machine = {"architecture": "x86_64", "features": []}
-    assert explain([row("float32", 10.0), row("int8", 5.0)], manifest, machine) == []
-    (entry,) = explain([row("float32", 10.0), row("int8", 12.0)], manifest, machine)
+    assert explain([row(report, "float32", 10.0), row(report, "int8", 5.0)], manifest, machine) == []
+    (entry,) = explain([row(report, "float32", 10.0), row(report, "int8", 12.0)], manifest, machine)
     assert entry["artifact"] == "m-int8.tflite"
     assert entry["reasons"][0]["rule"] == "missing kernel"
-    assert explain([row("float32", 10.0, backend="numpy"), row("int8", 12.0)], manifest, machine) == []
+    assert explain([row(report, "float32", 10.0, backend="numpy"), row(report, "int8", 12.0)], manifest, machine) == []
 
 
 _MANIFEST = Manifest.from_json(

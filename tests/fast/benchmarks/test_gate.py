@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from edgepress.benchmarks import parse_report
 from edgepress.benchmarks.gate import Gate, check_baseline, check_gate, read_gate, to_junit
 from edgepress.runtime import InputError
 
@@ -28,7 +29,7 @@ def failed(checks):
 
 
 def test_generous_limits_pass(report):
-    checks = check_gate(report, ALL)
+    checks = check_gate(parse_report(report), ALL)
     assert len(checks) == 4 * 2
     assert not failed(checks)
 
@@ -37,58 +38,61 @@ def test_generous_limits_pass(report):
     ("limit", "value"), [("max_drop_points", 0.0), ("max_bytes", 10), ("max_latency_ratio", 0.0), ("max_peak_mb", 1)]
 )
 def test_each_limit_can_fail(report, limit, value):
-    checks = check_gate(report, Gate(**{limit: value}))
+    checks = check_gate(parse_report(report), Gate(**{limit: value}))
     assert len(failed(checks)) == 2
 
 
 def test_a_broken_class_fails(report):
     row = report["rows"][1]
     row["pairs"] = {"both_right": 1700, "only_float_right": 180, "only_row_right": 0, "both_wrong": 120}
-    assert len(failed(check_gate(report, Gate(max_drop_points=5)))) == 1
+    assert len(failed(check_gate(parse_report(report), Gate(max_drop_points=5)))) == 1
 
 
 def test_few_images_never_pass(report):
     for row in report["rows"]:
         row["pairs"] = {"both_right": 60, "only_float_right": 0, "only_row_right": 0, "both_wrong": 4}
-    assert len(failed(check_gate(report, Gate(max_drop_points=0.5)))) == 2
+    assert len(failed(check_gate(parse_report(report), Gate(max_drop_points=0.5)))) == 2
 
 
 @pytest.mark.parametrize(
     ("spoil", "gate"),
     [
-        (lambda row: row.update(accuracy=None), Gate(max_drop_points=100)),
+        (
+            lambda row: row.update(accuracy=None, difference_points=None, difference_interval_points=None),
+            Gate(max_drop_points=100),
+        ),
         (lambda row: row["latency_ratio"].update(interval=None), Gate(max_latency_ratio=1e9)),
         (lambda row: row["memory_bytes"].update(peak=None), Gate(max_peak_mb=1e9)),
     ],
 )
 def test_what_was_not_measured_fails(report, spoil, gate):
     spoil(report["rows"][1])
-    assert len(failed(check_gate(report, gate))) == 1
+    assert len(failed(check_gate(parse_report(report), gate))) == 1
 
 
 def test_what_could_not_be_measured_fails(report):
     lost = report["rows"].pop()
     report["failed"] = [{"artifact": lost["artifact"], "backend": "litert", "threads": 1, "reason": "it died"}]
-    assert len(failed(check_gate(report, ALL))) == 1
-    assert failed(check_gate(report, Gate(max_bytes=1e6, artifacts=("nosuch.tflite",)))) == {
+    assert len(failed(check_gate(parse_report(report), ALL))) == 1
+    assert failed(check_gate(parse_report(report), Gate(max_bytes=1e6, artifacts=("nosuch.tflite",)))) == {
         ("nosuch.tflite", "measured")
     }
     report["rows"], report["failed"] = report["rows"][:1], []
-    assert failed(check_gate(report, ALL))
+    assert failed(check_gate(parse_report(report), ALL))
 
 
 def test_an_artifact_that_a_backend_computes_wrongly_fails(report):
     report["conformance"] = {"refused": {"digits-int8.tflite": "litert+delegate: gives another answer in each process"}}
-    assert failed(check_gate(report, ALL)) == {("digits-int8.tflite", "conformance")}
+    assert failed(check_gate(parse_report(report), ALL)) == {("digits-int8.tflite", "conformance")}
 
 
 def test_a_throttled_machine_fails_the_latency_limit(report):
     report["conditions"]["not_comparable"] = ["the processor was throttled"]
-    assert {limit for _, limit in failed(check_gate(report, ALL))} == {"max_latency_ratio"}
+    assert {limit for _, limit in failed(check_gate(parse_report(report), ALL))} == {"max_latency_ratio"}
 
 
 def test_the_same_report_is_no_worse_than_itself(report):
-    assert not failed(check_baseline(report, report))
+    assert not failed(check_baseline(parse_report(report), parse_report(report)))
 
 
 def test_a_baseline_finds_what_got_worse(report, earlier):
@@ -96,18 +100,21 @@ def test_a_baseline_finds_what_got_worse(report, earlier):
     report["rows"][2]["bytes"] *= 2
     report["rows"][1]["latency_ratio"]["interval"] = [1e3, 2e3]
     del report["rows"][0]
-    limits = sorted(limit for _, limit in failed(check_baseline(report, earlier)))
+    limits = sorted(limit for _, limit in failed(check_baseline(parse_report(report), parse_report(earlier))))
     assert limits == ["accuracy", "bytes", "latency", "measured"]
 
 
 def test_a_baseline_on_other_data_or_another_machine_proves_nothing(report, earlier):
     report["dataset"] = {**report["dataset"], "sha256": "0" * 64}
     report["machine"] = {**report["machine"], "processor": "another"}
-    assert {limit for _, limit in failed(check_baseline(report, earlier))} == {"dataset", "machine"}
+    assert {limit for _, limit in failed(check_baseline(parse_report(report), parse_report(earlier)))} == {
+        "dataset",
+        "machine",
+    }
 
 
 def test_junit(report):
-    checks = check_gate(report, Gate(max_drop_points=0.0, max_bytes=1e6))
+    checks = check_gate(parse_report(report), Gate(max_drop_points=0.0, max_bytes=1e6))
     suite = ElementTree.fromstring(to_junit(checks))
     assert suite.attrib["tests"] == "4"
     assert suite.attrib["failures"] == "2" == str(len(suite.findall("testcase/failure")))

@@ -5,8 +5,10 @@ import os
 
 import pytest
 
-from edgepress.benchmarks import machine
-from edgepress.benchmarks.machine import changes, conditions, describe_machine
+from edgepress.benchmarks.measure import conditions as conditions_module
+from edgepress.benchmarks.measure.conditions import changes, conditions
+from edgepress.runtime import machine
+from edgepress.runtime.machine import describe_machine, machine_facts, usable_cores
 
 QUIET = {
     "governor": "performance", "frequency_khz": 1_500_000, "temperature_c": 50.0, "throttled": "throttled=0x0",
@@ -31,8 +33,9 @@ def raspberry(tmp_path, monkeypatch):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(machine, "_PROC", tmp_path / "proc")
-    monkeypatch.setattr(machine, "_SYS", tmp_path / "sys")
+    for module in (machine, conditions_module):
+        monkeypatch.setattr(module, "_PROC", tmp_path / "proc")
+        monkeypatch.setattr(module, "_SYS", tmp_path / "sys")
 
 
 @pytest.mark.usefixtures("raspberry")
@@ -51,8 +54,9 @@ def test_a_raspberry_pi():
 
 
 def test_a_machine_that_tells_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "_PROC", tmp_path)
-    monkeypatch.setattr(machine, "_SYS", tmp_path)
+    for module in (machine, conditions_module):
+        monkeypatch.setattr(module, "_PROC", tmp_path)
+        monkeypatch.setattr(module, "_SYS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     found = conditions()
     assert [key for key, value in found.items() if value is not None] == ["load", "own_s"]
@@ -77,3 +81,31 @@ def test_a_quiet_machine_is_comparable():
 def test_what_makes_latencies_compare_with_nothing(before, after, words):
     (reason,) = changes(QUIET | before, LATER | after)
     assert words in reason
+
+
+def test_doctor_and_the_report_say_the_same():
+    facts = machine_facts()
+    assert {key: facts[key] for key in describe_machine()} == describe_machine()
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 4),
+        ({"cpu.max": "max 100000"}, 4),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "800000 100000"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+    ],
+)
+def test_cores_are_those_that_this_process_may_use(tmp_path, monkeypatch, files, cores):
+    monkeypatch.setattr(machine, "_SYS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for name, text in files.items():
+        path = tmp_path / "fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    assert usable_cores() == cores
+    assert (describe_machine()["cores"], describe_machine()["machine_cores"]) == (cores, 8)

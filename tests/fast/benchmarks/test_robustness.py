@@ -67,7 +67,10 @@ def test_the_seed_decides_and_colour_works(images):
     colour = np.repeat(images[..., None], 3, axis=3)
     one, two = (list(perturb(colour, seed=4)) for _ in range(2))
     assert all((a[1] == b[1]).all() for a, b in zip(one, two, strict=True))
-    for (_, grey), (_, rgb) in zip(perturb(images, seed=4), perturb(colour, seed=4), strict=True):
-        if not (grey != rgb[..., 0]).any():
-            continue
-        assert grey.shape == rgb[..., 0].shape
+    pairs = list(zip(perturb(images, seed=4), one, strict=True))
+    assert len(pairs) == 9
+    for (name, grey), (_, rgb) in pairs:
+        assert rgb.shape == (*grey.shape, 3)
+        # A picture of three equal channels is changed as the grey one is; noise is drawn for each channel anew.
+        for channel in np.moveaxis(rgb, -1, 0):
+            assert np.array_equal(channel, grey) != name.startswith("noise"), name

@@ -14,12 +14,12 @@ def test_downloads_unpack_to_the_file(tmp_path):
     content = b"weights" * 1000
     (tmp_path / "model").write_bytes(content)
     sizes = file_sizes(tmp_path / "model")
-    assert sizes["bytes"] == len(content)
-    assert sizes["gzip_bytes"] == len(gzip.compress(content, 9, mtime=0)) < 100
-    assert sizes["xz_bytes"] == len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
+    assert sizes.bytes == len(content)
+    assert sizes.gzip_bytes == len(gzip.compress(content, 9, mtime=0)) < 100
+    assert sizes.xz_bytes == len(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     assert file_sizes(tmp_path / "model") == sizes
     pytest.importorskip("zstandard", reason="comes with the toolkit extra")
-    assert 0 < sizes["zstd_bytes"] < 100
+    assert 0 < sizes.zstd_bytes < 100
 
 
 def test_a_runtime_weighs_what_it_requires():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgepress.benchmarks.measure.speed import Samples, find_warmup, summarize
+from edgepress.benchmarks.values import Memory
 
 
 def samples(rng, us, *, repetitions=6, rounds=5, calls=400, drift=None):
@@ -29,34 +30,34 @@ def test_a_slow_minute_slows_both_sides():
     rng = np.random.default_rng(0)
     drift = [1, 3, 1, 2, 1, 1]
     facts = summarize(samples(rng, 10, drift=drift), samples(rng, 40, drift=drift))
-    assert facts["latency_ratio"]["value"] == pytest.approx(0.25, rel=0.01)
-    low, high = facts["latency_ratio"]["interval"]
+    assert facts.latency_ratio.value == pytest.approx(0.25, rel=0.01)
+    low, high = facts.latency_ratio.interval
     assert 0.24 < low < 0.25 < high < 0.26
 
 
 def test_a_process_that_differs_widens_the_interval():
     rng = np.random.default_rng(0)
-    steady = summarize(samples(rng, 10), samples(rng, 40))["latency_ratio"]["interval"]
-    uneven = summarize(samples(rng, 10, drift=[1, 1.2, 1, 0.9, 1, 1.1]), samples(rng, 40))["latency_ratio"]["interval"]
+    steady = summarize(samples(rng, 10), samples(rng, 40)).latency_ratio.interval
+    uneven = summarize(samples(rng, 10, drift=[1, 1.2, 1, 0.9, 1, 1.1]), samples(rng, 40)).latency_ratio.interval
     assert uneven[1] - uneven[0] > 10 * (steady[1] - steady[0])
 
 
 def test_one_repetition_has_no_interval():
     rng = np.random.default_rng(0)
     facts = summarize(samples(rng, 10, repetitions=1), samples(rng, 40, repetitions=1))
-    assert facts["latency_ratio"]["interval"] is None
+    assert facts.latency_ratio.interval is None
 
 
 def test_a_quantile_needs_enough_calls():
     rng = np.random.default_rng(0)
-    assert summarize(samples(rng, 10), samples(rng, 10))["latency_us"]["p99.9"] is not None
-    assert summarize(samples(rng, 10, calls=50), samples(rng, 10, calls=50))["latency_us"]["p99.9"] is None
+    assert summarize(samples(rng, 10), samples(rng, 10)).latency_us.p99_9 is not None
+    assert summarize(samples(rng, 10, calls=50), samples(rng, 10, calls=50)).latency_us.p99_9 is None
 
 
 def test_the_harness_states_its_own_share():
     rng = np.random.default_rng(0)
     facts = summarize(samples(rng, 10), samples(rng, 10))
-    assert facts["harness_cost_us"] == pytest.approx(0.07)
-    assert facts["harness_share"] == pytest.approx(0.007, rel=0.05)
-    assert facts["memory_bytes"] == {"peak": 2_000_002, "steady": None}
-    assert facts["throughput_per_s"] == pytest.approx(1e6)
+    assert facts.harness_cost_us == pytest.approx(0.07)
+    assert facts.harness_share == pytest.approx(0.007, rel=0.05)
+    assert facts.memory_bytes == Memory(peak=2_000_002, steady=None)
+    assert facts.throughput_per_s == pytest.approx(1e6)

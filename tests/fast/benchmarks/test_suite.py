@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import edgepress.benchmarks
-from edgepress.benchmarks import benchmark, write_report
+from edgepress.benchmarks import benchmark, report_to_dict, write_report
 from edgepress.benchmarks.measure.speed import PACES, Pace
 from edgepress.benchmarks.measure.sweeps import thread_counts
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
@@ -87,7 +87,7 @@ def test_a_model_that_cannot_be_opened_is_named_and_the_rest_measured(bundle, da
     content = bytearray((bundle / "digits-int8.onnx").read_bytes())
     content[100] ^= 255
     (bundle / "digits-int8.onnx").write_bytes(content)
-    report = benchmark(bundle, dataset, preset="quick")
+    report = report_to_dict(benchmark(bundle, dataset, preset="quick"))
     assert [failure["artifact"] for failure in report["failed"]] == ["digits-int8.onnx"]
     assert len(report["rows"]) == 2
 
@@ -128,7 +128,8 @@ def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
     short = Pace(repetitions=2, rounds=2, turn_us=1_000, batches=(8, 256), thorough=True)
     monkeypatch.setitem(PACES, "default", short)
     few = dataclasses.replace(dataset, x_test=dataset.x_test[:300], y_test=dataset.y_test[:300])
-    report = benchmark(bundle, few, margin_points=20)
+    found = benchmark(bundle, few, margin_points=20)
+    report = report_to_dict(found)
     jsonschema.validate(report, SCHEMA)
     assert report["conformance"]["ok"]
     artifact, settings = "digits-int8.tflite", set()
@@ -146,7 +147,7 @@ def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
         assert (row["energy_uj"] is None) == (report["energy"] is not None)
     if report["layers"] is not None:
         assert all(error["sqnr_db"] > 0 for error in report["layers"]["errors"])
-    write_report(report, tmp_path)
+    write_report(found, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "Harder pictures" in page
     assert "Conformance" in page

@@ -5,7 +5,7 @@ from edgepress.export.fidelity.judge import judge, sqnr_db
 from edgepress.export.samples import Samples
 from edgepress.export.variants import Variant
 
-STRICT = Variant("tflite", "int8", max_drop_points=1.0, min_sqnr_db=20)
+STRICT = Variant("tflite", "int8", "", max_difference_points=1.0, min_sqnr_db=20)
 
 
 def classifier(count=1000, wrong=0):
@@ -64,3 +64,47 @@ def test_sqnr_is_in_decibels():
     signal = np.full(100, 10, np.float32)
     assert sqnr_db(signal, signal + 1) == pytest.approx(20.0)
     assert sqnr_db(signal, signal) == 200
+
+
+def test_more_right_answers_than_the_model_gives_are_no_proof_of_it():
+    """The artifact answers as the labels say where the model does not: another model, and withheld like a worse one."""
+    samples, right, wrong = classifier(wrong=11)
+    metrics, failure = judge(STRICT, right, wrong, samples)
+    assert metrics["difference_points"] == pytest.approx(1.1)
+    assert "accuracy 1.0000 against the model's 0.9890 (11 gained, 0 lost)" in failure
+    samples, right, wrong = classifier(wrong=10)
+    assert judge(STRICT, right, wrong, samples)[1] is None
+
+
+def test_changes_that_balance_are_seen():
+    """Of 1,000 answers 40 are other ones, as many gained as lost: the accuracy is the same, the model is not."""
+    samples, reference, outputs = classifier(wrong=20)
+    reference["y"][20:40] = np.roll(reference["y"][20:40], 1, axis=1)
+    metrics, failure = judge(STRICT, outputs, reference, samples)
+    assert metrics["difference_points"] == 0
+    assert metrics["agreement"] == pytest.approx(0.96)
+    assert "(20 gained, 20 lost), 40 of 1000 answers changed, 40 of them where the model was decided" in failure
+    assert "\n" not in failure
+
+
+def test_near_ties_of_an_untrained_model_may_turn():
+    """As the noise that the bound allows turns them; noise far above it does not pass."""
+    random = np.random.default_rng(0)
+    reference = random.normal(0, 0.05, (2000, 4)).astype(np.float32) + np.float32([0.3, 0.2, 0.1, 0])
+    samples = Samples({"x": reference}, np.repeat(-1, 2000))
+    within, beyond = (
+        {"y": reference + random.normal(0, 0.05 * 10 ** (-decibels / 20), reference.shape).astype(np.float32)}
+        for decibels in (20, 0)
+    )
+    metrics, failure = judge(STRICT, within, {"y": reference}, samples)
+    assert failure is None
+    assert metrics["agreement"] < 0.99
+    assert "where the model was decided" in judge(STRICT, beyond, {"y": reference}, samples)[1]
+
+
+def test_an_answer_that_never_changes_is_not_an_untrained_models():
+    random = np.random.default_rng(0)
+    reference = random.normal(0, 0.001, (500, 4)).astype(np.float32)
+    samples = Samples({"x": reference}, np.repeat(-1, 500))
+    constant = np.broadcast_to(reference.mean(axis=0), reference.shape)
+    assert judge(STRICT, {"y": constant}, {"y": reference}, samples)[1]

@@ -6,7 +6,7 @@ from importlib.resources import files
 import jsonschema
 import pytest
 
-from edgepress.runtime import Artifact, InputError, Manifest, Preprocessing, TensorSpec
+from edgepress.runtime import Artifact, Embedded, InputError, Manifest, Picture, TensorSpec
 
 
 def manifest(**changes):
@@ -23,7 +23,7 @@ def manifest(**changes):
     fields = {
         "name": "mnist",
         "labels": tuple("0123456789"),
-        "preprocessing": Preprocessing(28, 28),
+        "preprocessing": Picture(28, 28),
         "output": "logits",
         "artifacts": (artifact,),
         "default_model": "pressed",
@@ -56,11 +56,14 @@ def test_an_artifact_cannot_reach_outside_the_bundle():
         Manifest.from_json(text)
 
 
-def test_an_unknown_preprocessing_key_is_refused():
+def test_what_a_later_writer_of_the_same_schema_adds_is_ignored():
     data = json.loads(manifest().to_json())
-    data["preprocessing"]["swirl"] = 1
-    with pytest.raises(InputError, match="swirl"):
-        Manifest.from_json(json.dumps(data))
+    for part in (data, data["preprocessing"], data["artifacts"][0], data["artifacts"][0]["inputs"][0]):
+        part["swirl"] = {"of": 1}
+    assert Manifest.from_json(json.dumps(data)) == manifest()
+    embedded = json.loads(Embedded(("a",), "logits", manifest().preprocessing).to_json())
+    embedded["swirl"] = embedded["preprocessing"]["swirl"] = 1
+    assert Embedded.from_json(json.dumps(embedded)).labels == ("a",)
 
 
 def test_a_folder_without_a_manifest(tmp_path):

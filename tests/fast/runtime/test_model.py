@@ -85,7 +85,7 @@ def test_unknown_variant_names_what_there_is(bundle):
 
 
 def test_unknown_backend_and_wrong_format_are_refused(bundle):
-    with pytest.raises(InputError, match="auto, litert, tflite-runtime, onnxruntime, numpy"):
+    with pytest.raises(InputError, match="auto, litert, tflite-runtime, onnxruntime, openvino, numpy"):
         load(bundle, backend="tensorflow")
     with pytest.raises(InputError, match=r"reads \.onnx"):
         load(bundle / "digits-int8.tflite", backend="onnxruntime")
@@ -102,7 +102,7 @@ def test_a_changed_artifact_is_refused_before_any_parser(bundle, tmp_path, monke
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    monkeypatch.setattr("edgepress.runtime.model.open_session", lambda *a, **k: pytest.fail("a parser saw the bytes"))
+    monkeypatch.setattr("edgepress.runtime.loading.open_session", lambda *a, **k: pytest.fail("a parser saw the bytes"))
     for path in (copy, file):
         with pytest.raises(ArtifactRefusedError, match="SHA-256"):
             load(path, backend="litert")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.runtime import InputError, Preprocessing, load
+from edgepress.runtime import InputError, Picture, load
 from edgepress.runtime.preprocess.fit import area_resize, fit_picture, grey_picture
 
 VECTORS = sorted((Path(__file__).parents[2] / "golden/preprocess").glob("*.json"))
-MNIST = Preprocessing(28, 28)
+MNIST = Picture(28, 28)
 
 
 def array(data):
@@ -21,7 +21,7 @@ def array(data):
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 def test_shared_vectors(path):
     vector = json.loads(path.read_text())
-    contract = Preprocessing.from_dict(vector["contract"])
+    contract = Picture.from_dict(vector["contract"])
     pixels = fit_picture(array(vector["picture"]), contract)
     assert pixels.shape == contract.shape
     assert np.array_equal(pixels, array(vector["pixels"]))
@@ -66,7 +66,7 @@ def test_scaled_and_noisy_digits_are_read_nearly_as_well(bundle, digits, times, 
 
 def test_nothing_is_nothing():
     assert not fit_picture(np.full((50, 40), 180, np.uint8), MNIST).any()
-    light = Preprocessing(28, 28, polarity="dark-on-light")
+    light = Picture(28, 28, polarity="dark-on-light")
     assert np.all(fit_picture(np.full((50, 40), 180, np.uint8), light) == 255)
 
 

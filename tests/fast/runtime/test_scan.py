@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgepress.runtime import InputError, Preprocessing, load
+from edgepress.runtime import InputError, Picture, load
 from edgepress.runtime.preprocess.scan import find_objects
 
-MNIST = Preprocessing(28, 28)
+MNIST = Picture(28, 28)
 
 
 def page(images, columns, times, random, light, shade, noise, tilt=6):
@@ -83,4 +83,4 @@ def test_an_empty_page_holds_nothing(bundle):
 
 def test_a_contract_of_whole_pictures_is_refused():
     with pytest.raises(InputError, match="predict_files"):
-        find_objects(np.zeros((9, 9), np.uint8), Preprocessing(28, 28, fit="resize"))
+        find_objects(np.zeros((9, 9), np.uint8), Picture(28, 28, fit="stretch"))

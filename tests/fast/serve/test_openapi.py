@@ -1,12 +1,12 @@
 import jsonschema
 import pytest
 
-from edgepress.runtime import Artifact, Manifest, Preprocessing
+from edgepress.runtime import Artifact, Manifest, Picture
 from edgepress.runtime.serve.api.openapi import document
 from edgepress.runtime.serve.api.routes import OPERATIONS
 
 ARTIFACT = Artifact("m-int8.tflite", "m", "tflite", "int8", "0" * 64, 1, (), ())
-MANIFEST = Manifest("m", tuple("abc"), Preprocessing(4, 5), "logits", (ARTIFACT,), "m")
+MANIFEST = Manifest("m", tuple("abc"), Picture(4, 5), "logits", (ARTIFACT,), "m")
 
 
 def resolved(value, root):
@@ -21,7 +21,7 @@ def resolved(value, root):
     return [resolved(item, root) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("manifest", [MANIFEST, Manifest("c", (), Preprocessing(4, 5, 3), "raw", (ARTIFACT,), "m")])
+@pytest.mark.parametrize("manifest", [MANIFEST, Manifest("c", (), Picture(4, 5, 3), "raw", (ARTIFACT,), "m")])
 def test_references_resolve_and_examples_fit_their_schemas(manifest):
     root = document(OPERATIONS, manifest, needs_key=True)
     examples = 0

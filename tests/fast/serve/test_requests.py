@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from edgepress.runtime import Preprocessing
+from edgepress.runtime import Picture
 from edgepress.runtime.serve.work.problems import Problem
 from edgepress.runtime.serve.work.requests import images_from_json, images_from_raw
 
-CONTRACT = Preprocessing(2, 3)
+CONTRACT = Picture(2, 3)
 PICTURE = [[0, 1, 2], [253, 254, 255]]
 FLAT = [0, 1, 2, 253, 254, 255]
 

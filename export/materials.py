@@ -1,0 +1,33 @@
+"""What the maker of a variant works with."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgepress.runtime.bundle.embedded import Embedded
+from edgepress.runtime.tasks import Task
+
+from .samples import Samples
+from .source import Source
+from .variants import Variant
+
+__all__ = ["Materials"]
+
+
+@dataclass(frozen=True, eq=False)
+class Materials:
+    """One model and the data for it, as `Variant.maker` takes them."""
+
+    source: Source
+    calibration: Samples
+    """For the ranges of activations."""
+    held_back: Samples
+    """Training data that the weights were not fitted to: for sensitivities and bounds."""
+    variant: Variant
+    task: Task
+    """By what bounds are judged."""
+    base: bytes = b""
+    """The finished file of the variant that it is made from."""
+    embedded: Embedded | None = None
+    """Labels, preprocessing and the output's meaning, for files that are finished by their maker."""
+    record: dict[str, Any] = field(default_factory=dict)
+    """What the maker wants the manifest to say of this model; it adds keys."""

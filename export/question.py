@@ -1,0 +1,125 @@
+"""What a bundle's models are asked, and how: one contract and one task for all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgepress.data import NOTHING, Dataset
+from edgepress.quality import QUALITY
+from edgepress.runtime import InputError
+from edgepress.runtime.contract import Contract
+from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks.anomaly import scores
+from edgepress.train import find_contract, suited, task_of
+
+from .draw import Draw
+from .fidelity.measure import Outputs
+from .samples import Samples, samples_of
+from .source import Source
+
+__all__ = ["Asked", "ask", "common", "with_thresholds"]
+
+_UNKNOWN_SHARE = 0.02
+"""Share of held-back examples that the threshold for "unknown", or for an anomaly, may turn away."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One model with the data for it."""
+
+    source: Source
+    draw: Draw
+    contract: Contract
+    task: Task
+    calibration: Samples
+    held_back: Samples
+    reference: Outputs
+    """What the Keras model itself gives for the held-back examples, in float32."""
+
+
+def ask(
+    source: Source,
+    dataset: Dataset,
+    *,
+    calibration: Dataset | None,
+    seed: int,
+    task: str | None,
+    input: str | None,
+    accept_chance: bool,
+) -> Asked:
+    """Find contract and task of one model: as stated, as training recorded them, or tried on held-back examples.
+
+    Raises:
+        InputError: Model and data do not fit together, or how it takes its input cannot be told.
+    """
+    dataset = suited(source.model, dataset)
+    calibration = None if calibration is None else suited(source.model, calibration)
+    history = source.history
+    same = history is not None and history.dataset["sha256"] == dataset.sha256
+    draw = Draw(dataset, history.recipe if history and same else None, seed, calibration)
+    recorded = history if task is None and input is None else None
+    if recorded is not None and recorded.task is not None and _fits(recorded.task, dataset):
+        found = Task.from_dict(recorded.task)._replace(
+            meaning=task_of(source.model, dataset, recorded.task["kind"]).meaning
+        )
+        found = found._replace(labels=dataset.targets.names or found.labels) if found.kind != "anomaly" else found
+    else:
+        found = task_of(source.model, dataset, task)
+    contract = find_contract(
+        source.model, dataset, found, fitted=dataset.fitted(draw.recipe), held_back=draw.held_back, stated=input,
+        recorded=recorded.contract if recorded else None, accept_chance=accept_chance,
+    )  # fmt: skip
+    held_back = samples_of(source.model, contract, draw.held_back)
+    return Asked(
+        source, draw, contract, found, samples_of(source.model, contract, draw.calibration), held_back,
+        _answers(source.model, held_back),
+    )  # fmt: skip
+
+
+def _fits(task: Mapping[str, Any], dataset: Dataset) -> bool:
+    """Whether a recorded task is about as many classes, labels or numbers as the data have."""
+    if task["kind"] == "anomaly":
+        return True
+    return dataset.targets.kind == NOTHING or len(task["labels"]) == len(dataset.targets.names)
+
+
+def _answers(model: Any, samples: Samples) -> Outputs:
+    given = model.predict([samples.inputs[name] for name in model.input_names], batch_size=256, verbose=0)
+    arrays = given if isinstance(given, list) else [given]
+    return {name: np.asarray(values) for name, values in zip(model.output_names, arrays, strict=True)}
+
+
+def common(asked: Sequence[Asked]) -> tuple[Contract, Task]:
+    """The contract and the task of all models.
+
+    Raises:
+        InputError: They differ.
+    """
+    first = asked[-1]
+    for other in asked[:-1]:
+        if other.task._replace(labels=()) != first.task._replace(labels=()):
+            raise InputError(
+                f"models of one bundle must give the same kind of output: {other.source.name} gives {other.task.kind} "
+                f"{other.task.meaning}, {first.source.name} {first.task.kind} {first.task.meaning}"
+            )
+        if list(other.contract.inputs.values()) != list(first.contract.inputs.values()):
+            raise InputError(
+                f"models of one bundle must take the same input: {other.source.name} and {first.source.name} take it "
+                "otherwise; export them apart, or say how with --input"
+            )
+    return first.contract, first.task
+
+
+def with_thresholds(task: Task, asked: Asked) -> Task:
+    """The task with the thresholds that all but a few held-back examples keep."""
+    (output, *others) = asked.reference.values()
+    if task.classifies and not others:
+        answers = QUALITY[task.kind].answers(task, asked.held_back.first, output)
+        return task._replace(unknown_threshold=round(float(np.quantile(answers.max(axis=1), _UNKNOWN_SHARE)), 4))
+    if task.kind == "anomaly":
+        found = scores(asked.held_back.first, output)
+        normal = found if asked.held_back.targets is None else found[asked.held_back.targets == 0]
+        return task._replace(threshold=float(np.quantile(normal if len(normal) else found, 1 - _UNKNOWN_SHARE)))
+    return task

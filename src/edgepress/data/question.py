@@ -1,0 +1,76 @@
+"""Which question a data set asks: told from its targets, or stated."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgepress.runtime import InputError
+from edgepress.runtime.tasks import MEANINGS
+
+from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Targets
+
+__all__ = ["question_of", "with_normal"]
+
+_NORMAL_NAMES = ("normal", "good", "ok", "healthy")
+_TASKS: dict[str, tuple[str, ...]] = {
+    CLASSES: ("multiclass", "binary", "anomaly"),
+    LABELS: ("multilabel",),
+    NUMBERS: ("regression",),
+    NOTHING: ("anomaly", "raw"),
+}
+"""What targets of a kind can ask; the first is what they ask by themselves."""
+
+
+def question_of(dataset: Dataset, stated: str | None = None) -> str:
+    """The task's kind.
+
+    Raises:
+        InputError: A task that there is not, or one that the targets do not fit: both are named.
+    """
+    if stated is not None and stated not in MEANINGS:
+        raise InputError(f"task {stated!r}: allowed are {', '.join(MEANINGS)}")
+    kind, count = dataset.targets.kind, len(dataset.targets.names)
+    if stated is None:
+        if kind == NOTHING:
+            raise InputError(f"{dataset.name} has no targets: give some, or say --task anomaly")
+        return "binary" if kind == CLASSES and count == 2 else _TASKS[kind][0]
+    if stated == "raw":
+        return stated
+    if stated not in _TASKS[kind] or (stated == "binary" and count != 2):
+        what = f"{count} {kind}" if kind != NOTHING else "no targets"
+        raise InputError(f"{dataset.name} has {what}, and the task is {stated}: its targets do not fit that")
+    return stated
+
+
+def with_normal(dataset: Dataset, normal: str | None) -> Dataset:
+    """The same data as `anomaly` takes them: normal examples to fit, and to test whether each is an anomaly (0 or 1).
+
+    Args:
+        dataset: With classes, one of which is normal; or without targets, all of which are.
+        normal: That class's name; the one that is called normal, good, ok or healthy where None.
+
+    Raises:
+        InputError: No such class, or several could be meant.
+    """
+    if dataset.targets.kind == NOTHING:
+        return dataset
+    names = dataset.targets.names
+    found = [name for name in names if (name == normal if normal is not None else name.lower() in _NORMAL_NAMES)]
+    if len(found) != 1:
+        came = f"normal class {normal!r}" if normal is not None else "no class is called normal"
+        raise InputError(f"{came}: say which it is with --normal; the classes are {', '.join(names)}")
+    index = names.index(found[0])
+
+    def chosen(part: Part, *, only_normal: bool) -> Part:
+        assert part.targets is not None
+        strange = (part.targets != index).astype(np.int64)
+        return Part(part.inputs, strange)[np.flatnonzero(strange == 0) if only_normal else slice(None)]
+
+    own = None if dataset.own_validation is None else chosen(dataset.own_validation, only_normal=True)
+    return replace(
+        dataset,
+        train=chosen(dataset.train, only_normal=True),
+        test=chosen(dataset.test, only_normal=False),
+        own_validation=own,
+        targets=Targets(CLASSES, ("normal", "anomaly")),
+    )

@@ -1,0 +1,49 @@
+"""One way to write a table in Markdown, and one in columns."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgepress.base.tables import markdown_table, text_table
+
+HEAD, ROWS = ("name", "bytes", "us"), [("a", 1, "2.0"), ("longer", 1000, "10.25")]
+
+
+def test_markdown():
+    assert markdown_table(HEAD, ROWS, columns="lr") == [
+        "| name | bytes | us |",
+        "| --- | ---: | ---: |",
+        "| a | 1 | 2.0 |",
+        "| longer | 1000 | 10.25 |",
+    ]
+
+
+def test_nothing_in_a_cell_ends_it():
+    assert markdown_table(("a",), [("x | y\nz",)], columns="l")[2] == r"| x \| y z |"
+
+
+def test_text_in_columns():
+    assert text_table(HEAD, ROWS, columns="lr") == [
+        "name    bytes     us",
+        "a           1    2.0",
+        "longer   1000  10.25",
+    ]
+
+
+@pytest.mark.parametrize("table", [markdown_table, text_table])
+def test_a_row_of_another_length_is_an_error(table):
+    with pytest.raises(ValueError, match="2 cells in a table of 3"):
+        table(HEAD, [("a", 1)], columns="l")
+
+
+def test_no_other_module_writes_tables_by_hand():
+    root = Path(__file__).parents[3]
+    by_hand = re.compile(r'"\| |\| ---')
+    found = [
+        str(file.relative_to(root))
+        for stage in ("train", "export", "runtime", "benchmarks", "src/edgepress/press", "src/edgepress/cli")
+        for file in (root / stage).rglob("*.py")
+        if by_hand.search(file.read_text())
+    ]
+    assert found == []

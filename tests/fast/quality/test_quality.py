@@ -1,0 +1,135 @@
+"""Metrics against scikit-learn's, trivial answers, and paired intervals."""
+
+import numpy as np
+import pytest
+
+from edgepress.quality import QUALITY, bootstrap, quality_of
+from edgepress.runtime.tasks import MEANINGS, Task
+
+sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the metrics are compared with")
+N = 400
+
+
+def made(kind):
+    """Task, targets, and outputs that are right more often than not."""
+    rng = np.random.default_rng(7)
+    if kind == "multiclass":
+        targets = rng.integers(0, 5, N)
+        outputs = rng.normal(size=(N, 5)) + 2 * np.eye(5)[targets]
+        return Task(kind, "logits", tuple("abcde")), targets, outputs
+    if kind == "binary":
+        targets = rng.integers(0, 2, N)
+        return Task(kind, "logits", ("no", "yes")), targets, (rng.normal(size=N) + 2 * targets - 1)[:, None]
+    if kind == "multilabel":
+        targets = rng.integers(0, 2, (N, 4))
+        return Task(kind, "logits", tuple("abcd")), targets, rng.normal(size=(N, 4)) + 2 * targets - 1
+    if kind == "regression":
+        targets = 400 + 9 * rng.normal(size=(N, 2))
+        return Task(kind, "values", ("u", "v")), targets, targets + rng.normal(size=(N, 2))
+    targets = rng.integers(0, 2, N)
+    inputs = rng.normal(size=(N, 6))
+    return Task(kind, "reconstruction"), targets, inputs + (0.2 + 0.5 * targets[:, None]) * rng.normal(size=(N, 6))
+
+
+def answers_of(kind):
+    task, targets, outputs = made(kind)
+    inputs = np.random.default_rng(7).normal(size=(N, 6)) if kind == "anomaly" else None
+    if kind == "anomaly":
+        rng = np.random.default_rng(7)
+        rng.integers(0, 2, N)
+        inputs = rng.normal(size=(N, 6))
+    return QUALITY[kind].answers(task, inputs, outputs), targets
+
+
+def test_every_task_with_targets_has_a_row():
+    assert set(QUALITY) == set(MEANINGS) - {"raw"}
+    assert quality_of(Task("raw", "raw")) is None
+
+
+def test_classes_are_measured_as_scikit_learn_does():
+    answers, targets = answers_of("multiclass")
+    assert QUALITY["multiclass"].measure(answers, targets) == pytest.approx(
+        {"accuracy": sklearn.accuracy_score(targets, answers.argmax(1))}
+    )
+    answers, targets = answers_of("binary")
+    found = QUALITY["binary"].measure(answers, targets)
+    assert found["roc_auc"] == pytest.approx(sklearn.roc_auc_score(targets, answers[:, 1]))
+    assert QUALITY["binary"].proper.of(answers, targets) == pytest.approx(
+        sklearn.log_loss(targets, answers / answers.sum(1, keepdims=True, dtype=float)), rel=1e-4
+    )
+
+
+def test_sets_of_labels_are_measured_as_scikit_learn_does():
+    answers, targets = answers_of("multilabel")
+    said = answers >= 0.5
+    found = QUALITY["multilabel"].measure(answers, targets)
+    assert found["macro_f1"] == pytest.approx(sklearn.f1_score(targets, said, average="macro"))
+    assert found["exact_match"] == pytest.approx(sklearn.accuracy_score(targets, said))
+
+
+def test_numbers_are_measured_as_scikit_learn_does():
+    answers, targets = answers_of("regression")
+    found = QUALITY["regression"].measure(answers, targets)
+    assert found["mae"] == pytest.approx(sklearn.mean_absolute_error(targets, answers), rel=1e-5)
+    assert found["r2"] == pytest.approx(sklearn.r2_score(targets, answers), rel=1e-4)
+    rmse = np.sqrt(sklearn.mean_squared_error(targets, answers, multioutput="raw_values")).mean()
+    assert found["rmse"] == pytest.approx(rmse, rel=1e-5)
+
+
+def test_anomalies_are_measured_as_scikit_learn_does():
+    answers, targets = answers_of("anomaly")
+    assert QUALITY["anomaly"].measure(answers, targets)["roc_auc"] == pytest.approx(
+        sklearn.roc_auc_score(targets, answers)
+    )
+
+
+def test_weights_count_examples_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    for kind, quality in QUALITY.items():
+        answers, targets = answers_of(kind)
+        times = rng.integers(0, 3, N)
+        for metric in quality.metrics:
+            repeated = metric.of(np.repeat(answers, times, 0), np.repeat(targets, times, 0))
+            assert metric.value(answers, targets, times.astype(float)) == pytest.approx(repeated), (kind, metric.name)
+
+
+@pytest.mark.parametrize("kind", QUALITY)
+def test_a_model_that_knows_something_beats_the_trivial_answer_and_noise_does_not(kind):
+    answers, targets = answers_of(kind)
+    trivial, better = QUALITY[kind].beats_trivial(answers, targets, targets)
+    assert better
+    noise = np.random.default_rng(3).permutation(answers)
+    assert not QUALITY[kind].beats_trivial(noise, targets, targets)[1]
+    assert trivial != QUALITY[kind].metric.of(answers, targets)
+
+
+def test_an_answer_that_is_no_number_is_wrong():
+    answers, targets = answers_of("multiclass")
+    answers = np.full_like(answers, np.nan)
+    assert QUALITY["multiclass"].metric.of(answers, targets) == 0.0
+
+
+def test_the_same_model_twice_differs_by_nothing():
+    for kind, quality in QUALITY.items():
+        answers, targets = answers_of(kind)
+        assert bootstrap(quality.metric, answers, answers, targets, seed=0, draws=50) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_intervals_cover_the_true_difference(kind):
+    """Of 200 simulated experiments 95 % by promise; fewer than 88 % would be no chance (p < 1e-4)."""
+    rng = np.random.default_rng(0)
+    metric, covered = QUALITY[kind].metric, 0
+    for _ in range(200):
+        if kind == "multiclass":
+            # Right with probability 0.9 and 0.8, each by itself.
+            targets = rng.integers(0, 3, 150)
+            ours, theirs = (np.eye(3)[np.where(rng.random(150) < p, targets, (targets + 1) % 3)] for p in (0.9, 0.8))
+            truth = 10.0
+        else:
+            targets = rng.normal(size=(150, 1))
+            ours, theirs = (targets + s * rng.normal(size=(150, 1)) for s in (1.0, 1.5))
+            truth = -0.5 * np.sqrt(2 / np.pi)
+        _, low, high = bootstrap(metric, ours, theirs, targets, seed=1, draws=200)
+        covered += low <= truth <= high
+    assert covered >= 176

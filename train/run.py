@@ -1,0 +1,230 @@
+"""The fits that lead to one file: the data they share, their checkpoints, and the history they write."""
+
+import hashlib
+import logging
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.data import Dataset
+from edgepress.quality import QUALITY
+from edgepress.runtime import InputError
+from edgepress.runtime.contract import Contract, Input, Picture
+from edgepress.runtime.tasks import Task
+
+from .config import TrainConfig
+from .fitting.augment import STRONG, Distortion, make_pool
+from .fitting.checkpoint import Checkpoint
+from .fitting.distill import PoolEpochs, teach
+from .fitting.epochs import EpochSource, LabelledEpochs, shift_images
+from .fitting.feed import Feed, predictor
+from .fitting.fit import FitPlan, Validation, fit
+from .fitting.objective import objective_of
+from .fitting.rates import rate_schedule
+from .keras_file import save_keras
+from .meaning import meaning_of
+from .record.history import History
+from .record.tensorboard import scalar_log
+
+__all__ = ["Run", "Teacher", "TrainResult"]
+
+_log = logging.getLogger("edgepress")
+_FITS = ("float", "prune", "cluster", "quantize")
+_STEPS_WANTED = 200
+_SMALLEST_BATCH = 16
+_FEWEST_STEPS = 50
+"""Of an epoch: a few hundred examples are passed over several times in each."""
+
+Teacher = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""Examples, as epochs hold them, to what a student should answer, as the loss takes targets."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished `.keras` file."""
+
+    path: Path
+    history: History
+
+    @property
+    def validation(self) -> tuple[str, float] | None:
+        """The task's metric of the weights in the file, on the held-back training examples; None where nothing was
+        fitted."""
+        if not self.history.fits:
+            return None
+        last = list(self.history.fits.values())[-1]
+        record = last["epochs"][last["best_epoch"]]
+        name = next(key for key in record if key.startswith("validation_") and key != "validation_loss")
+        return name.removeprefix("validation_"), float(record[name])
+
+
+class Run:
+    """One file in the making."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: TrainConfig,
+        history: History,
+        path: Path,
+        tensorboard: str | os.PathLike[str] | None,
+        *,
+        contract: Contract,
+        task: Task,
+    ) -> None:
+        assert contract.only is not None
+        self._dataset, self._config, self._history, self._path = dataset, config, history, path
+        self._logs = None if tensorboard is None else Path(tensorboard)
+        self.contract: Input = contract.only
+        self.task = task
+        feed, objective = Feed(self.contract, self.contract.shape), objective_of(task)
+        fitted, held_back = dataset.fitted(config.split), dataset.held_back(config.split)
+        self.examples = feed.hold(fitted.x)
+        """What weights are fitted to, as epochs hold it."""
+        held = feed.hold(held_back.x)
+        if objective.learns_inputs:
+            self._targets = self.contract.normalize(fitted.x).reshape(len(fitted), -1)
+            reals = self.contract.normalize(held_back.x)
+            self._validation = Validation(held, reals, reals.reshape(len(reals), -1))
+        else:
+            if fitted.targets is None or held_back.targets is None:
+                raise InputError(f"{dataset.name} has no targets, and {task.kind} is learned from them")
+            self._targets = objective.encode(fitted.targets, task, config.label_smoothing)
+            self._validation = Validation(held, held_back.targets, objective.encode(held_back.targets, task, 0.0))
+        few = max(_SMALLEST_BATCH, len(self.examples) // _STEPS_WANTED)
+        self._batch = min(config.batch_size, few, len(self.examples))
+        self._passes = -(-_FEWEST_STEPS // max(1, len(self.examples) // self._batch))
+
+    @property
+    def steps(self) -> int:
+        """Training steps of one epoch."""
+        return self._passes * len(self.examples) // self._batch
+
+    def finished(self) -> TrainResult | None:
+        """What this very run has written before."""
+        history = History.read(self._path)
+        if history and history.fingerprint == self._history.fingerprint and self._path.exists():
+            _log.info("%s: this run has finished already", self._path)
+            return TrainResult(self._path, history)
+        return None
+
+    def check(self, model: Any) -> None:
+        """Refuse a model that the data set does not fit."""
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise InputError(
+                f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: one of each is allowed"
+            )
+        wanted = model.input_shape[1:]
+        if None in wanted or math.prod(wanted) != self.contract.size:
+            raise InputError(
+                f"{model.name} takes {wanted}, {self._dataset.name} has examples of {self.contract.shape}: equal sizes "
+                "are allowed"
+            )
+        count = math.prod(size or 0 for size in model.output_shape[1:])
+        allowed = {"binary": {1, 2}, "anomaly": {self.contract.size}}.get(self.task.kind, {len(self.task.labels)})
+        if count not in allowed:
+            raise InputError(
+                f"{model.name} gives {model.output_shape[1:]}, {self._dataset.name} has {len(self.task.labels)} "
+                f"{'classes' if self.task.classifies else 'targets'}: one output each is allowed"
+            )
+
+    def quality_of(self, model: Any) -> tuple[str, float]:
+        """The task's metric of a model on the held-back examples, by its name."""
+        task = self.task_of(model)
+        outputs = predictor(model, self.contract)(self._validation.held)
+        score = self._validation.score(task, self._validation.answers, outputs)
+        return ("score" if objective_of(task).learns_inputs else QUALITY[task.kind].metric.name), score
+
+    def task_of(self, model: Any) -> Task:
+        """The run's task, with what this model's output means."""
+        return self.task._replace(meaning=meaning_of(model, self.task.kind))
+
+    def teacher(self, model: Any) -> Teacher | None:
+        """What a model would have a student answer; None where examples are their own targets."""
+        task, predict = self.task_of(model), predictor(model, self.contract)
+        if objective_of(task).learns_inputs:
+            return None
+        if task.kind == "regression":
+            return predict
+        answers = QUALITY[task.kind].answers
+        return lambda held: answers(task, held, predict(held)).astype(np.float32)
+
+    def fit(
+        self,
+        model: Any,
+        name: str,
+        *,
+        task: Task | None = None,
+        teacher: Teacher | None = None,
+        settle: int = 0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Run the fit with that name in the config, or what is left of it."""
+        config = self._config
+        seed = (config.seed, _FITS.index(name))
+        source = self._source(name, seed, teacher)
+        prefix = "" if name == "float" else f"{name}_"
+        epochs: int = getattr(config, f"{prefix}epochs")
+        rate = rate_schedule(config.schedule, getattr(config, f"{prefix}learning_rate"))
+        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle, weight_decay)
+        state = fit(
+            model, source, self._validation, plan,
+            examples=self._passes * len(self.examples), contract=self.contract, task=task or self.task_of(model),
+            checkpoint=self._checkpoint(name), observe=scalar_log(self._logs / name) if self._logs else None,
+        )  # fmt: skip
+        self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch}
+
+    def _source(self, name: str, seed: tuple[int, ...], teacher: Teacher | None) -> EpochSource:
+        """What the fit with that name sees."""
+        config = self._config
+        share = config.distill if teacher else 0.0
+        # Only pictures are moved and bent.
+        distorts = isinstance(self.contract, Picture) and objective_of(self.task).augmented
+        distortions = [Distortion()] * config.copies + [STRONG] * config.strong_copies if distorts else []
+        if not distortions:
+            moves = distorts and config.shift > 0
+            augment = (lambda images, rng: shift_images(images, rng, config.shift)) if moves else None
+            return LabelledEpochs(
+                self.examples, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share,
+                passes=self._passes,
+            )  # fmt: skip
+        pool = make_pool(self.examples, self._pool_path, distortions, seed=config.seed)
+        logits = teach(pool, _logits(teacher), self._scratch(f"{name}-answers")) if teacher else None
+        return PoolEpochs(pool, self._targets, seed=seed, logits=logits, share=share, passes=self._passes)
+
+    def finish(self, model: Any, *, keep_pool: bool = False) -> TrainResult:
+        """Publish the model and its history, then forget the checkpoints."""
+        # The history comes first: a model that is there always has its history, and counts as finished.
+        self._history.write(self._path)
+        save_keras(model, self._path, record=self._history.essentials())
+        for name in _FITS:
+            self._checkpoint(name).remove()
+            self._scratch(f"{name}-answers").unlink(missing_ok=True)
+        if not keep_pool:
+            self._pool_path.unlink(missing_ok=True)
+        return TrainResult(self._path, self._history)
+
+    @property
+    def _pool_path(self) -> Path:
+        """By what decides the pool: a teacher and those it teaches share one."""
+        config = self._config
+        decisive = (self._dataset.sha256, config.seed, config.validation_share, config.copies, config.strong_copies)
+        return self._path.with_name(f".pool-{hashlib.sha256(repr(decisive).encode()).hexdigest()[:12]}.npy")
+
+    def _scratch(self, what: str) -> Path:
+        return self._path.with_name(f".{self._path.stem}-{what}-{self._history.fingerprint[:12]}.npy")
+
+    def _checkpoint(self, name: str) -> Checkpoint:
+        path = self._path.with_name(f".{self._path.stem}-{name}.checkpoint.npz")
+        return Checkpoint(path, self._history.fingerprint)
+
+
+def _logits(probabilities: Teacher) -> Teacher:
+    """A teacher's probabilities as logits: their logarithms."""
+    return lambda images: np.log(np.maximum(probabilities(images), 1e-12))
