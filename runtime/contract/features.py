@@ -91,10 +91,14 @@ class Features(NamedTuple):
         return [float(place == number) for place in range(len(self.categories[column]))]
 
     def _number(self, row: Mapping[str, Any], column: str) -> float:
-        if column not in row:
-            # Never the stand-in for a missing value: the name may be misspelt.
-            raise InputError(f"column {column!r} is not there: the model takes {', '.join(self.columns)}")
-        value = row[column]
+        if column not in row and not set(row) <= set(self.columns):
+            # Beside names that the model does not know, this one may be misspelt: no stand-in for it.
+            unknown = ", ".join(str(name)[:40] for name in row if name not in self.columns)
+            raise InputError(
+                f"column {column!r} is not there, and {unknown} is: the model takes {', '.join(self.columns)}; leave a "
+                "value empty (null) where it is missing"
+            )
+        value = row.get(column)
         # NaN, which is what pandas has for a missing value, is not equal to itself.
         if value is None or (isinstance(value, str) and value == "") or (isinstance(value, float) and value != value):
             if column in self.missing:

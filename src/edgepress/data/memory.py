@@ -63,6 +63,7 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
         validation=validation,
         names=names,
         numbers=options.numbers,
+        anomalies=options.anomalies,
         inputs=_named_columns(parts["train"]),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgepress.data import load_dataset
+from edgepress.data import load_dataset, with_normal
 from edgepress.runtime import InputError
 
 
@@ -231,7 +231,18 @@ def test_a_class_without_training_pictures(root, tmp_path):
     put(tmp_path, "a", part="x/train")
     put(tmp_path, "b", part="x/train")
     put(tmp_path, "c", part="x/test")
-    refuse(tmp_path / "x", "test has the class 'c'")
+    refuse(tmp_path / "x", "no pictures of class 'c' to train on")
+
+
+def test_anomalies_need_no_training_pictures(tmp_path):
+    put(tmp_path, "good", 5, part="train")
+    put(tmp_path, "good", 2, part="test")
+    put(tmp_path, "broken", 3, part="test")
+    refuse(tmp_path, "no pictures of class 'broken'")
+    data = load_dataset(tmp_path, task="anomaly")
+    assert (data.labels, data.y_train.tolist()) == (("broken", "good"), [1] * 5)
+    judged = with_normal(data, None)
+    assert (judged.y_train.tolist(), judged.y_test.tolist()) == ([0] * 5, [1, 1, 1, 0, 0])
 
 
 def test_what_else_is_refused(tmp_path):

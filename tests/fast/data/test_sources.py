@@ -242,7 +242,7 @@ def test_split_is_reproducible_and_disjoint():
     one, same, other = data.split(0), data.split(0), data.split(1)
     np.testing.assert_array_equal(one.validation, same.validation)
     assert one.validation.tolist() != other.validation.tolist()
-    assert len(one.validation) == 8
+    assert len(one.validation) == 96 // 5
     assert sorted([*one.fit, *one.validation]) == list(range(96))
 
 

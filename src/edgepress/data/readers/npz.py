@@ -103,6 +103,7 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
         validation=validation,
         names=called,
         numbers=options.numbers,
+        anomalies=options.anomalies,
         inputs=_signals(path, given["train"][0], about),
     )
 

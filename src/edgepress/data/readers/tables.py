@@ -124,6 +124,7 @@ def _dataset(name: str, place: str, parts: dict[str, Table], options: Options) -
         validation=given.get("validation"),
         names=names,
         numbers=options.numbers,
+        anomalies=options.anomalies,
         inputs={"": features},
     )
 
