@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from edgepress.base.errors import MissingExtraError
 from edgepress.runtime import InputError
 
 __all__ = ["DAMAGED", "PART_NAMES", "File", "Folder", "in_parallel", "part_of", "read_folder"]
@@ -21,7 +22,7 @@ PART_NAMES = {
 }
 """How people call the parts of a data set, in any case."""
 
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeError)
 """What `zipfile` raises for archives that are cut off, altered, encrypted, or packed in a way that it does not know."""
 
 MAX_FILE_BYTES = 500_000_000
@@ -141,6 +142,7 @@ def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str
 
     Raises:
         InputError: Of the first that failed, with the number of all that did.
+        MissingExtraError: The package that reads them is not installed.
     """
 
     def attempt(file: Given) -> Made | InputError:
@@ -152,6 +154,8 @@ def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str
     with ThreadPoolExecutor(_THREADS) as pool:
         results = list(pool.map(attempt, files))
     failed = [result for result in results if isinstance(result, InputError)]
+    if failed and isinstance(failed[0], MissingExtraError):
+        raise failed[0]
     if failed:
         others = f"; and {len(failed) - 1} more of {len(results)} {what}" if len(failed) > 1 else ""
         raise InputError(f"{failed[0]}{others}")
