@@ -9,13 +9,15 @@ from edgepress.base.errors import InputError
 
 from .scaling import as_numbers, check_statistics, standardize, statistics
 
-__all__ = ["Features"]
+__all__ = ["MISSING", "Features"]
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
+MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
+"""Texts that stand for a missing value, in any case and with spaces around them: what pandas takes for one, and `?`."""
 _TRUTH = {"false": 0.0, "true": 1.0}
 
 
@@ -99,8 +101,7 @@ class Features(NamedTuple):
                 "value empty (null) where it is missing"
             )
         value = row.get(column)
-        # NaN, which is what pandas has for a missing value, is not equal to itself.
-        if value is None or (isinstance(value, str) and value == "") or (isinstance(value, float) and value != value):
+        if _is_missing(value):
             if column in self.missing:
                 return self.missing[column]
             raise InputError(f"column {column!r} has no value: the model takes {', '.join(self.columns)}")
@@ -142,3 +143,10 @@ class Features(NamedTuple):
         if unknown or not all(self.categories.values()):
             raise InputError(f"features: categories or missing of {unknown or 'no texts'}: columns are allowed")
         check_statistics("features", self.size, self.mean, self.std)
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    # NaN, which is what pandas has for a missing value, is not equal to itself.
+    return value is None or (isinstance(value, float) and value != value)

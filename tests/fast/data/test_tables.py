@@ -63,6 +63,9 @@ def test_rows_at_predict_become_what_they_were_in_training(tmp_path):
         features.numbers({"city": "Bonn", "age": 30, "member": True})
     with pytest.raises(InputError, match="column 'age' is not there, and Age is"):
         features._replace(missing={"age": 7.0}).numbers({"city": "Rome", "Age": 30, "member": True})
+    for missing in (None, "", "NA", " nan ", "?", float("nan")):
+        row = {"city": "Rome", "age": missing, "member": "TRUE"}
+        assert features._replace(missing={"age": 7.0}).numbers(row).tolist() == [[0, 0, 1, 7, 1]]
     with pytest.raises(InputError, match="column 'age' has no value"):
         features.numbers({"city": "Rome", "age": float("nan"), "member": True})
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.preprocess.tables import MISSING, read_csv
+from edgepress.runtime.contract.features import MISSING
+from edgepress.runtime.preprocess.tables import read_csv
 
 __all__ = ["Column", "arrow_columns", "csv_columns", "parquet_columns"]
 
