@@ -100,7 +100,7 @@ class Features(NamedTuple):
                 f"column {column!r} is not there, and {unknown} is: the model takes {', '.join(self.columns)}; leave a "
                 "value empty (null) where it is missing"
             )
-        value = row.get(column)
+        value: Any = row.get(column)
         if _is_missing(value):
             if column in self.missing:
                 return self.missing[column]

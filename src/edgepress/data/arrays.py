@@ -215,7 +215,10 @@ def _one_axis(name: str, values: NDArray[Any]) -> NDArray[Any]:
         raise InputError(f"{name}: targets are Python objects: save them as an array of numbers or of texts")
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim not in (1, 2):
-        raise InputError(f"{name}: targets of shape {values.shape}: (n,) or (n, k) is allowed, one row an example")
+        raise InputError(
+            f"{name}: targets of shape {values.shape}: (n,) or (n, k) is allowed, one row an example, or --task "
+            "raw, which needs none"
+        )
     return flat
 
 

@@ -51,6 +51,8 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
     parts = _parts(data)
     names = next((_class_names(given) for given in parts.values() if _class_names(given)), ())
     pairs = {part: _pair(given) for part, given in parts.items()}
+    if options.raw:
+        pairs = {part: (x, None) for part, (x, _) in pairs.items()}
     if "train" not in pairs:
         raise InputError(f"data have the parts {', '.join(pairs)} and none to train on: give a part train")
     validation, test = pairs.get("validation"), pairs.get("test")

@@ -39,6 +39,11 @@ class Options:
         return self.task == "anomaly"
 
     @property
+    def raw(self) -> bool:
+        """Whether targets are not looked at, whatever they are: those of a segmentation, for instance."""
+        return self.task == "raw"
+
+    @property
     def picture_shape(self) -> tuple[int, int, int | None] | None:
         """Height, width and channels (None: as the files have them) of pictures.
 

@@ -89,6 +89,8 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
         logger.warning("%s: members %s are left out", path, ", ".join(sorted(arrays)))
     if not given:
         given = {"train": _by_input(path, arrays)}
+    if options.raw:
+        given = {part: (x, None) for part, (x, _) in given.items()}
     if "train" not in given:
         raise InputError(f"{path} has {', '.join(given)} and nothing to train on: add x_train and y_train")
     called = tuple(map(str, said.ravel())) if said is not None else names
@@ -101,7 +103,7 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
         given["train"],
         given.get("test"),
         validation=validation,
-        names=called,
+        names=() if options.raw else called,
         numbers=options.numbers,
         anomalies=options.anomalies,
         inputs=_signals(path, given["train"][0], about),
