@@ -159,8 +159,8 @@ def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--input",
         "input_",
         metavar="NAME|FILE",
-        help="How the model takes its input: pixels/255, pixels/127.5-1, pixels, imagenet, caffe, or a TOML file. Found "
-        "from the model and the data when not given.",
+        help="How the model takes its input: pixels/255, pixels/127.5-1, pixels, imagenet, caffe, or a TOML file. "
+        "Found from the model and the data when not given.",
     )
     @click.option(
         "--bound",
