@@ -129,10 +129,7 @@ def _integers(
     spec = artifact.inputs[0]
     if spec.quantization is None or len(artifact.inputs) > 1:
         raise InputError("a C header is made for models of one input, of integers")
-    if vectors.images is not None and manifest.preprocessing is not None:
-        reals: NDArray[Any] = manifest.preprocessing.normalize(vectors.images)
-    else:
-        reals = next(iter(vectors.inputs.values()))
+    (reals,) = vectors.reals(manifest.contract, artifact).values()
     integers = spec.quantization.quantize(reals.reshape(len(reals), *spec.shape[1:]))
     # The numpy reference: no second TFLite build in this process.
     with load(path, backend="numpy") as model:

@@ -18,6 +18,9 @@ __all__ = ["judge", "sqnr_db"]
 _NEAR = 3 * math.sqrt(2)
 """Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
+_TOSSES = 2.0
+"""Standard deviations of as many coin tosses, which are their square root, that near ties may lean to one side."""
+
 _Judged = tuple[dict[str, float], str | None]
 
 
@@ -111,6 +114,9 @@ def _by_metric(
             else _near_half(_scores(task, reference), ours >= task.threshold, variant.min_sqnr_db)
         )
         decided = int((changed & ~near).sum())
+        # Near ties fall either way: what coins would give is no difference between the models.
+        chance = 100 * int(_TOSSES * math.sqrt((changed & near).sum())) / count
+        bound = bound._replace(allowed=max(bound.allowed, chance))
     if abs(difference) <= bound.allowed + 1e-9 and decided <= allowed:
         return metrics, None
     return metrics, (

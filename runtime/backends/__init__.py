@@ -1,7 +1,16 @@
 """The runtimes that execute a model file, behind one interface: a file and a row of `BACKENDS` for each."""
 
 from .base import Session
-from .registry import BACKENDS, Backend, backends_of, choose_backends, open_session, other_python, present_backends
+from .registry import (
+    BACKENDS,
+    Backend,
+    backends_of,
+    choose_backends,
+    import_library,
+    open_session,
+    other_python,
+    present_backends,
+)
 
 __all__ = [
     "BACKENDS",
@@ -9,6 +18,7 @@ __all__ = [
     "Session",
     "backends_of",
     "choose_backends",
+    "import_library",
     "open_session",
     "other_python",
     "present_backends",

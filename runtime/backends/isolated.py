@@ -23,6 +23,8 @@ from .pipes import MEMORY, read_message, write_message
 
 __all__ = ["IsolatedSession"]
 
+_ERRORS: dict[str, type[Exception]] = {"value": ValueError, "input": InputError, "refused": ArtifactRefusedError}
+"""What is raised here for each kind of error that the child tells of."""
 _SECONDS = 60.0
 """What loading, or one call, may take before the child is killed."""
 
@@ -96,8 +98,7 @@ class IsolatedSession:
         finally:
             watch.cancel()
         if "error" in reply:
-            error = ValueError if reply["kind"] == "ValueError" else InputError
-            raise error(str(reply["error"]))
+            raise _ERRORS[reply["kind"]](str(reply["error"]))
         return reply, results
 
     def _ending(self, late: bool) -> ArtifactRefusedError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgepress.base.errors import InputError
+from edgepress.base.errors import ArtifactRefusedError, InputError
 
 from ..formats.content import Content
 from .base import Session
@@ -52,7 +52,8 @@ def serve() -> None:
             expected = (InputError, ValueError, RuntimeError) if session is None else session.failures
             if not isinstance(error, (*expected, MemoryError)):
                 raise
-            kind = "ValueError" if session is not None else "InputError"
+            refused = isinstance(error, ArtifactRefusedError)
+            kind = "refused" if refused else "input" if session is None else "value"
             reply = {"error": str(error) or type(error).__name__, "kind": kind}
         write_message(target, reply, results)
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.base.errors import InputError
+from edgepress.base.errors import ArtifactRefusedError, InputError
 from edgepress.base.extras import require
 
 from ..bundle.manifest import TensorSpec
 from ..formats.content import Content
 
-__all__ = ["OnnxSession"]
+__all__ = ["OnnxSession", "no_text"]
 
 _TYPES = {
     "tensor(float)": "float32",
@@ -54,7 +54,7 @@ class OnnxSession:
             """The file's metadata properties."""
         except UnicodeDecodeError:
             # The library loads names that are no text, and fails when it is asked for them.
-            raise InputError("the model's names or metadata are no UTF-8 text: the file is damaged") from None
+            raise no_text() from None
         self._names = [spec.name for spec in self.inputs]
         self.failures = _failures(library)
         self.call = self._caller()
@@ -78,6 +78,11 @@ class OnnxSession:
     def close(self) -> None:
         """Give the memory back."""
         del self._session, self.call
+
+
+def no_text() -> ArtifactRefusedError:
+    """The error for a file whose names a library loads and cannot give."""
+    return ArtifactRefusedError("the model's names or metadata are no UTF-8 text: the file is damaged")
 
 
 def _failures(library: Any) -> tuple[type[Exception], ...]:

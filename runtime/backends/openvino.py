@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
-from edgepress.base.extras import require
 
 from ..bundle.manifest import TensorSpec
 from ..formats.content import Content
 from ..formats.tensor_names import file_specs
+from .onnx_runtime import no_text
+from .registry import BACKENDS, import_library
 
 __all__ = ["OpenvinoSession"]
 
@@ -29,7 +30,7 @@ class OpenvinoSession:
     failures: tuple[type[Exception], ...] = (ValueError, RuntimeError, TypeError)
 
     def __init__(self, name: str, content: Content, threads: int, delegate: bool) -> None:
-        library = require("openvino", extra="openvino")
+        library = import_library(BACKENDS[name])
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
@@ -45,21 +46,30 @@ class OpenvinoSession:
             self._request = self._compiled.create_infer_request()
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             raise InputError(f"openvino cannot load the model: {_short(error)}") from None
-        inputs, outputs = list(self._compiled.inputs), list(self._compiled.outputs)
         self.metadata: dict[str, str] = {}
-        if content.format == "tflite":
-            # The file's own tensors: their scales are not known to the library, nor the names in its signature.
-            self.inputs, self.outputs = file_specs(content.tflite)
-            self._sources = _places(inputs, [content.tflite.main.tensors[i].name for i in content.tflite.main.inputs])
-            self._targets = _places(outputs, [content.tflite.main.tensors[i].name for i in content.tflite.main.outputs])
-            _same_types(self.inputs, inputs, self._sources)
-            _same_types(self.outputs, outputs, self._targets)
-        else:
+        """An `.onnx` file's metadata properties."""
+        try:
+            self._describe(content, model)
+        except UnicodeDecodeError:
+            raise no_text() from None
+        self._tensor = library.Tensor
+        self._run = self._runner()
+
+    def _describe(self, content: Content, model: Any) -> None:
+        """Inputs and outputs as the file calls them, and at which of the library's ports each is."""
+        inputs, outputs = list(self._compiled.inputs), list(self._compiled.outputs)
+        if content.format == "onnx":
             self.inputs, self.outputs = tuple(map(_spec, inputs)), tuple(map(_spec, outputs))
             self._sources, self._targets = list(range(len(inputs))), list(range(len(outputs)))
             self.metadata = _metadata(model)
-        self._tensor = library.Tensor
-        self._run = self._runner()
+            return
+        # The file's own tensors: their scales are not known to the library, nor the names in its signature.
+        self.inputs, self.outputs = file_specs(content.tflite)
+        graph = content.tflite.main
+        self._sources = _places(inputs, [graph.tensors[i].name for i in graph.inputs])
+        self._targets = _places(outputs, [graph.tensors[i].name for i in graph.outputs])
+        _same_types(self.inputs, inputs, self._sources)
+        _same_types(self.outputs, outputs, self._targets)
 
     def _runner(self) -> Callable[[Sequence[NDArray[Any]]], list[NDArray[Any]]]:
         request, tensor = self._request, self._tensor

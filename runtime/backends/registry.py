@@ -3,13 +3,14 @@
 import importlib
 import importlib.util
 import os
-import platform
 import sys
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
 from edgepress.base.errors import InputError, MissingExtraError
+from edgepress.base.extras import require
 
 from ..formats.content import Content
 from .base import Session
@@ -19,6 +20,7 @@ __all__ = [
     "Backend",
     "backends_of",
     "choose_backends",
+    "import_library",
     "open_session",
     "other_python",
     "present_backends",
@@ -53,6 +55,8 @@ class Backend(NamedTuple):
     """Largest difference of an integer output from the exact one, without delegates; in quanta."""
     dynamic_share: float = 0.01
     """Largest difference of a dynamic file's outputs, as a share of the largest of them."""
+    does_without: str = ""
+    """A package that its library takes where it is there, and that is kept from it: what counts its users."""
     numpy_below: int | None = None
     """The first major version of numpy that it does not work with."""
     last_python: tuple[int, int] | None = None
@@ -82,6 +86,8 @@ class Backend(NamedTuple):
 
     def _never(self) -> str:
         """Why pip cannot install it here; empty where it can."""
+        import platform
+
         if self.last_python is not None and sys.version_info[:2] > self.last_python:
             last = ".".join(map(str, self.last_python))
             return f"{self.package} has no wheel for Python {platform.python_version()}: Python up to {last} is allowed"
@@ -113,7 +119,7 @@ _ROWS = (
     # rounding what goes into a layer: off by up to 0.8 % of the largest output.
     Backend(
         "openvino", ("tflite", "onnx"), "openvino", "openvino", "openvino", "openvino:OpenvinoSession",
-        by_path=True, quanta=16.0, dynamic_share=0.05, machines=_X86 + _ARM,
+        by_path=True, quanta=16.0, dynamic_share=0.05, does_without="openvino_telemetry", machines=_X86 + _ARM,
     ),
     Backend("numpy", ("tflite",), "tflite", "tflite", "", "reference:ReferenceSession", native=False),
 )  # fmt: skip
@@ -177,6 +183,24 @@ def open_session(
         backend.name, content, threads, delegate
     )
     return session
+
+
+def import_library(backend: Backend) -> ModuleType:
+    """Import a backend's library, without what it does without.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    unwanted = backend.does_without
+    keep_out = bool(unwanted) and backend.module not in sys.modules and unwanted not in sys.modules
+    if keep_out:
+        # Python's own mark of a module that is not to be had: the library has a stub that does nothing.
+        sys.modules[unwanted] = None  # type: ignore[assignment]
+    try:
+        return require(backend.module, extra=backend.extra)
+    finally:
+        if keep_out:
+            del sys.modules[unwanted]
 
 
 def other_python(backend: Backend) -> str | None:

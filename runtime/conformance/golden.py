@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
 
-from ..bundle.manifest import Manifest
+from ..bundle.manifest import Artifact, Manifest
+from ..contract import Contract
 from .tensors import Tensors, by_name, read_tensors, write_tensors
 from .trial import run_trial, trial_backends
 
@@ -45,6 +46,15 @@ class Vectors:
     def feed(self) -> Tensors:
         """The images, or else the inputs."""
         return self.inputs if self.images is None else self.images
+
+    def reals(self, contract: Contract, artifact: Artifact) -> dict[str, NDArray[Any]]:
+        """The inputs of an artifact as real numbers, by input name, in its own shape but for the batch."""
+        if self.images is None:
+            return dict(self.inputs)
+        (spec,) = artifact.inputs
+        assert contract.picture is not None
+        numbers = contract.picture.normalize(self.images)
+        return {spec.name: numbers.reshape(len(numbers), *spec.shape[1:])}
 
     def first(self, count: int) -> "Vectors":
         """The first `count` of them, fewer where a file could not hold so many."""

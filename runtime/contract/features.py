@@ -9,13 +9,15 @@ from edgepress.base.errors import InputError
 
 from .scaling import as_numbers, check_statistics, standardize, statistics
 
-__all__ = ["Features"]
+__all__ = ["MISSING", "Features"]
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
+MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
+"""Texts that stand for a missing value, in any case and with spaces around them: what pandas takes for one, and `?`."""
 _TRUTH = {"false": 0.0, "true": 1.0}
 
 
@@ -29,7 +31,7 @@ class Features(NamedTuple):
     categories: Mapping[str, tuple[str, ...]] = {}
     """Column to the texts it may hold: each stands for its place, from 0, or for a number of its own (`one_hot`)."""
     missing: Mapping[str, float] = {}
-    """Column to what a missing value becomes; a column that is not here must have a value."""
+    """Column to what a missing value (None, NaN, an empty text) becomes; a column that is not here must have one."""
     mean: tuple[float, ...] = ()
     """Of each number (`expanded`); empty where the model takes the numbers as they are."""
     std: tuple[float, ...] = ()
@@ -91,9 +93,15 @@ class Features(NamedTuple):
         return [float(place == number) for place in range(len(self.categories[column]))]
 
     def _number(self, row: Mapping[str, Any], column: str) -> float:
-        value = row.get(column)
-        # NaN, which is what pandas has for a missing value, is not equal to itself.
-        if value is None or (isinstance(value, str) and value == "") or (isinstance(value, float) and value != value):
+        if column not in row and not set(row) <= set(self.columns):
+            # Beside names that the model does not know, this one may be misspelt: no stand-in for it.
+            unknown = ", ".join(str(name)[:40] for name in row if name not in self.columns)
+            raise InputError(
+                f"column {column!r} is not there, and {unknown} is: the model takes {', '.join(self.columns)}; leave a "
+                "value empty (null) where it is missing"
+            )
+        value: Any = row.get(column)
+        if _is_missing(value):
             if column in self.missing:
                 return self.missing[column]
             raise InputError(f"column {column!r} has no value: the model takes {', '.join(self.columns)}")
@@ -135,3 +143,10 @@ class Features(NamedTuple):
         if unknown or not all(self.categories.values()):
             raise InputError(f"features: categories or missing of {unknown or 'no texts'}: columns are allowed")
         check_statistics("features", self.size, self.mean, self.std)
+
+
+def _is_missing(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in MISSING
+    # NaN, which is what pandas has for a missing value, is not equal to itself.
+    return value is None or (isinstance(value, float) and value != value)

@@ -153,14 +153,24 @@ def _encoded(value: int) -> bytes:
 def _read(entries: dict[str, str], folder: str, left: int) -> bytes:
     location = entries.get("location", "")
     root = os.path.realpath(folder or os.curdir)
-    path = os.path.realpath(os.path.join(root, location))
-    if not location or os.path.isabs(location) or os.path.commonpath([root, path]) != root or path == root:
+    # A NUL ends a path for the system.
+    path = os.path.realpath(os.path.join(root, location.replace("\0", "/")))
+    if (
+        not location
+        or "\0" in location
+        or os.path.isabs(location)
+        or os.path.commonpath([root, path]) != root
+        or path == root
+    ):
         raise ArtifactRefusedError(
             f"the .onnx file keeps weights in {location[:80]!r}: a file in its own folder is allowed"
         )
     try:
         offset = int(entries.get("offset") or 0)
         length = int(entries["length"]) if entries.get("length") else -1
+        # A pipe would be waited for.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ValueError("it is no file")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             length = size - offset if length < 0 else length

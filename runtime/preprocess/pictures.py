@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ __all__ = [
     "MOST_PIXELS",
     "PICTURE_FORMATS",
     "PictureFile",
+    "PictureHeader",
     "decode_picture",
     "picture_files",
     "picture_header",
@@ -72,16 +73,26 @@ def read_scaled(file: PictureFile, *, most_pixels: int = MOST_PIXELS) -> tuple[N
         return pixels, side / max(pixels.shape[:2])
 
 
-def picture_header(
-    file: PictureFile, *, name: str | None = None, most_pixels: int = MOST_PIXELS
-) -> tuple[tuple[int, int], bool]:
-    """Height and width as the file stores them, and whether the picture is grey, without decoding it.
+class PictureHeader(NamedTuple):
+    """What a file says of its picture."""
+
+    size: tuple[int, int]
+    """Height and width as the pixels are stored."""
+    is_grey: bool
+    is_turned: bool
+    """Whether EXIF asks to turn or mirror it."""
+
+
+def picture_header(file: PictureFile, *, name: str | None = None, most_pixels: int = MOST_PIXELS) -> PictureHeader:
+    """What a file says of its picture, without decoding it.
 
     Raises:
         InputError, MissingExtraError: As `read_scaled`.
     """
     with _opened(file, name, most_pixels) as picture:
-        return (picture.height, picture.width), picture.mode in _GREY or picture.mode.startswith("I")
+        grey = picture.mode in _GREY or picture.mode.startswith("I")
+        turned = picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
+        return PictureHeader((picture.height, picture.width), grey, turned)
 
 
 def decode_picture(
@@ -136,6 +147,7 @@ def _opened(file: PictureFile, name: str | None, most_pixels: int) -> Iterator[A
         raise InputError(f"{name} cannot be read as {_KINDS} ({error}): save it again as one of them") from None
 
 
+_ORIENTATION = 0x0112
 _GREY = ("1", "L", "LA", "La", "F")
 """Pillow's modes without colours, beside those that start with I."""
 

@@ -8,13 +8,13 @@ from typing import IO, NamedTuple
 
 from edgepress.base.errors import InputError
 
-__all__ = ["MISSING", "CsvTable", "TableFile", "read_csv", "read_rows"]
+from ..contract.features import MISSING
+
+__all__ = ["CsvTable", "TableFile", "read_csv", "read_rows"]
 
 TableFile = str | os.PathLike[str] | bytes | IO[bytes]
 """A path, the file's bytes, or a stream of them."""
 
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
-"""What stands for a value that is missing, in any case and with spaces around it."""
 _SEPARATORS = ",;\t"
 _MAX_BYTES = 1_000_000_000
 

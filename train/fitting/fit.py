@@ -145,7 +145,7 @@ def fit(
                 plan.name, epoch + 1, plan.epochs, told[0], judge.name, told_now, record["seconds"],
                 extra=STEP,
             )  # fmt: skip
-            shown.advance(loss=f"{told[0]:.4f}", **{f"validation {judge.name}": told_now})
+            shown.advance(1, loss=f"{told[0]:.4f}", validation=told_now)
     for variable, value in zip(model.weights, state.best, strict=True):
         variable.assign(value)
     return state

@@ -10,17 +10,25 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgepress.base.progress import shown_by
 from edgepress.runtime import EdgepressError, InputError
+from edgepress.runtime.tasks import MEANINGS
 
 from .bars import Bars
 
+if TYPE_CHECKING:
+    from edgepress.data import Dataset
+
 __all__ = [
-    "data_option",
+    "DataChoice",
+    "asking_options",
+    "bounds_of",
+    "data_options",
     "emit",
     "json_option",
     "model_option",
@@ -40,6 +48,7 @@ _MENDS = {
     errno.EPERM: "allow it, or name another place",
     errno.EROFS: "it is read-only: name another place",
 }
+_TASKS = tuple(MEANINGS)
 _showing: list[Bars] = []
 """The bars of the command that runs."""
 
@@ -52,17 +61,11 @@ seed_option = click.option(
     help="Makes the run reproducible.",
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is at --out.")
-data_option = click.option(
-    "--data",
-    default="mnist",
-    show_default=True,
-    metavar="NAME|PATH",
-    help="mnist, an .npz file, a folder of IDX files, or a folder of class folders.",
-)
 model_option = click.option(
     "--model",
     metavar="NAME|FILE",
-    help="mlp, lenet-300-100, lenet-5, cnn (the preset's when not given), or a Keras file of your own to start from.",
+    help="A model to train (mlp, conv1d, autoencoder, lenet-300-100, lenet-5, cnn; the usual one for the data when not "
+    "given), or a Keras file of your own to start from.",
 )
 preset_option = click.option(
     "--preset",
@@ -76,6 +79,116 @@ teacher_option = click.option(
     metavar="NAME|FILE",
     help="Who teaches the float model, in place of the preset's: a model's name, or a Keras file of your own.",
 )
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """What --data and the options about it say."""
+
+    source: str | None
+    label: str | None
+    task: str | None
+    input_shape: tuple[int, ...] | None
+    seconds: float | None
+    normal: str | None
+
+    def load(self) -> "Dataset":
+        """Find, read and check the data."""
+        from edgepress.data import load_dataset, with_normal
+
+        assert self.source is not None
+        dataset = load_dataset(
+            self.source, label=self.label, task=self.task, input_shape=self.input_shape, seconds=self.seconds
+        )
+        learns_normal = self.task == "anomaly" or self.normal is not None
+        return with_normal(dataset, self.normal) if learns_normal else dataset
+
+
+def data_options(*, default: str | None = "mnist", help: str = "The data") -> Callable[..., Any]:
+    """--data with the options about it; the command gets them as one `DataChoice` called `data`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--data",
+            "source",
+            default=default,
+            show_default=default is not None,
+            metavar="NAME|PATH",
+            help=f"{help}: mnist by name; an .npz or IDX archive, a CSV or Parquet table, a folder or .zip of "
+            "class folders (pictures, WAV, FLAC), or file.py:function.",
+        )
+        @click.option(
+            "--label", metavar="COLUMN", help="Of a table: the column with the right answers; or several, a,b."
+        )
+        @click.option("--task", type=click.Choice(_TASKS), help="The question, where data and model leave it open.")
+        @click.option("--normal", metavar="CLASS", help="For anomalies: the class that is normal.")
+        @click.option("--input-shape", metavar="HxW", help="The size that pictures of several sizes are brought to.")
+        @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Length of the window of recordings.")
+        @functools.wraps(function)
+        def wrapper(
+            *args: Any,
+            source: str | None,
+            label: str | None,
+            task: str | None,
+            normal: str | None,
+            input_shape: str | None,
+            seconds: float | None,
+            **options: Any,
+        ) -> Any:
+            choice = DataChoice(source, label, task, _shape(input_shape), seconds, normal)
+            return function(*args, data=choice, **options)
+
+        return wrapper
+
+    return decorate  # fmt: skip
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.lower().replace(",", "x").split("x")
+    if len(parts) not in (1, 2, 3) or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise InputError(f"--input-shape {text!r}: sizes are allowed, as in 96x96 or 96x96x3")
+    return tuple(int(part) for part in parts)
+
+
+def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How a user's own model is asked, and what it may lose."""
+
+    @click.option(
+        "--input",
+        "input_",
+        metavar="NAME|FILE",
+        help="How the model takes its input: pixels/255, pixels/127.5-1, pixels, imagenet, caffe, or a TOML file. "
+        "Found from the model and the data when not given.",
+    )
+    @click.option(
+        "--bound",
+        "bounds",
+        multiple=True,
+        metavar="VARIANT=NUMBER",
+        help="How far a variant may be from its model, in the task's unit (points, percent, dB), such as int8=2.0.",
+    )
+    @click.option("--accept-chance", is_flag=True, help="Go on with a model that is no better than the trivial answer.")
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        return function(*args, **options)
+
+    return wrapper  # fmt: skip
+
+
+def bounds_of(texts: tuple[str, ...]) -> dict[str, float]:
+    """`int8=2.0` and the like, as a mapping."""
+    bounds = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            bounds[name] = float(number)
+        except ValueError:
+            raise InputError(f"--bound {text!r}: a variant and a number are allowed, as in int8=2.0") from None
+        if not name:
+            raise InputError(f"--bound {text!r}: a variant and a number are allowed, as in int8=2.0")
+    return bounds
 
 
 def out_option(help: str, **attributes: Any) -> Callable[..., Any]:

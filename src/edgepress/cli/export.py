@@ -1,22 +1,36 @@
 """`edgepress export`: Keras models in, bundle out."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 
 from edgepress.base.files import check_writable
-from edgepress.runtime import InputError
+from edgepress.quality import quality_of
+from edgepress.runtime import InputError, Manifest
+from edgepress.runtime.contract import Input
 
-from .common import data_option, emit, json_option, out_option, overwrite_option, reports_errors, seed_option
+from .common import (
+    DataChoice,
+    asking_options,
+    bounds_of,
+    data_options,
+    emit,
+    json_option,
+    out_option,
+    overwrite_option,
+    reports_errors,
+    seed_option,
+)
 
 __all__ = ["command"]
 
 
 @click.command("export", short_help="Convert Keras models to TFLite and ONNX: a bundle.")
 @click.argument("models", nargs=-1, required=True, metavar="[NAME=]MODEL...")
-@data_option
+@data_options(help="What the models were trained on")
+@asking_options
 @out_option("The bundle's folder.", required=True)
 @click.option(
     "--variant",
@@ -28,8 +42,10 @@ __all__ = ["command"]
 )
 @click.option("--target", metavar="NAME", help="Pick variants for raspberry-pi, android, ios, browser, ...")
 @click.option("--runtime", metavar="NAME-X.Y", help="Only files that this old runtime loads, such as tflite-2.14.")
-@click.option("--calibration", metavar="PATH", help="Your own images to calibrate on, instead of training images.")
-@click.option("--samples", metavar="NPZ", type=click.Path(), help="Arrays by input name, for models without pictures.")
+@click.option("--calibration", metavar="PATH", help="Your own examples to calibrate on, instead of training examples.")
+@click.option(
+    "--samples", metavar="NPZ", type=click.Path(), help="In place of --data: an .npz of arrays by input name."
+)
 @click.option("--pack", "packed", multiple=True, metavar="NAME", help="Variants to write as .tflite.xz too.")
 @click.option("--also", multiple=True, metavar="NAME", help="More files: c-header (microcontrollers), ort (mobile).")
 @seed_option
@@ -38,7 +54,10 @@ __all__ = ["command"]
 @reports_errors
 def command(
     models: tuple[str, ...],
-    data: str,
+    data: DataChoice,
+    input_: str | None,
+    bounds: tuple[str, ...],
+    accept_chance: bool,
     out: str,
     variants: tuple[str, ...],
     target: str | None,
@@ -57,24 +76,27 @@ def command(
     beyond its bound and was withheld; the rest is published. `--target browser` also writes the drawing page, which
     infers in the browser, into the bundle's folder `site`.
     """
-    from edgepress.data import load_dataset
-    from edgepress.export import DEFAULT_VARIANTS, export, find_target, read_samples
+    from edgepress.export import DEFAULT_VARIANTS, export, find_target
     from edgepress.runtime.serve.web.assets import require_assets
     from edgepress.runtime.serve.web.offline import write_static_site
 
     check_writable(out)
     if calibration and samples:
-        raise InputError("--calibration with --samples: half of the samples calibrate; leave one of the two out")
+        raise InputError("--calibration with --samples: the samples calibrate too; leave one of the two out")
     place = find_target(target) if target else None
     if place is not None and place.with_page:
         require_assets()
     result = export(
         _named(models),
-        read_samples(samples) if samples else load_dataset(data),
+        replace(data, source=samples).load() if samples else data.load(),
         out,
         variants=variants or (place.variants if place else DEFAULT_VARIANTS),
         runtime=runtime or (place.runtime if place else None),
-        calibration=load_dataset(calibration) if calibration else None,
+        calibration=replace(data, source=calibration).load() if calibration else None,
+        task=data.task,
+        input=input_,
+        bounds=bounds_of(bounds),
+        accept_chance=accept_chance,
         packed=packed,
         also=also or (place.also if place else ()),
         seed=seed,
@@ -84,7 +106,8 @@ def command(
     if place is not None and place.with_page and result.manifest.artifacts:
         site = str(write_static_site(out, Path(out) / "site"))
     rows = [
-        f"{a.file:32} {a.bytes:>10,} bytes{_packed(a.metrics)}  {_metric(a.metrics)}  sparsity {a.sparsity:.2f}"
+        f"{a.file:32} {a.bytes:>10,} bytes{_packed(a.metrics)}  {_metric(result.manifest, a.metrics)}  "
+        f"sparsity {a.sparsity:.2f}"
         for a in result.manifest.artifacts
     ]
     summary = {
@@ -96,6 +119,7 @@ def command(
     }
     if result.withheld and result.matrix:
         rows.append(result.matrix.to_text())
+    rows += [f"input {name}: {_way(result.manifest, one)}" for name, one in result.manifest.contract.inputs.items()]
     rows.append(f"bundle: {out}")
     if site:
         rows.append(f"page for any static host: {site}")
@@ -117,7 +141,18 @@ def _packed(metrics: Mapping[str, float]) -> str:
     return f", packed {metrics['packed_bytes']:,}" if "packed_bytes" in metrics else ""
 
 
-def _metric(metrics: Mapping[str, float]) -> str:
-    if "accuracy" in metrics:
-        return f"held-back accuracy {metrics['accuracy']:.4f} ({metrics['difference_points']:+.2f} points)"
-    return f"held-back SQNR {metrics['sqnr_db']:.1f} dB"
+def _metric(manifest: Manifest, metrics: Mapping[str, float]) -> str:
+    quality = quality_of(manifest.task)
+    if quality is None or "difference" not in metrics:
+        return f"held-back SQNR {metrics['sqnr_db']:.1f} dB"
+    name, unit = quality.metric.name, "points" if quality.metric.unit == "points" else "% of the mean's error"
+    return f"held-back {name} {metrics[name]:.4f} ({metrics['difference']:+.2f} {unit})"
+
+
+def _way(manifest: Manifest, contract: Input) -> str:
+    """How an input is made, and how that was found."""
+    found = manifest.contract.found
+    by = {"stated": "as stated", "training": "as recorded by training", "tried": "found by trying"}.get(
+        str(found.get("by")), f"told by the {found.get('by', 'data')}"
+    )
+    return f"{contract.kind}, {found.get('why') or 'as the model was trained'} ({by})"

@@ -89,11 +89,7 @@ def _layer_errors(folder: Path, manifest: Manifest) -> dict[str, list[Any]]:
     errors = {}
     for artifact in layered:
         if artifact.model in floats and artifact != floats[artifact.model]:
-            inputs = vectors.inputs
-            if vectors.images is not None:
-                (spec,) = artifact.inputs
-                real = manifest.preprocessing.normalize(vectors.images)
-                inputs = {spec.name: real.reshape(len(real), *spec.shape[1:])}
+            inputs = vectors.reals(manifest.contract, artifact)
             errors[artifact.file] = compare_layers(folder / artifact.file, folder / floats[artifact.model].file, inputs)
     return errors
 

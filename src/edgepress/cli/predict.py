@@ -7,6 +7,7 @@ import click
 
 from edgepress.base.hush import hushed
 from edgepress.runtime import Model, Prediction, load
+from edgepress.runtime.backends import BACKENDS
 
 from .common import emit, json_option, reports_errors
 
@@ -17,7 +18,7 @@ __all__ = ["command"]
 @click.argument("model", type=click.Path())
 @click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--variant", default="int8", show_default=True, help="Which artifact of a bundle to take.")
-@click.option("--backend", default="auto", show_default=True, help="litert, tflite-runtime, onnxruntime or numpy.")
+@click.option("--backend", default="auto", show_default=True, help=f"auto, {', '.join(BACKENDS)}.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads of one call.")
 @click.option("--no-delegate", is_flag=True, help="Without XNNPACK: int8 is equal bit for bit on every machine.")
 @click.option("--unknown", is_flag=True, help="Say `unknown` below the bundle's threshold.")

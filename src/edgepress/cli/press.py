@@ -7,7 +7,10 @@ import click
 from edgepress.runtime import InputError
 
 from .common import (
-    data_option,
+    DataChoice,
+    asking_options,
+    bounds_of,
+    data_options,
     emit,
     json_option,
     model_option,
@@ -26,7 +29,8 @@ _TRIALS = 12
 
 
 @click.command()
-@data_option
+@data_options()
+@asking_options
 @model_option
 @teacher_option
 @preset_option
@@ -40,7 +44,10 @@ _TRIALS = 12
 @json_option
 @reports_errors
 def command(
-    data: str,
+    data: DataChoice,
+    input_: str | None,
+    bounds: tuple[str, ...],
+    accept_chance: bool,
     model: str | None,
     teacher: str | None,
     preset: str,
@@ -73,8 +80,8 @@ def command(
     if trials is not None and budget is None:
         raise InputError("--trials without a limit: name --max-drop, --max-bytes or --max-latency-us to search for")
     result = press(
-        data, out, model=model, teacher=teacher, preset=preset, seed=seed, overwrite=overwrite, budget=budget,
-        trials=trials or _TRIALS,
+        data.load(), out, model=model, teacher=teacher, preset=preset, seed=seed, overwrite=overwrite, budget=budget,
+        trials=trials or _TRIALS, task=data.task, input=input_, bounds=bounds_of(bounds), accept_chance=accept_chance,
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(

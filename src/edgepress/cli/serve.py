@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from edgepress.runtime import InputError
+from edgepress.runtime.backends import BACKENDS
 
 from .common import emit, json_option, reports_errors
 
@@ -17,7 +18,7 @@ _KEY_VARIABLE = "EDGEPRESS_API_KEY"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for the network.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port.")
 @click.option("--artifact", metavar="FILE", help="The artifact that answers by default, such as mnist-float32.tflite.")
-@click.option("--backend", default="auto", show_default=True, help="auto, litert, tflite-runtime, onnxruntime, numpy.")
+@click.option("--backend", default="auto", show_default=True, help=f"auto, {', '.join(BACKENDS)}.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of one inference.")
 @click.option(
     "--api-key-file",

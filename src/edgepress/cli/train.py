@@ -9,7 +9,8 @@ import click
 from edgepress.base.files import check_writable
 
 from .common import (
-    data_option,
+    DataChoice,
+    data_options,
     emit,
     json_option,
     model_option,
@@ -25,7 +26,7 @@ __all__ = ["command"]
 
 
 @click.command("train")
-@data_option
+@data_options()
 @model_option
 @teacher_option
 @preset_option
@@ -39,7 +40,7 @@ __all__ = ["command"]
 @json_option
 @reports_errors
 def command(
-    data: str,
+    data: DataChoice,
     model: str | None,
     teacher: str | None,
     preset: str,
@@ -57,7 +58,6 @@ def command(
     The pressed model is written to --out, the baseline beside it as NAME-float.keras, each with its history. A run that
     was stopped goes on where it was when the same command is given again.
     """
-    from edgepress.data import load_dataset
     from edgepress.train import MODELS, TrainConfig, train
 
     check_writable(Path(out))
@@ -76,10 +76,11 @@ def command(
     elif model is not None:
         start = model
     result = train(
-        load_dataset(data),
+        data.load(),
         config,
         out,
         model=start,
+        task=data.task,
         baseline_only=baseline,
         overwrite=overwrite,
         tensorboard=tensorboard,
@@ -89,7 +90,10 @@ def command(
         "bytes": Path(result.path).stat().st_size,
         "dataset": result.history.dataset,
         "seed": seed,
-        "validation_accuracy": result.validation_accuracy,
     }
-    accuracy = "" if result.validation_accuracy is None else f": validation accuracy {result.validation_accuracy:.4f}"
-    emit(summary, f"{result.path}{accuracy}", as_json=as_json)
+    told = ""
+    if result.validation is not None:
+        name, value = result.validation
+        summary[f"validation_{name}"] = value
+        told = f": validation {name} {value:.4f}"
+    emit(summary, f"{result.path}{told}", as_json=as_json)

@@ -32,6 +32,7 @@ def dataset_of_arrays(
     validation: tuple[Inputs, Any] | None = None,
     names: Sequence[str] = (),
     numbers: bool = False,
+    anomalies: bool = False,
     inputs: Mapping[str, Input] | None = None,
 ) -> Dataset:
     """A data set of arrays in memory.
@@ -46,6 +47,7 @@ def dataset_of_arrays(
         validation: Likewise; what is held back of `train` where there is none.
         names: Of classes, labels or numbers.
         numbers: Whole numbers among the targets are numbers, not classes.
+        anomalies: Classes may be without training examples: nobody has all that can go wrong.
         inputs: What is known of each input already, by its name.
 
     Raises:
@@ -67,7 +69,7 @@ def dataset_of_arrays(
         described[key], fresh = _input(name, columns, (inputs or {}).get(key))
         for part, values in zip(given, fresh, strict=True):
             converted[part][key] = values
-    kind, answers = _targets(name, targets, tuple(map(str, names)), numbers=numbers)
+    kind, answers = _targets(name, targets, tuple(map(str, names)), numbers=numbers, anomalies=anomalies)
     parts = {part: Part(converted[part], answers[part]) for part in given}
     if "test" not in parts:
         parts |= split_off_test(parts["train"])
@@ -159,7 +161,7 @@ def _drop_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _targets(
-    name: str, given: Mapping[str, NDArray[Any] | None], names: tuple[str, ...], *, numbers: bool
+    name: str, given: Mapping[str, NDArray[Any] | None], names: tuple[str, ...], *, numbers: bool, anomalies: bool
 ) -> tuple[Targets, Mapping[str, NDArray[Any] | None]]:
     if any(values is None for values in given.values()):
         if not all(values is None for values in given.values()):
@@ -170,18 +172,21 @@ def _targets(
     if every.dtype.kind in "US":
         classes = tuple(map(str, np.unique(every)))
         answers = {part: np.searchsorted(np.array(classes), values.astype(str)) for part, values in flat.items()}
-        return _classes(name, answers, classes)
+        return _classes(name, answers, classes, anomalies=anomalies)
     if every.dtype.kind == "f" and not np.isfinite(every).all():
         raise InputError(f"{name}: targets hold NaN or infinity: every example needs one")
     if every.dtype == bool and every.ndim == 1:
         return _classes(
-            name, {part: values.astype(np.int64) for part, values in flat.items()}, names or ("False", "True")
+            name,
+            {part: values.astype(np.int64) for part, values in flat.items()},
+            names or ("False", "True"),
+            anomalies=anomalies,
         )
     whole = every.dtype.kind in "iub" or bool((every == np.rint(every)).all())
     if every.ndim == 2 and whole and not numbers and set(np.unique(every).tolist()) <= {0, 1}:
         if (every.sum(axis=1) == 1).all():
             answers = {part: values.argmax(axis=1) for part, values in flat.items()}
-            return _classes(name, answers, names, width=every.shape[1])
+            return _classes(name, answers, names, width=every.shape[1], anomalies=anomalies)
         wanted = names or tuple(map(str, range(every.shape[1])))
         _check_names(name, wanted, every.shape[1], exactly=True)
         return Targets(LABELS, wanted), {part: values.astype(np.int64) for part, values in flat.items()}
@@ -189,7 +194,9 @@ def _targets(
         found = np.unique(every).astype(np.int64)
         continuous = len(found) == int(every.max()) + 1 and every.min() == 0
         if continuous or (every.dtype.kind in "iu" and len(found) <= _FEW_CLASSES):
-            return _classes(name, {part: values.astype(np.int64) for part, values in flat.items()}, names)
+            return _classes(
+                name, {part: values.astype(np.int64) for part, values in flat.items()}, names, anomalies=anomalies
+            )
         if every.dtype.kind in "iu":
             raise InputError(
                 f"{name}: targets are {len(found)} different whole numbers from {every.min()} to {every.max()}: say "
@@ -208,12 +215,15 @@ def _one_axis(name: str, values: NDArray[Any]) -> NDArray[Any]:
         raise InputError(f"{name}: targets are Python objects: save them as an array of numbers or of texts")
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim not in (1, 2):
-        raise InputError(f"{name}: targets of shape {values.shape}: (n,) or (n, k) is allowed, one row an example")
+        raise InputError(
+            f"{name}: targets of shape {values.shape}: (n,) or (n, k) is allowed, one row an example, or --task "
+            "raw, which needs none"
+        )
     return flat
 
 
 def _classes(
-    name: str, answers: dict[str, NDArray[Any]], names: tuple[str, ...], *, width: int = 0
+    name: str, answers: dict[str, NDArray[Any]], names: tuple[str, ...], *, width: int = 0, anomalies: bool
 ) -> tuple[Targets, Mapping[str, NDArray[Any] | None]]:
     every = np.concatenate(list(answers.values()))
     low, high = int(every.min()), int(every.max())
@@ -227,7 +237,7 @@ def _classes(
     wanted = names or tuple(map(str, range(count)))
     _check_names(name, wanted, high + 1, exactly=False)
     missing = sorted(set(range(count)) - set(np.unique(answers["train"]).tolist()))
-    if missing:
+    if missing and not anomalies:
         shown = ", ".join(repr(wanted[i]) for i in missing[:5]) + (" ..." if len(missing) > 5 else "")
         raise InputError(f"{name}: no training example of class {shown}: add some, or number the classes without gaps")
     if count < 2:

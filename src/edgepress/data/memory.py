@@ -6,18 +6,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.base.extras import require
 from edgepress.runtime import InputError
+from edgepress.runtime.contract import Features, Input
 
 from .arrays import dataset_of_arrays
 from .dataset import Dataset
 from .options import Options
+from .readers.columns import arrow_columns
 from .readers.files import part_of
+from .readers.tables import table_dataset
 
 __all__ = ["FORMS", "dataset_in_memory"]
 
 FORMS = (
     "(x_train, y_train, x_test, y_test), (x, y) or ((x_train, y_train), (x_test, y_test)) of arrays; a Keras "
-    "PyDataset; a tf.data.Dataset; a sequence of (x, y); or a dict of parts (train, validation, test)"
+    "PyDataset; a tf.data.Dataset; a DataFrame with a label; a sequence of (x, y); "
+    "or a dict of parts (train, validation, test)"
 )
 _ALLOWED = f"data are {FORMS}"
 _Pair = tuple[Any, Any]
@@ -32,6 +37,7 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
             - a Keras PyDataset or Sequence: its items are **batches**, (x, y) or (x, y, weights);
             - any other sequence with a length and `[i]`: its items are **examples**, (x, y), or x alone;
             - a tf.data.Dataset, batched where its first dimension is not fixed or `batch` was called last;
+            - a pandas or Polars DataFrame with the column `options.label`: as a table in a file;
             - two of the last three: training and test;
             - a dict of the parts train, validation, test, each any of these.
         name: As it stands in tables.
@@ -40,15 +46,53 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
     Raises:
         InputError: None of these.
     """
+    if _is_frame(data):
+        return _of_frame(data, name, options)
     parts = _parts(data)
     names = next((_class_names(given) for given in parts.values() if _class_names(given)), ())
     pairs = {part: _pair(given) for part, given in parts.items()}
+    if options.raw:
+        pairs = {part: (x, None) for part, (x, _) in pairs.items()}
     if "train" not in pairs:
         raise InputError(f"data have the parts {', '.join(pairs)} and none to train on: give a part train")
     validation, test = pairs.get("validation"), pairs.get("test")
     if test is None:
         test, validation = validation, None
-    return dataset_of_arrays(name, pairs["train"], test, validation=validation, names=names, numbers=options.numbers)
+    return dataset_of_arrays(
+        name,
+        pairs["train"],
+        test,
+        validation=validation,
+        names=names,
+        numbers=options.numbers,
+        anomalies=options.anomalies,
+        inputs=_named_columns(parts["train"]),
+    )
+
+
+def _is_frame(given: Any) -> bool:
+    return _from(given, "pandas", "DataFrame") or _from(given, "polars", "DataFrame")
+
+
+def _of_frame(frame: Any, name: str, options: Options) -> Dataset:
+    """A pandas or Polars table, through pyarrow, which reads it as it reads a file."""
+    if _from(frame, "polars"):
+        table = frame.to_arrow()
+    else:
+        arrow = require("pyarrow", extra="table")
+        try:
+            table = arrow.Table.from_pandas(frame, preserve_index=False)
+        except arrow.ArrowException as error:
+            raise InputError(f"{name}: the table has columns of mixed types ({error}): give each column one") from None
+    return table_dataset(name, name, arrow_columns(name, table), options)
+
+
+def _named_columns(given: Any) -> dict[str, Input] | None:
+    """Where the inputs are a table of numbers, the columns keep their names."""
+    x = given[0] if isinstance(given, tuple) and given else given
+    if not _is_frame(x) or np.asarray(x).dtype.kind not in "fiub":
+        return None
+    return {"": Features(tuple(map(str, x.columns)))}
 
 
 def _parts(data: Any) -> dict[str, Any]:

@@ -34,6 +34,16 @@ class Options:
         return self.task == "regression"
 
     @property
+    def anomalies(self) -> bool:
+        """Whether classes may be without training examples."""
+        return self.task == "anomaly"
+
+    @property
+    def raw(self) -> bool:
+        """Whether targets are not looked at, whatever they are: those of a segmentation, for instance."""
+        return self.task == "raw"
+
+    @property
     def picture_shape(self) -> tuple[int, int, int | None] | None:
         """Height, width and channels (None: as the files have them) of pictures.
 

@@ -27,17 +27,24 @@ class Reader(NamedTuple):
     """As help texts and messages name it; empty where it is only there to be refused."""
     recognizes: Callable[[Path], bool]
     read: Callable[[Path, Options], Dataset]
+    takes: tuple[str, ...] = ()
+    """Which of `label` and `seconds` concern it."""
 
 
 READERS = (
     Reader("mnist by name", is_mnist, read_mnist),
-    Reader("file.py:function, which is called", is_function, call_function),
-    Reader("a CSV or Parquet table with --label COLUMN", is_table, read_table),
+    Reader("file.py:function, which is called", is_function, call_function, ("label", "seconds")),
+    Reader("a CSV or Parquet table with --label COLUMN", is_table, read_table, ("label",)),
     Reader("", is_npy, refuse_npy),
     Reader("an .npz archive", is_npz, read_npz),
     Reader("a folder of IDX files", is_idx_folder, read_idx_folder),
-    Reader("a folder with train.csv or train.parquet", is_table_folder, read_table_folder),
-    Reader("a folder or .zip of class folders with pictures or recordings", is_class_folders, read_class_folders),
+    Reader("a folder with train.csv or train.parquet", is_table_folder, read_table_folder, ("label",)),
+    Reader(
+        "a folder or .zip of class folders with pictures or recordings",
+        is_class_folders,
+        read_class_folders,
+        ("seconds",),
+    ),
 )
 """The first that recognizes a source reads it."""
 
@@ -73,9 +80,17 @@ def load_dataset(
     path = Path(source).expanduser()
     for reader in READERS:
         if reader.recognizes(path):
+            _check(source, reader, options)
             return reader.read(path, options)
     state = "is none" if path.exists() else "does not exist"
     raise InputError(f"no data set at {source}, which {state}: data are {data_help()}")
+
+
+def _check(source: str | os.PathLike[str], reader: Reader, options: Options) -> None:
+    for name in ("label", "seconds"):
+        if getattr(options, name) is not None and name not in reader.takes and reader.form:
+            takers = ", ".join(each.form for each in READERS if name in each.takes)
+            raise InputError(f"{source} is {reader.form}, which has no --{name}: it is for {takers}")
 
 
 def as_dataset(

@@ -5,13 +5,14 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgepress.base.files import write_file
 from edgepress.benchmarks import Report, benchmark, write_report
-from edgepress.data import load_dataset
+from edgepress.data import as_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
 from edgepress.train import MODELS, PRESETS, TrainConfig, adopt_baseline, press_model, train_baseline
@@ -51,7 +52,7 @@ class PressResult:
 
 
 def press(
-    data: str | os.PathLike[str] = "mnist",
+    data: Any = "mnist",
     out: str | os.PathLike[str] | None = None,
     *,
     model: str | None = None,
@@ -61,13 +62,17 @@ def press(
     overwrite: bool = False,
     budget: Budget | None = None,
     trials: int = 12,
+    task: str | None = None,
+    input: str | None = None,
+    bounds: Mapping[str, float] | None = None,
+    accept_chance: bool = False,
 ) -> PressResult:
     """Train the float model, press it, export both, and benchmark every artifact against the float model.
 
     A press that was killed goes on where it was when it is called again with the same arguments.
 
     Args:
-        data: As `load_dataset` takes it.
+        data: As `as_dataset` takes it: a name, a path, arrays, or a `Dataset`.
         out: The run folder; a new one below `runs/` when None.
         model: A model's name, in place of the preset's; or a Keras file of the user's own, which is the float model
             then and is pressed from its own weights.
@@ -77,6 +82,10 @@ def press(
         overwrite: Start again whatever the run folder holds; an unfinished press is not taken up either.
         budget: Search widths and sparsities for the best pressed model within these limits.
         trials: How many models such a search trains.
+        task: The question, where the data ask several.
+        input: How a model of the user's own takes its input; found where None.
+        bounds: Variant to the bound that takes the place of its own, in the task's unit.
+        accept_chance: Go on with a model that is no better than the trivial answer.
 
     Raises:
         InputError: Unusable data or model, an unknown preset, or a run folder that holds something else.
@@ -88,7 +97,7 @@ def press(
         raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
     config = TrainConfig.preset(preset, seed=seed)
     config = replace(config, model=config.model if own else model or config.model, teacher=teacher or config.teacher)
-    dataset = load_dataset(data)
+    dataset = as_dataset(data)
     plan: dict[str, Any] = {
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
@@ -97,6 +106,8 @@ def press(
     }
     if own:
         plan["model"] = str(model)
+    asked = {"task": task, "input": input, "bounds": dict(bounds or {}), "accept_chance": accept_chance}
+    plan |= {name: value for name, value in asked.items() if value}
     if budget:
         # Not the trials: a search that found nothing goes on where more are asked for.
         plan["budget"] = asdict(budget)
@@ -104,14 +115,14 @@ def press(
     bundle = run / "bundle"
     resumed = _enter(run, plan, overwrite=overwrite)
 
-    logger.info("press: %s, %d + %d images, into %s", dataset.name, len(dataset.x_train), len(dataset.x_test), run)
+    logger.info("press: %s, %d + %d examples, into %s", dataset.name, len(dataset.train), len(dataset.test), run)
     models = {"float": run / "float.keras", "pressed": run / "pressed.keras"}
     if model is not None and own:
         logger.info("press: 1/4 take %s for the float baseline", model)
-        adopt_baseline(dataset, config, model, models["float"])
+        adopt_baseline(dataset, config, model, models["float"], task=task, input=input, accept_chance=accept_chance)
     else:
         logger.info("press: 1/4 train the float baseline")
-        train_baseline(dataset, config, models["float"], keep_pool=not budget)
+        train_baseline(dataset, config, models["float"], task=task, keep_pool=not budget)
     logger.info("press: 2/4 prune, and train quantization-aware")
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:
@@ -120,10 +131,19 @@ def press(
         variants += [] if found.choice.variant in variants else [found.choice.variant]
         packed = [found.choice.variant] if found.choice.packed else []
     else:
-        press_model(dataset, models["float"], config, models["pressed"])
+        press_model(dataset, models["float"], config, models["pressed"], task=task)
     logger.info("press: 3/4 export")
     exported = export(
-        models, dataset, bundle, variants=variants, packed=packed, seed=seed, name=dataset.name, overwrite=True
+        models,
+        dataset,
+        bundle,
+        variants=variants,
+        packed=packed,
+        seed=seed,
+        name=dataset.name,
+        overwrite=True,
+        bounds=bounds,
+        accept_chance=accept_chance,
     )
     logger.info("press: 4/4 benchmark")
     pace = preset if preset in PRESETS else "default"

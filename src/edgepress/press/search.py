@@ -22,10 +22,20 @@ from edgepress.benchmarks.measure.speed import PACES, measure_speed
 from edgepress.benchmarks.measure.subjects import artifact_order
 from edgepress.data import Dataset
 from edgepress.export import export
-from edgepress.runtime import CheckFailedError, Manifest
-from edgepress.train import TrainConfig, open_keras, press_model, train_baseline
+from edgepress.quality import QUALITY
+from edgepress.runtime import CheckFailedError, Contract, InputError, Manifest, Picture, Task
+from edgepress.runtime.contract import Input
+from edgepress.train import (
+    History,
+    TrainConfig,
+    meaning_of,
+    open_keras,
+    press_model,
+    train_baseline,
+    usual_model,
+)
 from edgepress.train.compress.slim import can_crop
-from edgepress.train.fitting.fit import predictor
+from edgepress.train.fitting.feed import predictor
 
 from .budget import Budget, Candidate, choose, pareto_front
 
@@ -41,6 +51,8 @@ _PIXEL_LOSSES = (0.0, 0.01, 0.03)
 _UNIT_LOSSES = (0.0, 0.02, 0.05, 0.1)
 _SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
 _LATENCY_IMAGES = 256
+_WITH_WIDTHS = frozenset({"mlp"})
+"""Models that are made of the widths that are searched."""
 _BACKEND = "litert"
 """Of a budget's latency."""
 
@@ -94,9 +106,15 @@ def search(
     """
     folder.mkdir(parents=True, exist_ok=True)
     network = open_keras(baseline).model
-    ranges = _Ranges(widths=config.model == "mlp" and not own, pixels=can_crop(network))
+    contract, task = _asked(baseline)
+    if not task.classifies:
+        raise InputError(f"a search within a budget counts accuracy, and the task is {task.kind}: press without limits")
+    kind = config.model or usual_model(contract, task)
+    ranges = _Ranges(
+        widths=kind in _WITH_WIDTHS and not own, pixels=isinstance(contract, Picture) and can_crop(network)
+    )
     study = _open_study(folder / "journal.log", config, ranges)
-    reference = _validation_accuracy(network, dataset, config)
+    reference = _validation_accuracy(network, dataset, config, contract, task)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
     while done < trials:
@@ -228,11 +246,24 @@ def _trial_folder(folder: Path, parameters: dict[str, Any]) -> Path:
     return folder / f"trial-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig) -> float:
-    """Of a float model, on the images that export holds back too."""
-    held_back = dataset.split(config.seed).validation
-    outputs = predictor(model)(dataset.x_train[held_back])
-    return float((outputs.argmax(axis=1) == dataset.y_train[held_back]).mean())
+def _asked(baseline: Path) -> tuple[Input, Task]:
+    """What training recorded with the baseline."""
+    history = History.of(baseline)
+    assert history is not None
+    contract, task = Contract.from_dict(history.contract or {}), Task.from_dict(history.task or {})
+    assert contract.only is not None
+    return contract.only, task
+
+
+def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig, contract: Input, task: Task) -> float:
+    """Of a float model, on the examples that export holds back too."""
+    held_back = dataset.held_back(config.split)
+    assert held_back.targets is not None
+    reals = contract.normalize(held_back.x)
+    outputs = predictor(model, contract)(held_back.x if contract.dtype == "uint8" else reals)
+    quality = QUALITY[task.kind]
+    meant = task._replace(meaning=meaning_of(model, task.kind))
+    return quality.metric.of(quality.answers(meant, reals, outputs), held_back.targets)
 
 
 def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, float]:

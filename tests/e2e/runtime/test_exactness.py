@@ -47,6 +47,7 @@ def test_backends_agree(bundle, pictures, many_digits, variant):
         ("litert", True),
         ("tflite-runtime", False),
         ("tflite-runtime", True),
+        ("openvino", False),
         ("numpy", False),
     ]
     answers = {setting: outputs(bundle, file, pictures, *setting) for setting in settings}

@@ -101,6 +101,13 @@ def test_three_parts_in_other_words(tmp_path):
     np.testing.assert_array_equal(data.parts["validation"].x, members["val_images"])
 
 
+def test_targets_that_no_task_knows_are_for_raw(tmp_path):
+    np.savez(tmp_path / "m.npz", camera=x(N), labels=np.zeros((N, 28, 28), np.int64))
+    with pytest.raises(InputError, match=r"targets of shape \(60, 28, 28\).* --task raw"):
+        load_dataset(tmp_path / "m.npz")
+    assert load_dataset(tmp_path / "m.npz", task="raw").targets.kind == "nothing"
+
+
 def test_what_is_in_no_part_is_said_to_be_left_out(tmp_path, caplog):
     np.savez(tmp_path / "m.npz", **parts(), ids=np.arange(N))
     load_dataset(tmp_path / "m.npz")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgepress.data import load_dataset
+from edgepress.data import load_dataset, with_normal
 from edgepress.runtime import InputError
 
 
@@ -94,11 +94,12 @@ def test_grey_beside_colour_becomes_colour(root):
     assert (grey == grey[..., :1]).all()
 
 
-def test_orientation_is_ignored_as_keras_ignores_it(root):
+def test_orientation_is_ignored_as_keras_ignores_it(root, caplog):
     exif = Image.Exif()
     exif[0x0112] = 6
     picture().save(root / "cat" / "cat 0.png", exif=exif)
     assert load_dataset(root).x_test.shape[1:] == (10, 12, 3)
+    assert "1 of 20 pictures are turned by EXIF alone" in caplog.text
 
 
 def test_hidden_things_are_none(root):
@@ -110,6 +111,11 @@ def test_hidden_things_are_none(root):
     (root / "cat" / "notes.txt").write_text("no picture")
     assert load_dataset(root).labels == ("cat", "dog")
     assert len(load_dataset(root).x_train) == 16
+
+
+def test_links_that_lead_in_circles(root):
+    (root / "cat" / "again").symlink_to(root)
+    assert len(load_dataset(root).train) == 16
 
 
 def test_a_file_is_what_its_content_says(root):
@@ -225,7 +231,18 @@ def test_a_class_without_training_pictures(root, tmp_path):
     put(tmp_path, "a", part="x/train")
     put(tmp_path, "b", part="x/train")
     put(tmp_path, "c", part="x/test")
-    refuse(tmp_path / "x", "test has the class 'c'")
+    refuse(tmp_path / "x", "no pictures of class 'c' to train on")
+
+
+def test_anomalies_need_no_training_pictures(tmp_path):
+    put(tmp_path, "good", 5, part="train")
+    put(tmp_path, "good", 2, part="test")
+    put(tmp_path, "broken", 3, part="test")
+    refuse(tmp_path, "no pictures of class 'broken'")
+    data = load_dataset(tmp_path, task="anomaly")
+    assert (data.labels, data.y_train.tolist()) == (("broken", "good"), [1] * 5)
+    judged = with_normal(data, None)
+    assert (judged.y_train.tolist(), judged.y_test.tolist()) == ([0] * 5, [1, 1, 1, 0, 0])
 
 
 def test_what_else_is_refused(tmp_path):

@@ -2,10 +2,12 @@
 
 import io
 import logging
+import sys
 
 import numpy as np
 import pytest
 
+from edgepress.base.errors import MissingExtraError
 from edgepress.data import load_dataset
 from edgepress.data.readers.class_recordings import window_seconds
 from edgepress.runtime import InputError
@@ -108,6 +110,12 @@ def test_a_cut_or_missing_file(tmp_path):
         read_recording(data[: len(data) // 2], Audio(8000, 8000))
     with pytest.raises(InputError, match="does not exist"):
         read_recording(tmp_path / "none.wav", Audio(8000, 8000))
+
+
+def test_without_soundfile_the_extra_is_named(root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'edgepress\[audio\]'$"):
+        load_dataset(root)
 
 
 def test_not_a_number(tmp_path):

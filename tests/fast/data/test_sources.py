@@ -5,6 +5,7 @@ import io
 import logging
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,11 +157,22 @@ def test_idx_folder(tmp_path, compress):
         load_dataset(tmp_path)
 
 
+@pytest.mark.parametrize("option", [{"label": "y"}, {"seconds": 1.0}])
+def test_an_option_that_is_for_other_data_is_refused(archive, option):
+    with pytest.raises(InputError, match=f"has no --{next(iter(option))}: it is for"):
+        load_dataset(archive, **option)
+
+
 def test_nothing_there():
     with pytest.raises(InputError, match="no data set at") as refused:
         load_dataset("/no/such/thing")
     assert all(reader.form in str(refused.value) for reader in READERS)
     assert data_help() in str(refused.value)
+
+
+def test_the_docs_name_every_form():
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    assert [reader.form for reader in READERS if reader.form not in page] == []
 
 
 def test_an_unknown_file_is_refused(tmp_path):
@@ -242,7 +254,7 @@ def test_split_is_reproducible_and_disjoint():
     one, same, other = data.split(0), data.split(0), data.split(1)
     np.testing.assert_array_equal(one.validation, same.validation)
     assert one.validation.tolist() != other.validation.tolist()
-    assert len(one.validation) == 8
+    assert len(one.validation) == 96 // 5
     assert sorted([*one.fit, *one.validation]) == list(range(96))
 
 

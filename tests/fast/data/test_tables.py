@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from edgepress.data import load_dataset
+from edgepress.data import as_dataset, load_dataset
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Features
 from edgepress.runtime.preprocess.tables import read_csv, read_rows
@@ -61,6 +61,11 @@ def test_rows_at_predict_become_what_they_were_in_training(tmp_path):
     assert features == Features.from_dict(features.to_dict())
     with pytest.raises(InputError, match="column 'city' is 'Bonn': allowed are Oslo, Paris, Rome"):
         features.numbers({"city": "Bonn", "age": 30, "member": True})
+    with pytest.raises(InputError, match="column 'age' is not there, and Age is"):
+        features._replace(missing={"age": 7.0}).numbers({"city": "Rome", "Age": 30, "member": True})
+    for missing in (None, "", "NA", " nan ", "?", float("nan")):
+        row = {"city": "Rome", "age": missing, "member": "TRUE"}
+        assert features._replace(missing={"age": 7.0}).numbers(row).tolist() == [[0, 0, 1, 7, 1]]
     with pytest.raises(InputError, match="column 'age' has no value"):
         features.numbers({"city": "Rome", "age": float("nan"), "member": True})
 
@@ -203,6 +208,29 @@ def test_parquet_gives_what_csv_gives(tmp_path):
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         load_dataset(tmp_path / "cut.parquet", label="churn")
+
+
+def test_a_frame_of_pandas_is_a_table(tmp_path):
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    path = write(tmp_path / "t.csv", customers())
+    frame = pandas.read_csv(path)
+    plain, given = load_dataset(path, label="churn"), as_dataset(frame, label="churn", name="t")
+    assert (given.inputs, given.targets, given.sha256) == (plain.inputs, plain.targets, plain.sha256)
+    numbers = as_dataset((frame[["age", "member"]].astype(float), frame["churn"].to_numpy(str)))
+    assert numbers.inputs[""].columns == ("age", "member")
+    with pytest.raises(InputError, match="--label: id, city"):
+        as_dataset(frame)
+
+
+def test_a_packed_table_that_is_too_large(tmp_path, monkeypatch):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(arrow.table({"a": list(range(999)), "y": [0] * 999}), tmp_path / "t.parquet")
+    monkeypatch.setattr("edgepress.data.readers.columns._MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="at most 1,000 are read"):
+        load_dataset(tmp_path / "t.parquet", label="y")
 
 
 def test_parquet_columns_of_no_use(tmp_path):

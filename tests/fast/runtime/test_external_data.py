@@ -1,5 +1,7 @@
 """Weights beside an `.onnx` file are read from its own folder, and from nowhere else."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def test_weights_beside_the_file_are_read(folder, backend, isolate):
         np.testing.assert_allclose(model.run(x), x @ WEIGHTS + 1)
 
 
-@pytest.mark.parametrize("place", ["../secret", "/etc/passwd", "link", ".", "sub/../../secret"])
+@pytest.mark.parametrize("place", ["../secret", "/etc/passwd", "link", ".", "sub/../../secret", "m.data\0"])
 def test_nothing_outside_the_folder_is_read(folder, place):
     (folder / "sub").mkdir()
     (folder.parent / "secret").write_bytes(bytes(96))
@@ -58,6 +60,10 @@ def test_what_is_missing_or_cut_short_is_named(folder, monkeypatch):
     content = (folder / "m.data").read_bytes()
     (folder / "m.data").write_bytes(content[:40])
     with pytest.raises(ArtifactRefusedError, match=r"m\.data, which has 40"):
+        load(folder / "m.onnx")
+    (folder / "m.data").unlink()
+    os.mkfifo(folder / "m.data")
+    with pytest.raises(InputError, match="it is no file"):
         load(folder / "m.onnx")
     (folder / "m.data").unlink()
     with pytest.raises(InputError, match=r"m\.data beside it, which cannot be read"):

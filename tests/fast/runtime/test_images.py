@@ -51,6 +51,19 @@ def test_modes_come_out_as_8_bits():
     assert np.array_equal(read_picture(stream.getvalue()), np.repeat(grey[..., None], 3, 2))
 
 
+@pytest.mark.parametrize("format", ["BMP", "GIF", "WEBP", "TIFF", "PPM"])
+def test_other_formats_are_read_by_their_content(format):
+    pixels = np.full((20, 30, 3), 200, np.uint8)
+    made = read_picture(encoded(pixels, format))
+    assert made.shape[:2] == (20, 30)
+    assert np.abs(made[..., :3].astype(int) - 200).max() <= 2
+
+
+def test_a_format_that_runs_programs_is_refused():
+    with pytest.raises(InputError, match="is no PNG, JPEG"):
+        read_picture(encoded(np.zeros((9, 9, 3), np.uint8), "EPS"))
+
+
 def test_a_turned_photograph_is_turned_back():
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:10] = 255
@@ -76,9 +89,9 @@ def bomb():
     ("content", "says"),
     [
         (bomb(), "50,000,000"),
-        (b"GIF89a\x01\x00\x01\x00", "PNG or JPEG"),
-        (b"", "PNG or JPEG"),
-        (encoded(np.zeros((99, 99), np.uint8))[:60], "PNG or JPEG"),
+        (b"GIF89a\x01\x00\x01\x00", "PNG, JPEG"),
+        (b"", "PNG, JPEG"),
+        (encoded(np.zeros((99, 99), np.uint8))[:60], "PNG, JPEG"),
     ],
 )
 def test_bad_files_are_refused(content, says):

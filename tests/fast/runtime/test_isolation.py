@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import ArtifactRefusedError, InputError, load
-from edgepress.runtime.backends import isolated
+from edgepress.runtime.backends import BACKENDS, isolated, present_backends
 
 
 @pytest.mark.parametrize(
-    ("file", "backend"), [("int8.tflite", "litert"), ("int8.tflite", "numpy"), ("int8.onnx", "onnxruntime")]
+    ("file", "backend"), [(f"int8.{format}", n) for n in present_backends() for format in BACKENDS[n].formats]
 )
 def test_isolated_answers_are_equal(bundle, digits, file, backend):
     images = digits[0][:300]

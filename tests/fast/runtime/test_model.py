@@ -1,5 +1,9 @@
 """`load` and `Model`: what is accepted, what is refused, and that the answers are right."""
 
+import base64
+import builtins
+import json
+import os
 import shutil
 import threading
 
@@ -7,19 +11,13 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import ArtifactRefusedError, InputError, MissingExtraError, ModelClosedError, load
+from edgepress.runtime.backends import BACKENDS, present_backends
+from edgepress.runtime.bundle import signature
+from edgepress.runtime.formats import tflite_file
 
 GOOD = 0.9
-VARIANTS = [
-    ("int8", "litert"),
-    ("int8", "numpy"),
-    ("int8", "onnxruntime"),
-    ("float32", "litert"),
-    ("float32", "numpy"),
-    ("float32", "onnxruntime"),
-    ("float16", "numpy"),
-    ("dynamic-int8", "litert"),
-    ("dynamic-int8", "numpy"),
-]
+MADE = {"tflite": ("int8", "float32", "float16", "dynamic-int8"), "onnx": ("int8", "float32")}
+VARIANTS = [(v, name) for name in present_backends() for v in MADE[BACKENDS[name].formats[0]]]
 
 
 @pytest.mark.parametrize(("variant", "backend"), VARIANTS)
@@ -40,7 +38,7 @@ def test_auto_says_what_it_took(bundle):
         assert model.artifact.variant == "int8"
 
 
-@pytest.mark.parametrize("backend", ["litert", "numpy", "onnxruntime"])
+@pytest.mark.parametrize("backend", present_backends())
 def test_shapes_and_batches_agree(bundle, digits, backend):
     images = digits[0][:300]
     with load(bundle, backend=backend) as model:
@@ -174,3 +172,61 @@ def test_unknown_is_said_where_asked_for(bundle, digits):
         assert prediction.labels.tolist() == ["unknown", str(digits[1][sure])]
         assert prediction.indices.tolist() == [-1, digits[1][sure]]
         assert model.predict(blank).labels[0] != "unknown"
+
+
+def test_every_file_is_opened_once_and_parsed_once(bundle, tmp_path, monkeypatch):
+    """What is checked, by digest, signature or structure, is what is used: nothing is read again afterwards."""
+    lone = shutil.copy(bundle / "digits-int8.tflite", tmp_path)
+    opened, parsed = [], []
+    real_open, real_read = builtins.open, tflite_file._read
+
+    def open_once(path, *arguments, **settings):
+        opened.append(os.path.basename(path) if isinstance(path, str | os.PathLike) else path)
+        return real_open(path, *arguments, **settings)
+
+    monkeypatch.setattr(builtins, "open", open_once)
+    monkeypatch.setattr(tflite_file, "_read", lambda *a: parsed.append(a) or real_read(*a))
+    for backend in ("litert", "numpy"):
+        load(bundle, backend=backend).close()
+        assert [name for name in opened if name in ("manifest.json", "digits-int8.tflite")] == [
+            "manifest.json",
+            "digits-int8.tflite",
+        ]
+        assert len(parsed) == (backend == "numpy")
+        opened.clear()
+        parsed.clear()
+    for backend in ("litert", "numpy"):
+        load(lone, backend=backend).close()
+        assert opened.count("digits-int8.tflite") == 1
+        assert len(parsed) == 1
+        opened.clear()
+        parsed.clear()
+
+
+def test_a_signature_vouches_for_the_bytes_that_are_used(bundle, tmp_path, monkeypatch):
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    key = Ed25519PrivateKey.generate()
+    kind, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    (tmp_path / "key.pem").write_bytes(key.public_key().public_bytes(kind, form))
+    manifest = (copy / "manifest.json").read_bytes()
+    value = base64.b64encode(key.sign(manifest)).decode()
+    (copy / "manifest.sig").write_text(json.dumps({"algorithm": "ed25519", "signature": value}))
+    real = signature.check_signature
+
+    def exchange(folder, *arguments):
+        real(folder, *arguments)
+        (copy / "manifest.json").write_bytes(manifest.replace(b'"labels"', b'"lebals"'))
+
+    monkeypatch.setattr(signature, "check_signature", exchange)
+    for path in (copy, copy / "digits-int8.tflite"):
+        (copy / "manifest.json").write_bytes(manifest)
+        with load(path, trusted_key=tmp_path / "key.pem") as model:
+            assert model.labels == tuple("0123456789")
+    with pytest.raises(ArtifactRefusedError, match="is not made by"):
+        load(copy, trusted_key=tmp_path / "key.pem")
+    (copy / "manifest.sig").write_text(json.dumps({"algorithm": "rsa", "signature": value}))
+    with pytest.raises(ArtifactRefusedError, match="is signed with 'rsa'"):
+        load(copy, trusted_key=tmp_path / "key.pem")

@@ -55,8 +55,7 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
     medium = _medium(path, parts)
     suffixes, read = _MEDIA[medium]
     files = {part: _by_class(folder, suffixes) for part, folder in parts.items()}
-    names = tuple(files["train"])
-    _check(path, files, medium)
+    names = _names(path, files, medium, options)
     if "test" not in files:
         if "validation" in files:
             files["test"] = files.pop("validation")
@@ -65,11 +64,16 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
             files |= _split(files["train"])
     order = [file for classes in files.values() for held in classes.values() for file in held]
     described, values = read(order, options)
-    return _dataset(path, files, names, described, values)
+    return _dataset(path, files, names, described, values, options)
 
 
 def _dataset(
-    path: Path, files: dict[str, _Classes], names: tuple[str, ...], described: Input, values: NDArray[Any]
+    path: Path,
+    files: dict[str, _Classes],
+    names: tuple[str, ...],
+    described: Input,
+    values: NDArray[Any],
+    options: Options,
 ) -> Dataset:
     given, start = {}, 0
     for part, classes in files.items():
@@ -82,6 +86,7 @@ def _dataset(
         given["test"],
         validation=given.get("validation"),
         names=names,
+        anomalies=options.anomalies,
         inputs={"": described},
     )
 
@@ -127,26 +132,26 @@ def _by_class(folder: Folder, suffixes: tuple[str, ...]) -> _Classes:
     return {name: [file for file in inner.walk() if file.suffix in suffixes] for name, inner in folder.folders.items()}
 
 
-def _check(path: Path, files: dict[str, _Classes], medium: str) -> None:
-    train = files["train"]
-    if len(train) < 2:
-        held = f"the folder {next(iter(train))}" if train else "no folders"
+def _names(path: Path, files: dict[str, _Classes], medium: str, options: Options) -> tuple[str, ...]:
+    """The classes' names, sorted.
+
+    Raises:
+        InputError: Fewer than two, a part without files, or a class without training files that is no anomaly.
+    """
+    found = sorted({name for classes in files.values() for name in classes})
+    if len(found) < 2:
+        held = f"the folder {found[0]}" if found else "no folders"
         raise InputError(f"{path} has {held}: a folder a class is read, and at least two classes are needed")
     for part, classes in files.items():
-        unknown = [name for name in classes if classes[name] and name not in train]
-        if unknown:
-            raise InputError(
-                f"{path}: {part} has the class {unknown[0]!r}, train has {', '.join(train)}: make them equal"
-            )
-        files[part] = {name: held for name, held in classes.items() if name in train}
-        if part != "train" and not any(classes.values()):
+        if not any(classes.values()):
             raise InputError(f"{path}: {part} has no {medium}: add some, or remove the folder")
-    empty = [name for name, held in train.items() if not held]
-    if empty:
+    empty = [name for name in found if not files["train"].get(name)]
+    if empty and not options.anomalies:
         others = f" (nor of {len(empty) - 1} others)" if len(empty) > 1 else ""
         raise InputError(
             f"{path}: no {medium} of class {empty[0]!r}{others} to train on: add some, or remove the folder"
         )
+    return tuple(found)
 
 
 def _split(classes: _Classes) -> dict[str, _Classes]:

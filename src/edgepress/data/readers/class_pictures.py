@@ -1,18 +1,22 @@
 """Pictures of any sizes as one array, as Keras' `image_dataset_from_directory` reads them."""
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Picture
 from edgepress.runtime.preprocess.fit import bilinear_resize
-from edgepress.runtime.preprocess.pictures import PICTURE_FORMATS, decode_picture, picture_header
+from edgepress.runtime.preprocess.pictures import PICTURE_FORMATS, PictureHeader, decode_picture, picture_header
 
 from ..convention import picture_of
 from ..options import Options
 from .files import File, in_parallel
 
 __all__ = ["PICTURE_SUFFIXES", "read_pictures"]
+
+logger = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = tuple(suffix for suffixes in PICTURE_FORMATS.values() for suffix in suffixes)
 _MAX_BYTES = 4_000_000_000
@@ -32,7 +36,15 @@ def read_pictures(files: list[File], options: Options) -> tuple[Picture, NDArray
             sizes without `input_shape`, or too many for the memory.
     """
     headers = in_parallel(_header, files, "files")
-    sizes = sorted({size for size, _ in headers})
+    sizes = sorted({header.size for header in headers})
+    turned = sum(header.is_turned for header in headers)
+    if turned:
+        logger.warning(
+            "%d of %d pictures are turned by EXIF alone, which Keras and this reader ignore, and `predict` does not: "
+            "turn their pixels",
+            turned,
+            len(files),
+        )
     asked = options.picture_shape
     if asked is None and len(sizes) > 1:
         small, large = (f"{height}x{width}" for height, width in (sizes[0], sizes[-1]))
@@ -41,7 +53,7 @@ def read_pictures(files: list[File], options: Options) -> tuple[Picture, NDArray
             f"scaled, for instance --input-shape 96x96"
         )
     height, width = asked[:2] if asked else sizes[0]
-    channels = (asked[2] if asked else None) or (1 if all(grey for _, grey in headers) else 3)
+    channels = (asked[2] if asked else None) or (1 if all(header.is_grey for header in headers) else 3)
     total = len(files) * height * width * channels
     if total > _MAX_BYTES:
         raise InputError(
@@ -64,7 +76,7 @@ def read_pictures(files: list[File], options: Options) -> tuple[Picture, NDArray
     return picture_of(pixels, resampling="bilinear" if scaled else "area"), pixels
 
 
-def _header(file: File) -> tuple[tuple[int, int], bool]:
+def _header(file: File) -> PictureHeader:
     if file.size == 0:
         raise InputError(f"{file.place} is empty (0 bytes): remove it, or copy it again")
     with file.open() as stream:

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.preprocess.tables import MISSING, read_csv
+from edgepress.runtime.contract.features import MISSING
+from edgepress.runtime.preprocess.tables import read_csv
 
-__all__ = ["Column", "csv_columns", "parquet_columns"]
+__all__ = ["Column", "arrow_columns", "csv_columns", "parquet_columns"]
 
 logger = logging.getLogger(__name__)
 
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?|\d{4}/\d{1,2}/\d{1,2}( .*)?")
+_MAX_BYTES = 4_000_000_000
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _WHOLE = re.compile(r"[-+]?\d+")
 _TRUTH = {"false": 0.0, "true": 1.0}
@@ -153,14 +155,29 @@ def parquet_columns(path: Path) -> dict[str, Column]:
     try:
         # Not pyarrow's own way with paths, which takes folders and addresses too.
         with open(path, "rb") as file:
-            table = parquet.read_table(file)
+            packed = parquet.ParquetFile(file)
+            groups = range(packed.metadata.num_row_groups)
+            size = sum(packed.metadata.row_group(i).total_byte_size for i in groups)
+            if size > _MAX_BYTES:
+                raise InputError(f"{path} unpacks to {size:,} bytes: at most {_MAX_BYTES:,} are read; take fewer rows")
+            table = packed.read()
     except (OSError, arrow.ArrowException) as error:
         raise InputError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}): write it again") from None
+    return arrow_columns(str(path), table)
+
+
+def arrow_columns(name: str, table: Any) -> dict[str, Column]:
+    """The columns of a pyarrow table, which pandas and Polars make of theirs.
+
+    Raises:
+        InputError: Columns of dates or of nested values; infinite numbers; no rows.
+    """
+    arrow = require("pyarrow", extra="table")
     if not table.num_rows or len(set(table.column_names)) != len(table.column_names):
-        raise InputError(f"{path} has {table.num_rows} rows of {', '.join(table.column_names)}: some, each column once")
+        raise InputError(f"{name} has {table.num_rows} rows of {', '.join(table.column_names)}: some, each column once")
     # Where pandas wrote its index, it says so under this key, and the index is no feature.
     own = [name for name in table.column_names if not re.fullmatch(r"__index_level_\d+__", name)]
-    return {name: _of_arrow(f"{path}: {name!r}", table.column(name), arrow) for name in own}
+    return {each: _of_arrow(f"{name}: {each!r}", table.column(each), arrow) for each in own}
 
 
 def _of_arrow(name: str, values: Any, arrow: Any) -> Column:

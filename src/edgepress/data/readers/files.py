@@ -3,15 +3,17 @@
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from edgepress.base.errors import MissingExtraError
 from edgepress.runtime import InputError
 
-__all__ = ["PART_NAMES", "File", "Folder", "in_parallel", "part_of", "read_folder"]
+__all__ = ["DAMAGED", "PART_NAMES", "File", "Folder", "in_parallel", "part_of", "read_folder"]
 
 PART_NAMES = {
     "train": ("train", "training"),
@@ -19,6 +21,9 @@ PART_NAMES = {
     "test": ("test", "testing"),
 }
 """How people call the parts of a data set, in any case."""
+
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeError)
+"""What `zipfile` raises for archives that are cut off, altered, encrypted, or packed in a way that it does not know."""
 
 MAX_FILE_BYTES = 500_000_000
 """Of one file: a small archive can unpack to gigabytes."""
@@ -90,8 +95,14 @@ def _sorted(folder: Folder) -> Folder:
 
 
 def _tree(path: Path) -> Iterator[File]:
+    seen: set[str] = set()
     for folder, inner, names in os.walk(path, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith(".")]
+        # Links may lead in circles.
+        if os.path.realpath(folder) in seen:
+            inner.clear()
+            continue
+        seen.add(os.path.realpath(folder))
         parts = Path(folder).relative_to(path).parts
         yield File(folder, (*parts, ""), 0, io.BytesIO)
         for name in names:
@@ -122,7 +133,7 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> io
     try:
         with archive.open(info) as stream:
             return io.BytesIO(stream.read(MAX_FILE_BYTES))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: {info.filename} cannot be unpacked ({error}): make the archive again") from None
 
 
@@ -131,6 +142,7 @@ def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str
 
     Raises:
         InputError: Of the first that failed, with the number of all that did.
+        MissingExtraError: The package that reads them is not installed.
     """
 
     def attempt(file: Given) -> Made | InputError:
@@ -142,6 +154,8 @@ def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str
     with ThreadPoolExecutor(_THREADS) as pool:
         results = list(pool.map(attempt, files))
     failed = [result for result in results if isinstance(result, InputError)]
+    if failed and isinstance(failed[0], MissingExtraError):
+        raise failed[0]
     if failed:
         others = f"; and {len(failed) - 1} more of {len(results)} {what}" if len(failed) > 1 else ""
         raise InputError(f"{failed[0]}{others}")

@@ -51,6 +51,7 @@ def read_idx_folder(folder: Path, options: Options) -> Dataset:
         (arrays["x_train"], arrays["y_train"]),
         (arrays["x_test"], arrays["y_test"]),
         numbers=options.numbers,
+        anomalies=options.anomalies,
     )
 
 

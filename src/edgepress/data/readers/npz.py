@@ -14,7 +14,7 @@ from edgepress.runtime.contract import Input, Signal
 from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
 from ..options import Options
-from .files import PART_NAMES
+from .files import DAMAGED, PART_NAMES
 
 __all__ = ["is_npy", "is_npz", "read_npz", "refuse_npy"]
 
@@ -34,10 +34,11 @@ def is_npz(path: Path) -> bool:
     """A file that is called so, or any other archive with nothing but arrays in it."""
     if not path.is_file() or path.suffix.lower() == ".npz":
         return path.is_file()
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
         return False
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
@@ -76,7 +77,7 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = _read_members(archive, path)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path} is not a whole .npz archive ({error}): copy or download it again") from None
     said = _take(arrays, _NAMES)
     about = {key: arrays.pop(key) for key in _SIGNAL if key in arrays and _is_about(key, arrays[key])}
@@ -88,6 +89,8 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
         logger.warning("%s: members %s are left out", path, ", ".join(sorted(arrays)))
     if not given:
         given = {"train": _by_input(path, arrays)}
+    if options.raw:
+        given = {part: (x, None) for part, (x, _) in given.items()}
     if "train" not in given:
         raise InputError(f"{path} has {', '.join(given)} and nothing to train on: add x_train and y_train")
     called = tuple(map(str, said.ravel())) if said is not None else names
@@ -100,8 +103,9 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
         given["train"],
         given.get("test"),
         validation=validation,
-        names=called,
+        names=() if options.raw else called,
         numbers=options.numbers,
+        anomalies=options.anomalies,
         inputs=_signals(path, given["train"][0], about),
     )
 
@@ -188,6 +192,6 @@ def _read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, NDArray[Any
 def _read_npy(file: IO[bytes], what: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, MemoryError) as error:
         raise InputError(f"{what} is no plain array ({error}): save it with numpy.savez, without objects") from None
     return array

@@ -17,7 +17,7 @@ from ..options import Options
 from .columns import Column, csv_columns, parquet_columns
 from .files import part_of
 
-__all__ = ["is_table", "is_table_folder", "read_table", "read_table_folder"]
+__all__ = ["Table", "is_table", "is_table_folder", "read_table", "read_table_folder", "table_dataset"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ _FORMATS = {
     ".pq": parquet_columns,
 }
 
-_Table = dict[str, Column]
+Table = dict[str, Column]
+"""Columns by name."""
 
 
 def is_table(path: Path) -> bool:
@@ -59,12 +60,16 @@ def read_table(path: Path, options: Options) -> Dataset:
         InputError: No such column, texts where numbers belong, dates, rows without the right answer, or as `read_csv`.
         MissingExtraError: pyarrow, which reads Parquet, is not installed.
     """
-    table = _read(path)
-    _check_labels(path, table, _labels(path, tuple(table), options))
+    return table_dataset(path.stem, str(path), _read(path), options)
+
+
+def table_dataset(name: str, place: str, table: Table, options: Options) -> Dataset:
+    """A data set of one table's columns; `place` is what messages call it. The rest is as `read_table` says."""
+    _check_labels(place, table, _labels(place, tuple(table), options))
     count = len(next(iter(table.values())).values)
     drawn = split_off_test(Part({"": np.arange(count)}))
-    parts = {part: {name: column.take(held.x) for name, column in table.items()} for part, held in drawn.items()}
-    return _dataset(path.stem, path, parts, options)
+    parts = {part: {key: column.take(held.x) for key, column in table.items()} for part, held in drawn.items()}
+    return _dataset(name, place, parts, options)
 
 
 def read_table_folder(path: Path, options: Options) -> Dataset:
@@ -77,16 +82,16 @@ def read_table_folder(path: Path, options: Options) -> Dataset:
     parts = {part: _read(file) for part, file in files.items()}
     if len(parts) == 1:
         return read_table(files["train"], options)
-    labels = _labels(files["train"], tuple(parts["train"]), options)
+    labels = _labels(str(files["train"]), tuple(parts["train"]), options)
     for part, table in parts.items():
         lacking = [name for name in parts["train"] if name not in table]
         if lacking:
             raise InputError(f"{files[part]} has no column {lacking[0]!r}, and {files['train']} has: make them equal")
-        _check_labels(files[part], table, labels)
+        _check_labels(str(files[part]), table, labels)
     if "test" not in parts:
         parts["test"] = parts.pop("validation")
         logger.info("%s has no test part: its validation part is the test set", path)
-    return _dataset(path.resolve().name, files["train"], parts, options)
+    return _dataset(path.resolve().name, str(files["train"]), parts, options)
 
 
 def _part_files(folder: Path) -> dict[str, Path]:
@@ -100,17 +105,17 @@ def _part_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path) -> _Table:
+def _read(path: Path) -> Table:
     table = _FORMATS[path.suffix.lower()](path)
     if not table:
         raise InputError(f"{path} has no column with a name: name the columns in its first line")
     return table
 
 
-def _dataset(name: str, path: Path, parts: dict[str, _Table], options: Options) -> Dataset:
-    labels = _labels(path, tuple(parts["train"]), options)
-    targets, names = _targets(path, parts, labels, options)
-    features, rows = _features(path, parts, [column for column in parts["train"] if column not in labels])
+def _dataset(name: str, place: str, parts: dict[str, Table], options: Options) -> Dataset:
+    labels = _labels(place, tuple(parts["train"]), options)
+    targets, names = _targets(place, parts, labels, options)
+    features, rows = _features(place, parts, [column for column in parts["train"] if column not in labels])
     given = {part: (rows[part], targets[part]) for part in parts}
     return dataset_of_arrays(
         name,
@@ -119,30 +124,31 @@ def _dataset(name: str, path: Path, parts: dict[str, _Table], options: Options) 
         validation=given.get("validation"),
         names=names,
         numbers=options.numbers,
+        anomalies=options.anomalies,
         inputs={"": features},
     )
 
 
-def _labels(path: Path, columns: tuple[str, ...], options: Options) -> list[str]:
+def _labels(place: str, columns: tuple[str, ...], options: Options) -> list[str]:
     if options.label is None:
         if options.task in _NO_LABEL:
             return []
-        raise InputError(f"{path}: say which column is the right answer with --label: {_shown(columns)}")
+        raise InputError(f"{place}: say which column is the right answer with --label: {_shown(columns)}")
     if options.label in columns:
         return [options.label]
     asked = [label.strip() for label in options.label.split(",")]
     unknown = [label for label in asked if label not in columns]
     if unknown:
-        raise InputError(f"{path} has no column {unknown[0]!r}: its columns are {_shown(columns)}")
+        raise InputError(f"{place} has no column {unknown[0]!r}: its columns are {_shown(columns)}")
     return asked
 
 
-def _check_labels(path: Path, table: _Table, labels: list[str]) -> None:
+def _check_labels(place: str, table: Table, labels: list[str]) -> None:
     for label in labels:
         lacking = table[label].missing
         if lacking.any():
             raise InputError(
-                f"{path}: {int(lacking.sum())} of {len(lacking)} rows have no {label!r}, the first in "
+                f"{place}: {int(lacking.sum())} of {len(lacking)} rows have no {label!r}, the first in "
                 f"{table[label].place(lacking)}: fill them in or remove them"
             )
 
@@ -153,7 +159,7 @@ def _shown(columns: tuple[str, ...]) -> str:
 
 
 def _targets(
-    path: Path, parts: dict[str, _Table], labels: list[str], options: Options
+    place: str, parts: dict[str, Table], labels: list[str], options: Options
 ) -> tuple[dict[str, NDArray[Any] | None], tuple[str, ...]]:
     """Targets of each part, and the names of classes or numbers."""
     if not labels:
@@ -182,7 +188,7 @@ def _targets(
 
 
 def _features(
-    path: Path, parts: dict[str, _Table], columns: list[str]
+    place: str, parts: dict[str, Table], columns: list[str]
 ) -> tuple[Features, dict[str, NDArray[np.float32]]]:
     """What the columns are, and each part's rows of numbers."""
     kept: list[str] = []
@@ -205,7 +211,7 @@ def _features(
         else:
             columns_of = {part: column.numbers() for part, column in held.items()}
         if any(np.isnan(values).any() for values in columns_of.values()):
-            missing[name] = _usual(path, name, columns_of["train"], is_category=name in categories)
+            missing[name] = _usual(place, name, columns_of["train"], is_category=name in categories)
         kept.append(name)
         for part, values in columns_of.items():
             filled = np.where(np.isnan(values), missing.get(name, 0.0), values)
@@ -214,18 +220,18 @@ def _features(
             else:
                 numbers[part].append(filled[:, None])
     if left_out:
-        logger.warning("%s: %s left out: no numbers, and too many to be categories", path, ", ".join(left_out))
+        logger.warning("%s: %s left out: no numbers, and too many to be categories", place, ", ".join(left_out))
     if missing:
-        logger.info("%s: missing values of %s become the training part's usual ones", path, ", ".join(missing))
+        logger.info("%s: missing values of %s become the training part's usual ones", place, ", ".join(missing))
     if not kept:
-        raise InputError(f"{path} has no column of numbers or categories beside the right answers: add some")
+        raise InputError(f"{place} has no column of numbers or categories beside the right answers: add some")
     features = Features(tuple(kept), categories=categories, missing=missing, one_hot=bool(categories))
     return features, {part: np.concatenate(rows, axis=1).astype(np.float32) for part, rows in numbers.items()}
 
 
-def _usual(path: Path, name: str, values: NDArray[np.float64], *, is_category: bool) -> float:
+def _usual(place: str, name: str, values: NDArray[np.float64], *, is_category: bool) -> float:
     """The median of a column, or its most frequent category."""
     present = values[~np.isnan(values)]
     if not len(present):
-        raise InputError(f"{path}: column {name!r} has no values in the training part: remove it")
+        raise InputError(f"{place}: column {name!r} has no values in the training part: remove it")
     return float(Counter(present.tolist()).most_common(1)[0][0]) if is_category else float(np.median(present))
