@@ -152,6 +152,7 @@ def benchmark(
         margin=judge.margin.value if judge.margin else None,
         margin_unit=judge.margin.unit if judge.margin else None,
         task=json.loads(json.dumps(manifest.task.to_dict())),
+        contract=json.loads(json.dumps(manifest.contract.to_dict())),
         chance=chance,
         notes=tuple(_notes(manifest, dataset)) or None,
     )

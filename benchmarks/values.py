@@ -179,12 +179,12 @@ class Comparison:
 class Verdict:
     """May the row replace the float model?"""
 
+    margin_points: float | None = field(default=None, kw_only=True, metadata=_OPTIONAL)
+    """Of a classifier, as is `lower_points`."""
     confidence: float
+    lower_points: float | None = field(default=None, kw_only=True, metadata=_OPTIONAL)
     non_inferior: bool
     text: str
-    margin_points: float | None = field(default=None, metadata=_OPTIONAL)
-    """Of a classifier, as is the next."""
-    lower_points: float | None = field(default=None, metadata=_OPTIONAL)
     margin: float | None = field(default=None, metadata=_OPTIONAL)
     """How much worse is still as good; None in reports of before there were tasks, as are the next two."""
     lower: float | None = field(default=None, metadata=_OPTIONAL)
@@ -396,7 +396,20 @@ class Report:
     margin_unit: str | None = field(default=None, metadata=_OPTIONAL)
     task: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
     """As in the manifest; None in reports of before there were tasks, which are classifiers'."""
+    contract: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """Likewise; None in reports of before there were contracts, which are about pictures."""
     chance: str | None = field(default=None, metadata=_OPTIONAL)
     """That the float model is no better than the trivial answer, with figures; None where it is."""
     notes: tuple[str, ...] | None = field(default=None, metadata=_OPTIONAL)
     """What a reader must know about the test: what it is not known to exclude."""
+
+    @property
+    def examples(self) -> str:
+        """What people call the examples: images, or examples where they are none."""
+        kinds = {each["kind"] for each in self.contract["inputs"]} if self.contract else {"picture"}
+        return "images" if kinds == {"picture"} else "examples"
+
+    @property
+    def classifies(self) -> bool:
+        """Whether each example gets one of the labels."""
+        return self.task is None or self.task["kind"] in ("multiclass", "binary")
