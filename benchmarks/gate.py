@@ -126,7 +126,7 @@ def check_gate(report: Report, gate: Gate) -> list[Check]:
 
 
 def _drop(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
-    if row.comparison is None and row.metric is not None and row.metric.trivial is not None:
+    if not report.classifies and row.metric is not None and row.metric.trivial is not None:
         return _worse(row, POINTS, gate.max_drop_points, "max_drop_points")
     if row.comparison is None or report.dataset is None:
         return False, "accuracy was not measured: pass --data"
