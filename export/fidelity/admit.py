@@ -151,9 +151,11 @@ class _Court:
 
 
 def _is_exact(values: NDArray[Any], backend: Backend, delegate: bool) -> bool:
-    """Whether the backend must give these very numbers: integers, computed without shortcuts. One that computes integers
-    by other means says so in its row, and is judged by the float model alone, as delegates are: in a residual network
-    both come out tens of quanta away."""
+    """Whether the backend must give these very numbers: integers, computed without shortcuts.
+
+    One that computes integers by other means says so in its row, and is judged by the float model alone, as delegates
+    are: in a residual network both come out tens of quanta away.
+    """
     return values.dtype.kind in "iu" and not delegate and not backend.quanta
 
 

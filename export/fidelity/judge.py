@@ -19,8 +19,8 @@ _NEAR = 3 * math.sqrt(2)
 """Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
 _SHOWN = 1.96
-"""Standard deviations of a paired difference beyond which it is shown, at 95 %: as many coin tosses as there are answers
-that changed between right and wrong, which is their square root."""
+"""Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many answers
+changed between right and wrong, as of so many coin tosses."""
 
 _Judged = tuple[dict[str, float], str | None]
 
