@@ -1,6 +1,6 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
-from .config import PRESETS, TrainConfig
+from .config import PRESETS, TrainConfig, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
 from .meaning import meaning_of, task_of
@@ -8,8 +8,10 @@ from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
+from .transfer import BACKBONES, backbone_help
 
 __all__ = [
+    "BACKBONES",
     "MODELS",
     "PRESETS",
     "History",
@@ -19,6 +21,7 @@ __all__ = [
     "TrainResult",
     "Tried",
     "adopt_baseline",
+    "backbone_help",
     "build_mlp",
     "build_network",
     "draw_curves",
@@ -29,6 +32,7 @@ __all__ = [
     "own_task",
     "press_model",
     "save_keras",
+    "sections_of",
     "strip_quantization",
     "suited",
     "task_of",

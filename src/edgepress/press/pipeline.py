@@ -15,7 +15,7 @@ from edgepress.benchmarks import Report, benchmark, write_report
 from edgepress.data import as_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
-from edgepress.train import MODELS, PRESETS, TrainConfig, adopt_baseline, press_model, train_baseline
+from edgepress.train import MODELS, PRESETS, TrainConfig, adopt_baseline, press_model, sections_of, train_baseline
 
 from .budget import Budget
 from .search import search
@@ -57,6 +57,7 @@ def press(
     *,
     model: str | None = None,
     teacher: str | None = None,
+    backbone: str | None = None,
     preset: str = "default",
     seed: int = 0,
     overwrite: bool = False,
@@ -77,6 +78,7 @@ def press(
         model: A model's name, in place of the preset's; or a Keras file of the user's own, which is the float model
             then and is pressed from its own weights.
         teacher: Who teaches the float model, in place of the preset's: a model's name or a Keras file.
+        backbone: A Keras file, or a name in `BACKBONES`, that is given a new head and fitted further.
         preset: `quick`, `default`, `frontier`, or the path of a TOML file.
         seed: Makes the run reproducible.
         overwrite: Start again whatever the run folder holds; an unfinished press is not taken up either.
@@ -95,9 +97,17 @@ def press(
     own = model is not None and model not in MODELS
     if own and teacher is not None:
         raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
-    config = TrainConfig.preset(preset, seed=seed)
-    config = replace(config, model=config.model if own else model or config.model, teacher=teacher or config.teacher)
+    if model is not None and backbone is not None:
+        raise InputError("--backbone is a model already: name a --model to make or to press, or a backbone, not both")
+    TrainConfig.preset(preset)
     dataset = as_dataset(data)
+    sections = sections_of(dataset, task, backbone=backbone is not None)
+    config = TrainConfig.preset(preset, sections, seed=seed)
+    if backbone is not None:
+        config = replace(config, model="", backbone=backbone)
+    else:
+        config = replace(config, model=config.model if own else model or config.model)
+    config = replace(config, teacher=teacher or config.teacher)
     plan: dict[str, Any] = {
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
@@ -122,7 +132,7 @@ def press(
         adopt_baseline(dataset, config, model, models["float"], task=task, input=input, accept_chance=accept_chance)
     else:
         logger.info("press: 1/4 train the float baseline")
-        train_baseline(dataset, config, models["float"], task=task, keep_pool=not budget)
+        train_baseline(dataset, config, models["float"], task=task, input=input, keep_pool=not budget)
     logger.info("press: 2/4 prune, and train quantization-aware")
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:
