@@ -170,8 +170,8 @@ def find_contract(
             name: each.shape for name, each in dataset.inputs.items()
         }:
             return contract._replace(found={"by": "training"})
-    candidates = dict(_candidates(model, dataset, fitted))
     quality = quality_of(task)
+    candidates = dict(_candidates(model, dataset, fitted, tried=quality is not None and held_back.targets is not None))
     if len(candidates) == 1:
         (contract,) = candidates.values()
         return _confirmed(model, contract, task, fitted, held_back, accept_chance)
@@ -183,8 +183,12 @@ def find_contract(
     return _tried(model, candidates, task, quality, fitted, held_back, accept_chance)
 
 
-def _candidates(model: Any, dataset: Dataset, fitted: Part) -> Iterator[tuple[str, Contract]]:
-    """What the model's input may be, the likeliest first."""
+def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> Iterator[tuple[str, Contract]]:
+    """What the model's input may be, the likeliest first.
+
+    Numbers that cannot be tried on right answers are taken as they are: who gives samples of a model's input gives
+    those.
+    """
     raw = _takes_raw_numbers(model)
     ways: dict[str, list[tuple[str, Input]]] = {}
     for name, described in dataset.inputs.items():
@@ -202,7 +206,9 @@ def _candidates(model: Any, dataset: Dataset, fitted: Part) -> Iterator[tuple[st
                 ways[name].append(("standardized", described._replace(mean=mean, std=std)))
         elif isinstance(described, Features | Signal) and name not in raw:
             plain = described._replace(mean=(), std=())
-            ways[name] = [("as they are", plain), ("standardized", _standardized(plain, fitted.inputs[name]))]
+            ways[name] = [("as they are", plain)]
+            if tried:
+                ways[name].append(("standardized", _standardized(plain, fitted.inputs[name])))
             if described.mean:
                 ways[name] = [("as the data say", described)]
         elif isinstance(described, Audio):
