@@ -27,7 +27,7 @@ from .values import Report
 __all__ = ["benchmark_on", "pack"]
 
 _LOG = logging.getLogger("edgepress")
-_STAGES = ("base", "runtime", "data", "benchmarks", "cli")
+_STAGES = ("base", "runtime", "quality", "data", "benchmarks", "cli")
 _PURE = ("click", "flatbuffers", "tflite")
 _OLDEST_PYTHON = (3, 11)
 # The interpreter's version, and whether it has NumPy; to be understood by any Python 3.

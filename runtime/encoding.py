@@ -110,7 +110,7 @@ class PixelEncoder:
         if rows.dtype != np.uint8 or self._contract is None:
             return rows
         pixels = rows.reshape(len(rows), *self._contract.shape)
-        return self._contract.normalize(pixels).reshape(len(rows), -1)
+        return self._contract.normalize(pixels).reshape(len(rows), self._size)
 
     def encode(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Rows of checked images (n, size) as the model's input, shape (n, ...) of the spec.

@@ -1,6 +1,6 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
-from .config import PRESETS, TrainConfig
+from .config import PRESETS, TrainConfig, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
 from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
@@ -9,8 +9,10 @@ from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
+from .transfer import BACKBONES, backbone_help
 
 __all__ = [
+    "BACKBONES",
     "MODELS",
     "PRESETS",
     "History",
@@ -20,6 +22,7 @@ __all__ = [
     "TrainResult",
     "Tried",
     "adopt_baseline",
+    "backbone_help",
     "build_mlp",
     "build_network",
     "draw_curves",
@@ -34,6 +37,7 @@ __all__ = [
     "own_task",
     "press_model",
     "save_keras",
+    "sections_of",
     "strip_quantization",
     "suited",
     "task_of",

@@ -5,18 +5,35 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.contract import Input
+from edgepress.runtime.contract import Audio, Input
 from edgepress.runtime.tasks import Task
 
 __all__ = ["MODELS", "Network", "build_mlp", "build_network", "usual_model"]
 
 _CNN_WIDTHS = (16, 32, 32, 64, 64)
+_COLOUR_WIDTHS = (24, 32, 48, 64, 64)
+"""Of `cnn` for pictures in colour, in which there is more to tell apart."""
 _SIGNAL_WIDTHS = (16, 32, 32)
 _SIGNAL_KERNEL = 5
 _SMALLEST_PICTURE = 12
 _SHORTEST_SIGNAL = 16
+_SHORTEST_AUDIO = 512
+_TAPS_SECONDS, _HOP_SECONDS = 0.016, 0.002
+"""Length of the filters of `ds-cnn`, and how often they are asked."""
+_FILTERS = 40
+_LOWEST_HERTZ = 60.0
+_ENVELOPE = 6
+"""Answers of a filter that become one, in which even a low tone has its peak."""
+_SOUND_BLOCKS = ((64, 1), (64, 2), (96, 1), (96, 2))
+"""Channels and stride over time of the separable convolutions."""
+_SOUND_KERNEL = 5
+_MOMENTUM = 0.9
+"""Of batch normalisation where an epoch has a few dozen steps: with 0.99 the statistics lag behind the weights."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +189,9 @@ def _cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float, b
     """Five 3 x 3 convolutions with batch normalisation, pooled twice, then averaged: about 70,000 weights."""
     tf_keras = require("tf_keras", extra="toolkit")
     layers = tf_keras.layers
-    stack = [layers.Input(_picture_shape(contract), name=_input_name(contract))]
-    for number, width in enumerate(_CNN_WIDTHS, 1):
+    shape = _picture_shape(contract)
+    stack = [layers.Input(shape, name=_input_name(contract))]
+    for number, width in enumerate(_CNN_WIDTHS if shape[-1] == 1 else _COLOUR_WIDTHS, 1):
         stack.append(layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv{number}"))
         stack.append(layers.BatchNormalization(name=f"norm{number}"))
         stack.append(layers.ReLU(name=f"relu{number}"))
@@ -213,10 +231,69 @@ def _conv1d(contract: Input, outputs: int, widths: Sequence[int], dropout: float
     return tf_keras.Sequential(stack, name="conv1d")
 
 
+def _ds_cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
+    """From the waveform: learned filters that begin as a mel filter bank, then depthwise separable convolutions.
+
+    The front end is a convolution, ReLU and max pooling: each filter's envelope, as a spectrogram has it, made of
+    layers that every converter and int8 know, and that are the same on every device. Its filters are Gabor functions at
+    first (Zeghidour et al. 2018, "Learning Filterbanks from Raw Speech"); what follows is Zhang et al. 2017, "Hello
+    Edge".
+    """
+    assert isinstance(contract, Audio)
+    tf_keras = require("tf_keras", extra="toolkit")
+    layers = tf_keras.layers
+    taps, hop = (max(2, round(seconds * contract.rate)) for seconds in (_TAPS_SECONDS, _HOP_SECONDS))
+    stack = [
+        layers.Input(contract.shape, name=_input_name(contract)),
+        layers.Reshape((contract.samples, 1, 1), name="column"),
+        layers.Conv2D(_FILTERS, (taps, 1), (hop, 1), padding="same", use_bias=False, name="filters"),
+        # Recordings are quiet: their variance is far below the usual epsilon.
+        layers.BatchNormalization(momentum=_MOMENTUM, epsilon=1e-6, name="loudness"),
+        layers.ReLU(name="rectified"),
+        layers.MaxPooling2D((_ENVELOPE, 1), name="envelopes"),
+    ]
+    for number, (width, stride) in enumerate(_SOUND_BLOCKS, 1):
+        kernel = (_SOUND_KERNEL, 1)
+        stack.append(
+            layers.DepthwiseConv2D(kernel, (stride, stride), padding="same", use_bias=False, name=f"time{number}")
+        )
+        stack.append(layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}a"))
+        stack.append(layers.ReLU(name=f"relu{number}a"))
+        stack.append(layers.Conv2D(width, 1, use_bias=False, name=f"mix{number}"))
+        stack.append(layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}b"))
+        stack.append(layers.ReLU(name=f"relu{number}b"))
+    stack.append(layers.GlobalAveragePooling2D(name="average"))
+    if dropout:
+        stack.append(layers.Dropout(dropout, name="dropout"))
+    stack.append(layers.Dense(outputs, name="logits"))
+    model = tf_keras.Sequential(stack, name="ds-cnn")
+    model.get_layer("filters").set_weights([_mel_filters(contract.rate, taps, _FILTERS)])
+    return model
+
+
+def _mel_filters(rate: int, taps: int, count: int) -> NDArray[np.float32]:
+    """Gabor functions whose frequencies stand evenly on the mel scale, each as wide as the gap to its neighbours.
+
+    Shape (taps, 1, 1, count); each of energy 1.
+    """
+    lowest, highest = (2595 * math.log10(1 + hertz / 700) for hertz in (_LOWEST_HERTZ, 0.48 * rate))
+    hertz = 700 * (10 ** (np.linspace(lowest, highest, count + 2) / 2595) - 1)
+    seconds = (np.arange(taps) - (taps - 1) / 2)[:, None] / rate
+    # A Gaussian whose spectrum has half its height at half the gap.
+    spread = math.sqrt(2 * math.log(2)) / (math.pi * (hertz[2:] - hertz[:-2]) / 2)
+    waves = (
+        np.cos(2 * math.pi * hertz[1:-1] * seconds) * np.exp(-0.5 * (seconds / spread) ** 2) * np.hanning(taps)[:, None]
+    )
+    return (waves / np.sqrt(np.square(waves).sum(axis=0))).reshape(taps, 1, 1, count).astype(np.float32)
+
+
 _ANY = ("picture", "features", "signal", "tensor")
 MODELS: dict[str, Network] = {
     "mlp": Network(_mlp, ("picture", "features", "tensor"), note="Dense layers of the preset's widths"),
     "conv1d": Network(_conv1d, ("signal",), smallest=_SHORTEST_SIGNAL, note="convolutions over time"),
+    "ds-cnn": Network(
+        _ds_cnn, ("audio",), smallest=_SHORTEST_AUDIO, note="learned filters, then convolutions over time"
+    ),
     "autoencoder": Network(_autoencoder, _ANY, ("anomaly",), note="for anomalies, learned from normal examples"),
     "lenet-300-100": Network(_lenet_300_100, ("picture", "features", "tensor")),
     "lenet-5": Network(_lenet5, ("picture",), smallest=_SMALLEST_PICTURE),

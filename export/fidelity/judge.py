@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.quality import Quality, quality_of
+from edgepress.quality import Quality, quality_of, sqnr_db
 from edgepress.runtime.tasks import Task
 
 from ..samples import Samples
@@ -18,8 +18,9 @@ __all__ = ["judge", "sqnr_db"]
 _NEAR = 3 * math.sqrt(2)
 """Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
-_TOSSES = 2.0
-"""Standard deviations of as many coin tosses, which are their square root, that near ties may lean to one side."""
+_SHOWN = 1.96
+"""Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many answers
+changed between right and wrong, as of so many coin tosses."""
 
 _Judged = tuple[dict[str, float], str | None]
 
@@ -114,9 +115,11 @@ def _by_metric(
             else _near_half(_scores(task, reference), ours >= task.threshold, variant.min_sqnr_db)
         )
         decided = int((changed & ~near).sum())
-        # Near ties fall either way: what coins would give is no difference between the models.
-        chance = 100 * int(_TOSSES * math.sqrt((changed & near).sum())) / count
-        bound = bound._replace(allowed=max(bound.allowed, chance))
+        # Few examples show no small difference: beyond the bound is what the paired interval leaves no doubt of.
+        turned = (
+            changed & ((ours.argmax(1) == targets) != (theirs.argmax(1) == targets)) if task.classifies else changed
+        )
+        bound = bound._replace(allowed=bound.allowed + 100 * _SHOWN * math.sqrt(turned.sum()) / count)
     if abs(difference) <= bound.allowed + 1e-9 and decided <= allowed:
         return metrics, None
     return metrics, (
@@ -164,20 +167,3 @@ def _near_half(reference: NDArray[np.float32], said: NDArray[np.bool_], decibels
     near = np.abs(reference - middle) <= _spread(reference, decibels)
     found: NDArray[np.bool_] = (near | (said == (reference >= middle))).all(axis=-1)
     return found
-
-
-def sqnr_db(reference: NDArray[np.float32], approximation: NDArray[np.float32]) -> float:
-    """Signal-to-quantization-noise ratio in decibels, 200 at most (equal arrays).
-
-    The signal is what varies around each output channel's mean: an offset that all examples share tells nothing of
-    them, and would let a model with two distinct answers pass for exact.
-    """
-    whole = reference.astype(np.float64).reshape(len(reference), -1)
-    signal = float(np.square(whole - whole.mean(axis=0)).sum())
-    noise = float(np.square(whole - approximation.reshape(whole.shape)).sum())
-    if signal == 0:
-        # A constant has nothing but its value: what is lost of that.
-        signal = float(np.square(whole).sum())
-    if noise == 0 or signal == 0:
-        return 200.0 if noise == 0 else 0.0
-    return float(min(200.0, 10 * np.log10(signal / noise)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,8 @@ def scores(inputs: NDArray[Any], reconstructions: NDArray[Any]) -> NDArray[np.fl
         inputs: Real numbers that went in. Shape (n, ...).
         reconstructions: Real numbers that came out, as many an example.
     """
-    count = len(inputs)
-    gaps = inputs.reshape(count, -1).astype(np.float64) - reconstructions.reshape(count, -1)
+    shape = len(inputs), math.prod(inputs.shape[1:])
+    gaps = inputs.reshape(shape).astype(np.float64) - reconstructions.reshape(shape)
     found: NDArray[np.float32] = np.square(gaps).mean(axis=1).astype(np.float32)
     return found
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgepress.base.errors import InputError
 
-from .numeric import logistic, softmax
+from .numeric import flat, logistic, softmax
 from .task import Task
 
 __all__ = ["probabilities"]
@@ -26,7 +26,7 @@ def probabilities(task: Task, reals: NDArray[Any]) -> NDArray[np.float32]:
     Raises:
         InputError: Another number of outputs than of labels.
     """
-    values = np.asarray(reals, np.float32).reshape(len(reals), -1)
+    values = flat(reals)
     if values.shape[1] == 1 and task.kind == "binary":
         yes = logistic(values) if task.meaning == "logits" else values
         return np.concatenate([1 - yes, yes], axis=1)

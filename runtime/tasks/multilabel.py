@@ -8,7 +8,7 @@ import numpy as np
 
 from edgepress.base.errors import InputError
 
-from .numeric import logistic
+from .numeric import flat, logistic
 from .predictions import LabelSets
 from .task import Task
 
@@ -24,7 +24,7 @@ def probabilities(task: Task, reals: NDArray[Any]) -> NDArray[np.float32]:
     Raises:
         InputError: Another number of outputs than of labels.
     """
-    values = np.asarray(reals, np.float32).reshape(len(reals), -1)
+    values = flat(reals)
     if task.labels and values.shape[1] != len(task.labels):
         raise InputError(f"the model gives {values.shape[1]} numbers, and there are {len(task.labels)} labels")
     return logistic(values) if task.meaning == "logits" else values

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["logistic", "softmax"]
+__all__ = ["flat", "logistic", "softmax"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+def flat(reals: NDArray[Any]) -> NDArray[np.float32]:
+    """Outputs (n, ...) as (n, numbers), float32; n may be 0."""
+    values = np.asarray(reals, np.float32)
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,7 +53,7 @@ class Task(NamedTuple):
 
     def decode(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """A regression's outputs (n, numbers) as values."""
-        flat = np.asarray(outputs).reshape(len(outputs), -1)
+        flat = np.asarray(outputs).reshape(len(outputs), math.prod(np.shape(outputs)[1:]))
         if not self.mean:
             return flat.astype(np.float32)
         values: NDArray[np.float32]

@@ -44,6 +44,7 @@ def press(
     preset: str = "default",
     seed: int = 0,
     teacher: str | None = None,
+    backbone: str | None = None,
     bounds: Mapping[str, float] | None = None,
     accept_chance: bool = False,
     budget: Budget | None = None,
@@ -72,6 +73,7 @@ def press(
         preset: quick, default, frontier, or the path of a TOML file.
         seed: Makes the run reproducible.
         teacher: A network's name or a Keras file that teaches a model that is trained here.
+        backbone: In place of a model: a trained Keras file, or a name such as mobilenet-v2, that is given a new head.
         bounds: How far a variant may be from its model, in the task's unit, such as {"int8": 2.0}.
         accept_chance: Go on with a model that is no better than the trivial answer.
         budget: Search for the best model within these limits.
@@ -93,6 +95,7 @@ def press(
         out,
         model=model,
         teacher=teacher,
+        backbone=backbone,
         preset=preset,
         seed=seed,
         overwrite=overwrite,
@@ -113,11 +116,13 @@ def train(
     label: str | None = None,
     task: str | None = None,
     normal: str | None = None,
+    input: str | None = None,
     input_shape: tuple[int, ...] | None = None,
     seconds: float | None = None,
     name: str = "data",
     preset: str | TrainConfig = "default",
     seed: int = 0,
+    backbone: str | None = None,
     baseline_only: bool = False,
     overwrite: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
@@ -131,11 +136,13 @@ def train(
         label: See `press`.
         task: See `press`.
         normal: See `press`.
+        input: How a backbone takes its input.
         input_shape: See `press`.
         seconds: See `press`.
         name: See `press`.
         preset: quick, default, frontier, the path of a TOML file, or a `TrainConfig`, whose seed counts then.
         seed: Makes the run reproducible.
+        backbone: See `press`.
         baseline_only: Stop after the float model, and write that to `out`.
         overwrite: Replace `out`.
         tensorboard: A folder for logs that TensorBoard shows.
@@ -145,18 +152,26 @@ def train(
     """
     from dataclasses import replace
 
-    from .train import MODELS, TrainConfig, model_file, train
+    from .train import MODELS, TrainConfig, model_file, sections_of, train
 
     model, data = _in_order("train", model, data)
-    config = preset if isinstance(preset, TrainConfig) else TrainConfig.preset(preset, seed=seed)
+    if model is not None and backbone is not None:
+        raise InputError("a backbone is a model already: give a model to make or to press, or a backbone, not both")
+    dataset = _dataset("mnist" if data is None else data, name, label, task, normal, input_shape, seconds)
+    if isinstance(preset, TrainConfig):
+        config = preset
+    else:
+        sections = sections_of(dataset, task, backbone=backbone is not None)
+        config = TrainConfig.preset(preset, sections, seed=seed)
     if isinstance(model, str) and model in MODELS:
         config, model = replace(config, model=model), None
-    dataset = _dataset("mnist" if data is None else data, name, label, task, normal, input_shape, seconds)
+    if backbone is not None:
+        config = replace(config, model="", backbone=backbone)
     with ExitStack() as files:
         start = None if model is None else files.enter_context(model_file(model))
         return train(
-            dataset, config, out, model=start, task=task, baseline_only=baseline_only, overwrite=overwrite,
-            tensorboard=tensorboard,
+            dataset, config, out, model=start, task=task, input=input, baseline_only=baseline_only,
+            overwrite=overwrite, tensorboard=tensorboard,
         )  # fmt: skip
 
 
@@ -288,6 +303,8 @@ def benchmark(
     threads: int = 1,
     preset: str = "default",
     seed: int = 0,
+    margin: float | None = None,
+    accept_chance: bool = False,
     mlperf: bool = False,
 ) -> Report:
     """Measure every artifact of a bundle against the float model. A notebook shows the report's table.
@@ -307,6 +324,9 @@ def benchmark(
         threads: Of every backend.
         preset: quick, default or frontier: how long speed is measured.
         seed: Of the bootstrap and of the order in which rows take turns.
+        margin: Largest true loss that counts as non-inferior: percentage points where the metric is a share (0.5 by
+            default), percent of the trivial answer's error where it is an error (1).
+        accept_chance: Report on a float model that is no better than the trivial answer, too.
         mlperf: Let MLPerf's load generator drive the row that one would ship; needs the mlperf extra.
 
     Raises:
@@ -315,8 +335,16 @@ def benchmark(
         CheckFailedError: The float model cannot be measured, so that nothing can be compared.
     """
     from .benchmarks import benchmark
+    from .runtime import Manifest
+    from .runtime.contract import Audio, Picture
     from .train import model_file
 
+    manifest = Manifest.read(bundle)
+    only = manifest.contract.only
+    # The data as the bundle's models take them, where nothing else is said.
+    task = task or manifest.task.kind
+    input_shape = input_shape or (only.shape if isinstance(only, Picture) else None)
+    seconds = seconds or (only.seconds if isinstance(only, Audio) else None)
     with ExitStack() as files:
         return benchmark(
             bundle,
@@ -326,6 +354,9 @@ def benchmark(
             threads=threads,
             preset=preset,
             seed=seed,
+            margin=margin,
+            normal=normal,
+            accept_chance=accept_chance,
             mlperf=mlperf,
         )
 
@@ -365,7 +396,9 @@ def _dataset(
     input_shape: tuple[int, ...] | None,
     seconds: float | None,
 ) -> Dataset:
-    from .data import as_dataset, with_normal
+    from .data import Dataset, as_dataset, with_normal
 
+    if isinstance(data, Dataset) and normal is None:
+        return data
     dataset = as_dataset(data, name=name, label=label, task=task, input_shape=input_shape, seconds=seconds)
     return with_normal(dataset, normal) if task == "anomaly" or normal is not None else dataset

@@ -15,9 +15,9 @@ _RUN = """
 import sys
 from pathlib import Path
 import numpy as np
-from edgepress.data import Dataset
+from edgepress.data import dataset_of_arrays
 from edgepress.train import TrainConfig, train
-from edgepress.train.checkpoint import Checkpoint
+from edgepress.train.fitting.checkpoint import Checkpoint
 
 saves, die_after = 0, int(sys.argv[2])
 save = Checkpoint.save
@@ -32,7 +32,7 @@ Checkpoint.save = save_and_die
 
 rng = np.random.default_rng(0)
 x, y = rng.integers(0, 255, (700, 8, 8)).astype(np.uint8), rng.integers(3, size=700)
-dataset = Dataset("noise", x[:600], y[:600], x[600:], y[600:], ("a", "b", "c"))
+dataset = dataset_of_arrays("noise", (x[:600], y[:600]), (x[600:], y[600:]), names=("a", "b", "c"))
 config = TrainConfig(
     widths=(16, 8), dropout=0.2, epochs=5, prune_epochs=4, cluster_epochs=2, quantize_epochs=2, clusters=6,
     batch_size=32, patience=10,

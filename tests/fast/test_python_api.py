@@ -14,10 +14,14 @@ import numpy as np
 import pytest
 
 import edgepress
+from edgepress.benchmarks import read_report
+from edgepress.export import ExportResult, Withheld
+from edgepress.press import PressResult
 from edgepress.runtime import InputError
 
 VERBS = ["benchmark", "export", "load", "press", "serve", "train"]
 PACKAGES = ["export", "press", "train"]
+REPORT = read_report(Path(__file__).parents[1] / "golden/report/report.json")
 ROWS = (np.zeros((8, 3), np.float32), np.arange(8) % 2)
 
 
@@ -107,6 +111,7 @@ STAGES = {
     "press": ("edgepress.press", {"data"}),
     "train": ("edgepress.train", {"dataset", "config"}),
     "export": ("edgepress.export", {"models"}),
+    "benchmark": ("edgepress.benchmarks", {"dataset"}),
     "load": ("edgepress.runtime", set()),
 }
 
@@ -170,3 +175,31 @@ def test_mypy_knows_the_signatures(tmp_path, pytestconfig):
     assert told.count("ExportResult") == 1
     assert 'incompatible type "str"; expected "int"' in told
     assert '"str"' in told
+
+
+def test_a_notebook_shows_a_reports_table():
+    page, text = REPORT._repr_html_(), REPORT._repr_markdown_()
+    for row in REPORT.rows:
+        assert page.count(f">{row.artifact}</td>") == text.count(f"| {row.artifact} |") >= 1
+        assert row.artifact in str(REPORT)
+    assert len(repr(REPORT)) < 200
+
+
+def test_a_notebook_shows_what_a_press_left_behind(tmp_path):
+    exported = ExportResult(None, (Withheld("a.tflite", "too far <from> float"),), None)
+    result = PressResult(tmp_path, tmp_path / "bundle", exported, REPORT)
+    assert "<table>" in result._repr_html_()
+    assert "withheld a.tflite: too far &lt;from&gt; float" in result._repr_html_()
+    for text in (result._repr_markdown_(), str(result)):
+        assert "withheld a.tflite: too far <from> float" in text
+        assert f"bundle: {tmp_path / 'bundle'}" in text
+    assert len(repr(result)) < 300
+
+
+def test_a_loaded_model_says_what_it_is(golden_bundle):
+    with edgepress.load(golden_bundle, variant="int8") as model:
+        told = repr(model)
+    assert told.startswith("<edgepress Model ")
+    for part in (model.artifact.file, "int8", f"in {model.backend}", "picture to multiclass of 10 (0, 1, 2, 3, ...)"):
+        assert part in told
+    assert repr(model).endswith(", closed>")

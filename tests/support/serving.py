@@ -18,7 +18,7 @@ UNKNOWN_THRESHOLD = 0.5
 _WITH_LIMITS = """
 import json, sys
 from edgepress.runtime.serve import Limits, Options, serve
-from edgepress.runtime.serve.logs import log_as_json
+from edgepress.runtime.serve.host.logs import log_as_json
 log_as_json()
 limits = json.loads(sys.argv[2])
 serve(sys.argv[1], Options(port=0, limits=Limits(**limits)), lambda url: print(json.dumps({"url": url}), flush=True))

@@ -1,7 +1,7 @@
 // Where an artifact runs: on the server that sent the page, or in this browser. Both answer
 // {probabilities: [[...], ...], inferenceMs, roundTripMs or null}.
 
-import { dequantize, pixelTable, probabilities } from "./tensors.js";
+import { dequantize, encodePixels, probabilities } from "./tensors.js";
 
 const KEY = "edgepress-api-key";
 
@@ -77,7 +77,6 @@ export class BrowserEngine {
   constructor(artifact, bundle) {
     this.artifact = artifact;
     this.bundle = bundle;
-    this.table = pixelTable(bundle.preprocessing, artifact.inputs[0]);
     this.ready = this.load();
     this.ready.catch(() => {});
   }
@@ -96,8 +95,7 @@ export class BrowserEngine {
   async run(pixels) {
     const { ort, session } = await this.ready;
     const spec = this.artifact.inputs[0];
-    const values = new this.table.constructor(pixels.length);
-    for (let i = 0; i < pixels.length; i++) values[i] = this.table[pixels[i]];
+    const values = encodePixels(pixels, this.bundle.preprocessing, spec);
     const size = spec.shape.slice(1).reduce((a, b) => a * b, 1);
     const dims = [pixels.length / size, ...spec.shape.slice(1)];
     const outputs = await session.run({ [session.inputNames[0]]: new ort.Tensor(spec.dtype, values, dims) });

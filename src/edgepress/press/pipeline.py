@@ -1,5 +1,6 @@
 """From a data set to a bundle with its report, in one run folder that can be left and resumed."""
 
+import html
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from edgepress.train import (
     model_identity,
     model_name,
     press_model,
+    sections_of,
     train_baseline,
 )
 
@@ -60,6 +62,24 @@ class PressResult:
     report: Report
     """What is in report.json."""
 
+    def __repr__(self) -> str:
+        rows, withheld = len(self.report.rows), len(self.exported.withheld)
+        return f"<edgepress PressResult in {self.run}: {rows} rows, {withheld} withheld>"
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.report), "", *self._places()])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report's table, and where everything lies."""
+        return "\n".join([self.report._repr_html_(), *(f"<p>{html.escape(line)}</p>" for line in self._places())])
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join([self.report._repr_markdown_().rstrip(), *self._places()]) + "\n"
+
+    def _places(self) -> list[str]:
+        withheld = [f"withheld {each.file}: {each.reason}" for each in self.exported.withheld]
+        return [*withheld, f"bundle: {self.bundle}", f"report: {self.bundle / 'report' / 'report.html'}"]
+
 
 def press(
     data: Any = "mnist",
@@ -67,6 +87,7 @@ def press(
     *,
     model: Any = None,
     teacher: str | None = None,
+    backbone: str | None = None,
     preset: str = "default",
     seed: int = 0,
     overwrite: bool = False,
@@ -87,6 +108,7 @@ def press(
         model: A model's name, in place of the preset's; or a Keras file or model of the user's own, which is the float
             model then and is pressed from its own weights.
         teacher: Who teaches the float model, in place of the preset's: a model's name or a Keras file.
+        backbone: A Keras file, or a name in `BACKBONES`, that is given a new head and fitted further.
         preset: `quick`, `default`, `frontier`, or the path of a TOML file.
         seed: Makes the run reproducible.
         overwrite: Start again whatever the run folder holds; an unfinished press is not taken up either.
@@ -105,9 +127,17 @@ def press(
     own = model is not None and not (isinstance(model, str) and model in MODELS)
     if own and teacher is not None:
         raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
-    config = TrainConfig.preset(preset, seed=seed)
-    config = replace(config, model=config.model if own else model or config.model, teacher=teacher or config.teacher)
+    if model is not None and backbone is not None:
+        raise InputError("--backbone is a model already: name a --model to make or to press, or a backbone, not both")
+    TrainConfig.preset(preset)
     dataset = as_dataset(data)
+    sections = sections_of(dataset, task, backbone=backbone is not None)
+    config = TrainConfig.preset(preset, sections, seed=seed)
+    if backbone is not None:
+        config = replace(config, model="", backbone=backbone)
+    else:
+        config = replace(config, model=config.model if own else model or config.model)
+    config = replace(config, teacher=teacher or config.teacher)
     plan: dict[str, Any] = {
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
@@ -133,7 +163,7 @@ def press(
             adopt_baseline(dataset, config, file, models["float"], task=task, input=input, accept_chance=accept_chance)
     else:
         logger.info("press: 1/4 train the float baseline")
-        train_baseline(dataset, config, models["float"], task=task, keep_pool=not budget)
+        train_baseline(dataset, config, models["float"], task=task, input=input, keep_pool=not budget)
     logger.info("press: 2/4 prune, and train quantization-aware")
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:

@@ -59,7 +59,7 @@ def test_export_knows_its_place_before_it_reads_anything(tmp_path):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file/bundle"
     said = one_line(run("export", "nowhere.keras", "--data", "nowhere.npz", "--out", out))
-    assert f"{out} cannot be written" in said
+    assert f"{tmp_path / 'file'} is a file, not a folder" in said
     assert "--out" in said
     assert os.listdir(tmp_path) == ["file"]
 
@@ -69,7 +69,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
     check_writable(tmp_path)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="is a file, not a folder: name another place with --out"):
         check_writable(tmp_path / "file" / "below")
 
 

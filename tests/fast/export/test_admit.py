@@ -8,11 +8,14 @@ import pytest
 from edgepress.export import Samples
 from edgepress.export.fidelity import admit
 from edgepress.export.fidelity.admit import Standard, verify
-from edgepress.runtime import Artifact, Manifest, Preprocessing, TensorSpec
+from edgepress.export.variants import parse_variants
+from edgepress.runtime import Artifact, Contract, Manifest, Task, TensorSpec
+from edgepress.runtime.backends import BACKENDS
 from edgepress.runtime.conformance import matrix as matrix_module
 from edgepress.runtime.conformance.golden import Vectors
 from edgepress.runtime.conformance.matrix import default_tolerance
 from edgepress.runtime.conformance.trial import Answer
+from edgepress.runtime.contract import Tensor
 
 COUNT = 400
 CLASSES = 4
@@ -34,11 +37,12 @@ class Bench:
         spec = (TensorSpec("x", (-1, 2), "float32"),)
         (self.folder / f"m-{variant}.tflite").write_bytes(b"")
         artifact = Artifact(f"m-{variant}.tflite", "m", "tflite", variant, "", 0, spec, outputs)
-        manifest = Manifest("m", (), Preprocessing(1, 2), "raw", (artifact,), "m")
+        task = Task("multiclass", "probabilities", tuple(map(str, range(CLASSES))))
+        manifest = Manifest("m", Contract({"x": Tensor((2,))}), task, (artifact,), "m")
         labels = self.reference.argmax(1)
-        standard = Standard({"y": self.reference}, Samples(inputs, labels))
+        standard = Standard({"y": self.reference}, Samples(inputs, labels), task)
         vectors = Vectors(None, labels, inputs=inputs)
-        return verify(self.folder, manifest, vectors, {"m": standard}, golden=8)
+        return verify(self.folder, manifest, vectors, {"m": standard}, parse_variants([variant]), golden=8)
 
 
 @pytest.fixture
@@ -125,4 +129,4 @@ def test_what_another_backend_does_not_know_is_no_fault(bench):
 def test_without_a_stated_tolerance_what_the_file_holds_decides(weights, operators, expected):
     """And not what its variant is called."""
     artifact = Artifact("m", "m", "tflite", "anything", "", 0, (), FLOAT, weights=weights, operators=operators)
-    assert default_tolerance(artifact, "litert", False, np.ones(3, np.float32)) == expected
+    assert default_tolerance(artifact, BACKENDS["litert"], False, np.ones(3, np.float32)) == expected

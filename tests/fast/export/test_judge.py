@@ -4,9 +4,12 @@ import pytest
 from edgepress.export.fidelity.judge import judge, sqnr_db
 from edgepress.export.samples import Samples
 from edgepress.export.variants import Variant
+from edgepress.runtime import Task
 
 STRICT = Variant("tflite", "int8", "", max_difference_points=1.0, min_sqnr_db=20)
 THREE_TENTHS = Variant("tflite", "int8", "", max_difference_points=0.3, min_sqnr_db=20)
+CLASSIFIER = Task("multiclass", "probabilities", ("a", "b", "c", "d"))
+RAW = Task("raw", "raw")
 
 
 def classifier(count=1000, wrong=0):
@@ -20,7 +23,7 @@ def classifier(count=1000, wrong=0):
 
 def test_a_drop_within_the_bound_passes_and_is_stated():
     samples, reference, outputs = classifier(wrong=10)
-    metrics, failure = judge(STRICT, outputs, reference, samples)
+    metrics, failure = judge(STRICT, CLASSIFIER, outputs, reference, samples)
     assert failure is None
     assert metrics["accuracy"] == pytest.approx(0.99)
     assert metrics["difference_points"] == pytest.approx(-1.0)
@@ -29,7 +32,7 @@ def test_a_drop_within_the_bound_passes_and_is_stated():
 
 def test_one_image_more_is_withheld():
     samples, reference, outputs = classifier(wrong=11)
-    _, failure = judge(STRICT, outputs, reference, samples)
+    _, failure = judge(STRICT, CLASSIFIER, outputs, reference, samples)
     assert failure is not None
     assert "0.9890" in failure
     assert "bound 1 points" in failure
@@ -38,7 +41,7 @@ def test_one_image_more_is_withheld():
 def test_outputs_that_are_not_finite_are_withheld():
     samples, reference, outputs = classifier()
     outputs["y"][3, 2] = np.nan
-    assert judge(STRICT, outputs, reference, samples)[1] == "its outputs are not finite"
+    assert judge(STRICT, CLASSIFIER, outputs, reference, samples)[1] == "its outputs are not finite"
 
 
 def test_without_labels_noise_decides():
@@ -46,19 +49,22 @@ def test_without_labels_noise_decides():
     reference = random.normal(size=(100, 8)).astype(np.float32)
     samples = Samples({"x": reference}, None)
     quiet, loud = (reference + random.normal(0, sigma, reference.shape).astype(np.float32) for sigma in (0.01, 0.5))
-    assert judge(STRICT, {"y": quiet}, {"y": reference}, samples)[1] is None
-    assert "SQNR" in judge(STRICT, {"y": loud}, {"y": reference}, samples)[1]
+    assert judge(STRICT, CLASSIFIER, {"y": quiet}, {"y": reference}, samples)[1] is None
+    assert "SQNR" in judge(STRICT, CLASSIFIER, {"y": loud}, {"y": reference}, samples)[1]
 
 
 def test_labels_tell_of_the_first_output_and_the_others_are_judged_as_numbers():
     samples, classes, answered = classifier(wrong=10)
     numbers = np.random.default_rng(0).normal(size=(1000, 8)).astype(np.float32)
     reference = {"y": classes["y"], "numbers": numbers}
-    metrics, failure = judge(STRICT, {"numbers": numbers, "y": answered["y"]}, reference, samples)
+    metrics, failure = judge(STRICT, CLASSIFIER, {"numbers": numbers, "y": answered["y"]}, reference, samples)
     assert failure is None
     assert metrics["accuracy"] == pytest.approx(0.99)
     loud = numbers + np.float32(1)
-    assert "SQNR of output numbers" in judge(STRICT, {"y": answered["y"], "numbers": loud}, reference, samples)[1]
+    assert (
+        "SQNR of output numbers"
+        in judge(STRICT, CLASSIFIER, {"y": answered["y"], "numbers": loud}, reference, samples)[1]
+    )
 
 
 def test_sqnr_is_in_decibels():
@@ -70,21 +76,21 @@ def test_sqnr_is_in_decibels():
 def test_more_right_answers_than_the_model_gives_are_no_proof_of_it():
     """The artifact answers as the labels say where the model does not: another model, and withheld like a worse one."""
     samples, right, wrong = classifier(wrong=11)
-    metrics, failure = judge(STRICT, right, wrong, samples)
+    metrics, failure = judge(STRICT, CLASSIFIER, right, wrong, samples)
     assert metrics["difference_points"] == pytest.approx(1.1)
-    assert "accuracy 1.0000 against the model's 0.9890 (11 gained, 0 lost)" in failure
+    assert "accuracy 1.0000 against the model's 0.9890 on 1000 held-back examples, 11 answers changed" in failure
     samples, right, wrong = classifier(wrong=10)
-    assert judge(STRICT, right, wrong, samples)[1] is None
+    assert judge(STRICT, CLASSIFIER, right, wrong, samples)[1] is None
 
 
 def test_changes_that_balance_are_seen():
     """Of 1,000 answers 40 are other ones, as many gained as lost: the accuracy is the same, the model is not."""
     samples, reference, outputs = classifier(wrong=20)
     reference["y"][20:40] = np.roll(reference["y"][20:40], 1, axis=1)
-    metrics, failure = judge(STRICT, outputs, reference, samples)
+    metrics, failure = judge(STRICT, CLASSIFIER, outputs, reference, samples)
     assert metrics["difference_points"] == 0
     assert metrics["agreement"] == pytest.approx(0.96)
-    assert "(20 gained, 20 lost), 40 of 1000 answers changed, 40 of them where the model was decided" in failure
+    assert "40 answers changed, 40 of them where the model was decided" in failure
     assert "\n" not in failure
 
 
@@ -97,10 +103,10 @@ def test_near_ties_of_an_untrained_model_may_turn():
         {"y": reference + random.normal(0, 0.05 * 10 ** (-decibels / 20), reference.shape).astype(np.float32)}
         for decibels in (20, 0)
     )
-    metrics, failure = judge(STRICT, within, {"y": reference}, samples)
+    metrics, failure = judge(STRICT, CLASSIFIER, within, {"y": reference}, samples)
     assert failure is None
     assert metrics["agreement"] < 0.99
-    assert "where the model was decided" in judge(STRICT, beyond, {"y": reference}, samples)[1]
+    assert "where the model was decided" in judge(STRICT, CLASSIFIER, beyond, {"y": reference}, samples)[1]
 
 
 def test_an_answer_that_never_changes_is_not_an_untrained_models():
@@ -108,7 +114,7 @@ def test_an_answer_that_never_changes_is_not_an_untrained_models():
     reference = random.normal(0, 0.001, (500, 4)).astype(np.float32)
     samples = Samples({"x": reference}, np.repeat(-1, 500))
     constant = np.broadcast_to(reference.mean(axis=0), reference.shape)
-    assert judge(STRICT, {"y": constant}, {"y": reference}, samples)[1]
+    assert judge(STRICT, CLASSIFIER, {"y": constant}, {"y": reference}, samples)[1]
 
 
 def test_a_few_near_ties_that_were_gained_tell_nothing():
@@ -119,5 +125,5 @@ def test_a_few_near_ties_that_were_gained_tell_nothing():
         outputs = reference.copy()
         rows = np.arange(gained)
         reference[rows, (labels[:gained] + 1) % 4] = 1.01
-        reason = judge(THREE_TENTHS, {"y": outputs}, {"y": reference}, Samples({"x": reference}, labels))[1]
+        reason = judge(THREE_TENTHS, CLASSIFIER, {"y": outputs}, {"y": reference}, Samples({"x": reference}, labels))[1]
         assert (reason is not None) is withheld

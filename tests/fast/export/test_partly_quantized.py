@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from edgepress.export import Samples, export
+from edgepress.export import export
 from edgepress.export.source import open_source
 from edgepress.train import open_keras
 
@@ -44,11 +44,11 @@ def test_it_opens_as_the_plain_model(partly):
 
 def test_it_is_quantized_after_training_and_says_so(partly, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "edgepress.export.source"):
-        assert open_source("partly", partly, classes=0).quantized is None
+        assert open_source("partly", partly).quantized is None
     assert "quantization-aware in some of its layers only" in caplog.text
     assert "after training" in caplog.text
-    samples = Samples({"picture": np.random.default_rng(0).random((120, 8, 8, 1), np.float32)}, None)
-    result = export({"partly": partly}, samples, tmp_path / "out", variants=["tflite:int8"])
+    pictures = np.random.default_rng(0).random((120, 8, 8, 1), np.float32)
+    result = export({"partly": partly}, {"picture": pictures}, tmp_path / "out", variants=["tflite:int8"])
     assert result.withheld == ()
     assert result.manifest.source["models"]["partly"]["partly_quantized"] == "quantized after training"
     assert result.manifest.artifacts[0].metrics["sqnr_db"] > 20

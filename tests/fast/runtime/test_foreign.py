@@ -74,7 +74,7 @@ def test_several_inputs_and_outputs_go_by_name_and_by_order():
         assert np.array_equal(by_order["gate"], by_name["gate"])
         with pytest.raises(InputError, match="takes 2"):
             model.run([left])
-        with pytest.raises(InputError, match="no classifier"):
+        with pytest.raises(InputError, match="does not say what its outputs mean: use run"):
             model.predict(left)
 
 

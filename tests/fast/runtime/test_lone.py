@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgepress.runtime import ArtifactRefusedError, Embedded, InputError, Picture, load
+from edgepress.runtime import ArtifactRefusedError, Contract, Embedded, InputError, Picture, Task, load
 from edgepress.runtime.bundle import source
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -44,7 +44,9 @@ def test_a_packed_file_is_bounded(tmp_path, monkeypatch):
 def test_a_lone_onnx_knows_its_labels(tmp_path, digits):
     import onnx
 
-    embedded = Embedded(tuple("abcdefghij"), "logits", Picture(28, 28), 0.5)
+    embedded = Embedded(
+        Contract({"image": Picture(28, 28)}), Task("multiclass", "logits", tuple("abcdefghij"), unknown_threshold=0.5)
+    )
     assert Embedded.from_json(embedded.to_json()) == embedded
     model = onnx.load(GOLDEN / "digits-int8.onnx")
     model.metadata_props.add(key="edgepress", value=embedded.to_json())
@@ -84,7 +86,8 @@ def test_a_manifest_that_is_a_folder_does_not_concern_a_lone_file(tmp_path):
 def test_a_manifest_of_ours_that_names_the_file_binds_it(bundle, tmp_path):
     copy = shutil.copytree(bundle, tmp_path / "copy")
     data = json.loads((copy / "manifest.json").read_text())
-    for change, message in (({"schema": 99}, "schema 99.*update"), ({"output": "words"}, "output 'words'")):
+    words = {"task": data["task"] | {"meaning": "words"}}
+    for change, message in (({"schema": 99}, "schema 99.*update"), (words, "output 'words'")):
         (copy / "manifest.json").write_text(json.dumps(data | change))
         with pytest.raises(InputError, match=message):
             load(copy / "digits-int8.tflite")
@@ -98,7 +101,8 @@ def test_a_manifest_of_ours_that_names_the_file_binds_it(bundle, tmp_path):
 def test_a_bundle_whose_labels_do_not_fit_names_both_numbers(bundle, tmp_path, count):
     copy = shutil.copytree(bundle, tmp_path / "copy")
     data = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps(data | {"labels": [str(i) for i in range(count)]}))
+    data["task"]["labels"] = [str(i) for i in range(count)]
+    (copy / "manifest.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match=f"gives 10 numbers.*names {count} labels"):
         load(copy)
 
@@ -112,8 +116,13 @@ def test_packed_labels_that_do_not_fit_are_not_used(tmp_path, caplog, count, dig
     path.write_bytes((GOLDEN / "digits-float32.tflite").read_bytes() + packed.getvalue())
     with caplog.at_level(logging.WARNING, "edgepress"), load(path) as model:
         assert (model.labels is not None) == (count == 10)
-        prediction = model.predict(digits[0][:20].reshape(20, 784).astype(np.float32) / 255)
-    assert set(prediction.labels) <= {f"class {i}" if count == 10 else str(i) for i in range(10)}
+        images = digits[0][:20].reshape(20, 784).astype(np.float32) / 255
+        if count == 10:
+            assert set(model.predict(images).labels) <= {f"class {i}" for i in range(10)}
+        else:
+            # The last operator is no softmax: what the numbers mean is not guessed.
+            with pytest.raises(InputError, match="does not say what its outputs mean: use run"):
+                model.predict(images)
     assert [f"{count} labels for 10 outputs" in record.getMessage() for record in caplog.records] == [True] * (
         count != 10
     )

@@ -6,7 +6,9 @@ from importlib.resources import files
 import jsonschema
 import pytest
 
-from edgepress.runtime import Artifact, Embedded, InputError, Manifest, Picture, TensorSpec
+from edgepress.runtime import Artifact, Contract, Embedded, InputError, Manifest, Picture, Task, TensorSpec
+from edgepress.runtime.contract import KINDS, Audio, Features, Signal, Tensor
+from edgepress.runtime.tasks.task import MEANINGS
 
 
 def manifest(**changes):
@@ -22,9 +24,8 @@ def manifest(**changes):
     )
     fields = {
         "name": "mnist",
-        "labels": tuple("0123456789"),
-        "preprocessing": Picture(28, 28),
-        "output": "logits",
+        "contract": Contract({"x": Picture(28, 28)}, {"by": "stated", "why": "pixels/255"}),
+        "task": Task("multiclass", "logits", tuple("0123456789")),
         "artifacts": (artifact,),
         "default_model": "pressed",
     }
@@ -58,12 +59,16 @@ def test_an_artifact_cannot_reach_outside_the_bundle():
 
 def test_what_a_later_writer_of_the_same_schema_adds_is_ignored():
     data = json.loads(manifest().to_json())
-    for part in (data, data["preprocessing"], data["artifacts"][0], data["artifacts"][0]["inputs"][0]):
+    parts = (
+        data, data["contract"], data["contract"]["inputs"][0], data["task"], data["artifacts"][0],
+        data["artifacts"][0]["inputs"][0],
+    )  # fmt: skip
+    for part in parts:
         part["swirl"] = {"of": 1}
     assert Manifest.from_json(json.dumps(data)) == manifest()
-    embedded = json.loads(Embedded(("a",), "logits", manifest().preprocessing).to_json())
-    embedded["swirl"] = embedded["preprocessing"]["swirl"] = 1
-    assert Embedded.from_json(json.dumps(embedded)).labels == ("a",)
+    embedded = json.loads(Embedded(manifest().contract, manifest().task).to_json())
+    embedded["swirl"] = embedded["contract"]["inputs"][0]["swirl"] = embedded["task"]["swirl"] = 1
+    assert Embedded.from_json(json.dumps(embedded)).task == manifest().task
 
 
 def test_a_folder_without_a_manifest(tmp_path):
@@ -71,8 +76,57 @@ def test_a_folder_without_a_manifest(tmp_path):
         Manifest.read(tmp_path)
 
 
+INPUTS = (
+    Picture(32, 24, "bgr", mean=(103.9, 116.8, 123.7), std=(1.0, 1.0, 1.0)),
+    Features(("area", "city"), ("m2", ""), {"city": ("Paris", "Rome")}, {"area": 70.0}, (1.0, 0.5), (2.0, 0.5)),
+    Signal(128, ("x", "y", "z"), rate=50.0),
+    Audio(16000, 16000, "loudest", True),
+    Tensor((-1, 40), "int32"),
+)
+TASKS = (
+    Task("multiclass", "probabilities", ("a", "b", "c"), unknown_threshold=0.5),
+    Task("binary", "logits", ("no", "yes")),
+    Task("multilabel", "probabilities", ("a", "b"), threshold=0.4),
+    Task("regression", "values", ("price",), ("EUR",), (10.0,), (2.0,)),
+    Task("anomaly", "reconstruction", threshold=12.5),
+    Task("raw", "raw"),
+)
+
+
+def published_schema():
+    return json.loads(files("edgepress.runtime.bundle").joinpath("manifest.schema.json").read_text())
+
+
+@pytest.mark.parametrize("each", INPUTS, ids=lambda each: each.kind)
+def test_the_published_schema_describes_every_kind_of_input(each):
+    original = manifest(contract=Contract({"x": each, "x2": each}, {"by": "model"}), bounds={"int8": 2.0})
+    jsonschema.validate(json.loads(original.to_json()), published_schema())
+    assert Manifest.from_json(original.to_json()) == original
+    (described,) = (
+        kind["properties"]
+        for kind in published_schema()["$defs"]["input"]["oneOf"]
+        if kind["properties"]["kind"]["const"] == each.kind
+    )
+    assert set(described) == {"name", *each.to_dict()}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+def test_the_published_schema_describes_every_task(task):
+    original = manifest(task=task)
+    jsonschema.validate(json.loads(original.to_json()), published_schema())
+    assert Manifest.from_json(original.to_json()) == original
+
+
+def test_no_kind_and_no_task_is_left_out():
+    assert {each.kind for each in INPUTS} == set(KINDS)
+    assert {task.kind for task in TASKS} == set(MEANINGS)
+    described = published_schema()["properties"]["task"]["properties"]
+    assert set(described) == set(Task._fields)
+    assert described["kind"]["enum"] == list(MEANINGS)
+
+
 def test_the_published_schema_describes_what_is_written():
-    schema = json.loads(files("edgepress.runtime.bundle").joinpath("manifest.schema.json").read_text())
+    schema = published_schema()
     jsonschema.validate(json.loads(manifest().to_json()), schema)
     for described, type_ in ((schema, Manifest), (schema["$defs"]["artifact"], Artifact)):
         assert set(described["properties"]) == set(type_._fields)

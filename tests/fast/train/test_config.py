@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import InputError
+from edgepress.runtime.contract import Audio, Features, Picture, Signal
+from edgepress.runtime.tasks import Task
 from edgepress.train import PRESETS, TrainConfig
 from edgepress.train.fitting.rates import SCHEDULES, rate_schedule
-from edgepress.train.models import MODELS, build_network, output_kind
+from edgepress.train.meaning import meaning_of
+from edgepress.train.models import MODELS, build_network, usual_model
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -72,24 +75,53 @@ def test_a_config_cannot_be_changed():
         TrainConfig().epochs = 3
 
 
+TEN = Task("multiclass", "logits", tuple("0123456789"))
+SEVEN = Task("multiclass", "logits", tuple("abcdefg"))
+NUMBERS = Task("regression", "values", ("price",))
+ANOMALY = Task("anomaly", "reconstruction")
+INPUTS = {
+    "grey": Picture(28, 28),
+    "colour": Picture(16, 20, order="rgb"),
+    "features": Features(("a", "b", "c")),
+    "signal": Signal(40, ("x", "y")),
+    "audio": Audio(8000, 4000),
+}
+
+
+@pytest.mark.parametrize("contract", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("shape", [(28, 28), (16, 20, 3)])
-def test_models_give_logits_for_pictures(name, shape):
-    model = build_network(name, shape, 7, dropout=0.1)
-    assert int(np.prod(model.input_shape[1:])) == int(np.prod(shape))
-    assert model.output_shape == (None, 7)
-    assert output_kind(model) == "logits"
+def test_models_take_what_their_row_says_and_give_logits(name, contract):
+    task = next(task for task in (SEVEN, ANOMALY) if task.kind in MODELS[name].tasks)
+    if contract.kind not in MODELS[name].takes:
+        with pytest.raises(InputError, match=f"model {name} is for|no model of its own"):
+            build_network(name, contract, task)
+        return
+    model = build_network(name, contract, task, dropout=0.1)
+    assert int(np.prod(model.input_shape[1:])) == contract.size
+    assert model.output_shape == (None, 7 if task is SEVEN else contract.size)
+    assert meaning_of(model, task.kind) == task.meaning
+
+
+def test_every_kind_of_input_has_a_usual_model_for_every_task():
+    for contract in INPUTS.values():
+        assert contract.kind in MODELS[usual_model(contract, SEVEN)].takes
+        assert "regression" in MODELS[usual_model(contract, NUMBERS)].tasks
+
+
+def test_a_binary_model_has_one_output():
+    model = build_network("mlp", INPUTS["features"], Task("binary", "logits", ("no", "yes")))
+    assert model.output_shape == (None, 1)
 
 
 def test_weights_are_as_many_as_the_literature_says():
-    assert build_network("lenet-300-100", (28, 28), 10).count_params() == 266_610
-    assert build_network("lenet-5", (28, 28), 10).count_params() == 61_706
-    assert build_network("mlp", (28, 28), 10).count_params() == 109_386
+    assert build_network("lenet-300-100", INPUTS["grey"], TEN).count_params() == 266_610
+    assert build_network("lenet-5", INPUTS["grey"], TEN).count_params() == 61_706
+    assert build_network("mlp", INPUTS["grey"], TEN).count_params() == 109_386
 
 
 def test_a_picture_too_small_for_a_convolution_is_refused():
     with pytest.raises(InputError, match="take an mlp"):
-        build_network("cnn", (8, 8), 3)
+        build_network("cnn", Picture(8, 8), TEN)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
