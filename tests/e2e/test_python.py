@@ -1,5 +1,7 @@
 """The verbs of `import edgepress` with models in memory, and the examples of the page about them."""
 
+import json
+import re
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -135,3 +137,34 @@ def test_a_server_runs_beside_a_notebook(bundle):
     assert "stopped" in repr(server)
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{server.url}v2/health/ready")
+
+
+def test_the_examples_of_the_page_run(fitted, marks, tmp_path, monkeypatch, pytestconfig, capsys):
+    page = (pytestconfig.rootpath / "docs/python.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rooms = rng.integers(1, 9, 400)
+    lines = [
+        f"{count},{age:.1f},{100 * count - age:.1f}" for count, age in zip(rooms, rng.random(400) * 50, strict=True)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["rooms,age,price", *lines]) + "\n")
+    names = dict(zip(("x_train", "y_train", "x_test", "y_test"), marks, strict=True), model=fitted)
+    examples = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(examples) == 6
+    for example in examples:
+        exec(example, names)
+    assert [artifact.file for artifact in names["exported"].manifest.artifacts] == [
+        "marks-float32.tflite",
+        "marks-int8.tflite",
+    ]
+    assert [row.artifact for row in names["report"].rows] == [
+        "marks.keras",
+        "marks-float32.tflite",
+        "marks-int8.tflite",
+    ]
+    assert names["trained"].path.exists()
+    assert names["result"].bundle.parent.parent.resolve() == (tmp_path / "runs").resolve()
+    assert "http://127.0.0.1:" in capsys.readouterr().out
+    # A press of the same object knows its own run: another one in the same place is refused.
+    plan = json.loads((names["result"].run / "run.json").read_text())
+    assert plan["model"] == model_identity(fitted)
