@@ -46,6 +46,9 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
+    if judged and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
+        # Normal examples alone tell nothing of how well others are told from them.
+        judged = False
     first = next(iter(reference))
     # Classes and labels tell of the first output. The others, and what has no targets, are judged as numbers.
     exempt = first if judged and task.kind in _BY_ANSWERS else None
@@ -65,6 +68,10 @@ _BY_ANSWERS = frozenset({"multiclass", "binary", "multilabel"})
 """Tasks whose answers are steps: noise that changes none of them does no harm, however much it is."""
 
 
+_TWO_SIDED = frozenset({"anomaly"})
+"""Tasks whose metric compares examples of two sorts."""
+
+
 def _measured(quality: Quality, task: Task, outputs: Outputs, samples: Samples) -> dict[str, float]:
     assert samples.targets is not None
     answers = quality.answers(task, samples.first, next(iter(outputs.values())))
@@ -76,6 +83,8 @@ class _Bound(NamedTuple):
 
     allowed: float
     unit: str
+    chance: float = 0.0
+    """What few examples may show besides, though there is no difference."""
 
 
 def _by_metric(
@@ -119,13 +128,14 @@ def _by_metric(
         turned = (
             changed & ((ours.argmax(1) == targets) != (theirs.argmax(1) == targets)) if task.classifies else changed
         )
-        bound = bound._replace(allowed=bound.allowed + 100 * _SHOWN * math.sqrt(turned.sum()) / count)
-    if abs(difference) <= bound.allowed + 1e-9 and decided <= allowed:
+        bound = bound._replace(chance=100 * _SHOWN * math.sqrt(turned.sum()) / count)
+    if abs(difference) <= bound.allowed + bound.chance + 1e-9 and decided <= allowed:
         return metrics, None
     return metrics, (
         f"{metric.name} {after:.4f} against the model's {before:.4f} on {count} held-back examples, "
         f"{int(changed.sum())} answers changed, {decided} of them where the model was decided; "
-        f"bound {bound.allowed:.3g} {bound.unit}" + (f", {allowed} answers" if task.kind in _BY_ANSWERS else "")
+        f"bound {bound.allowed:.3g} {bound.unit}"
+        + (f" ({bound.chance:.2g} more for chance), {allowed} answers" if task.kind in _BY_ANSWERS else "")
     )
 
 
