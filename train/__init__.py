@@ -3,6 +3,7 @@
 from .config import PRESETS, TrainConfig, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
+from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
 from .meaning import meaning_of, task_of
 from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
@@ -31,7 +32,11 @@ __all__ = [
     "draw_curves",
     "find_contract",
     "fold_change",
+    "is_keras_model",
     "meaning_of",
+    "model_file",
+    "model_identity",
+    "model_name",
     "open_keras",
     "own_change",
     "own_contract",
