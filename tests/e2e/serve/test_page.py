@@ -305,7 +305,7 @@ def test_outputs_in_the_browser_equal_the_native_ones(open_phone, site, served_b
             const bundle = await (await fetch("bundle.json")).json();
             const artifact = bundle.artifacts.find((a) => a.variant === variant && a.format === "onnx");
             const bytes = Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0));
-            const { data } = await new BrowserEngine(artifact, bundle).run(bytes);
+            const [{ data }] = await new BrowserEngine(artifact, bundle).run({ pixels: bytes });
             return Array.from(data);
         }""",
         [base64.b64encode(images.tobytes()).decode(), variant],
