@@ -172,7 +172,8 @@ def find_contract(
         if {name: each.shape for name, each in contract.inputs.items()} == {
             name: each.shape for name, each in dataset.inputs.items()
         }:
-            return contract._replace(found={"by": "training"})
+            # How that was found when the model was taken in: told by its layers, tried, with what table.
+            return contract if contract.found else contract._replace(found={"by": "training"})
     quality = quality_of(task)
     candidates = dict(_candidates(model, dataset, fitted, tried=quality is not None and held_back.targets is not None))
     if len(candidates) == 1:
