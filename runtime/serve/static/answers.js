@@ -8,6 +8,13 @@ import { verdict } from "./verdict.js";
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
 const short = (value) => String(Number(value.toPrecision(5)));
 
+/** Flat numbers as nested lists. */
+function nested(values, [size, ...rest]) {
+  if (size === undefined) return values[0];
+  const each = values.length / size;
+  return Array.from({ length: size }, (_, i) => nested(values.subarray(i * each, (i + 1) * each), rest));
+}
+
 const classes = {
   ofServer: (answer) => answer.probabilities.map((row) => ({ probabilities: row })),
   ofOutputs: ([outputs], bundle) => {
@@ -96,7 +103,7 @@ const scores = {
 const raw = {
   ofServer: (answer) => [{ outputs: answer.outputs }],
   ofOutputs: (outputs, { artifact }) => [
-    { outputs: Object.fromEntries(outputs.map((each, i) => [artifact.outputs[i].name, Array.from(each)])) },
+    { outputs: Object.fromEntries(outputs.map((each, i) => [artifact.outputs[i].name, nested(each, each.dims)])) },
   ],
   describe: ({ outputs }) => {
     const text = Object.keys(outputs).join(", ");
@@ -109,7 +116,7 @@ const TASKS = { multiclass: classes, binary: classes, multilabel: sets, regressi
 /** Rows of what `v1/predict` answered. */
 export const rowsOfServer = (answer, bundle) => TASKS[bundle.task.kind].ofServer(answer);
 
-/** Rows of a model's real outputs: Float32Arrays with `count`, how many examples they hold. */
+/** Rows of a model's real outputs: Float32Arrays with their `dims`, and `count`, how many examples they hold. */
 export const rowsOfOutputs = (outputs, bundle, artifact, reals) =>
   TASKS[bundle.task.kind].ofOutputs(outputs, { ...bundle, artifact }, reals);
 

@@ -122,7 +122,7 @@ export class BrowserEngine {
     const outputs = await this.run(request);
     const inferenceMs = performance.now() - start;
     const reals = outputs.map(({ data, dims }, i) =>
-      Object.assign(dequantize(data, this.artifact.outputs[i]), { count: dims[0] ?? 1 }),
+      Object.assign(dequantize(data, this.artifact.outputs[i]), { dims, count: dims[0] ?? 1 }),
     );
     const contract = onlyInput(this.bundle), { pixels, numbers } = request;
     const given = pixels ? normalize(pixels, this.bundle.preprocessing) : encodeNumbers(numbers, contract, REAL);

@@ -104,7 +104,7 @@ export class FeaturesPage extends Page {
   show(answers) {
     const row = answers.find((rows) => rows)?.[0];
     const { answer, spoken } = row ? describe(row, this.bundle) : { answer: "", spoken: "" };
-    byId("result").textContent = answer;
+    this.head(answer);
     this.say(row ? `Answer: ${spoken}` : "Nothing yet: fill in the fields.");
     super.show(answers);
   }

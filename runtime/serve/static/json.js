@@ -66,7 +66,7 @@ export class JsonPage extends Page {
   show(answers) {
     const rows = answers.find((each) => each) ?? [];
     const read = rows.map((row) => describe(row, this.bundle));
-    byId("result").textContent = read.map(({ answer }) => answer).filter((answer) => answer).join(", ");
+    this.head(read.map(({ answer }) => answer).filter((answer) => answer).join(", "));
     this.say(rows.length ? `Answer: ${read.map(({ spoken }) => spoken).join("; ")}` : "Nothing yet: change the JSON, and ask.");
     super.show(answers);
   }

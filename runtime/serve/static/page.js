@@ -1,7 +1,7 @@
 // What every page does: two artifacts side by side, the key, and one question at a time.
 
 import { KeyNeededError, choices, storeKey } from "./engines.js";
-import { Panel } from "./panel.js";
+import { LONG, Panel } from "./panel.js";
 
 export const byId = (id) => document.getElementById(id);
 
@@ -84,6 +84,12 @@ export class Page {
   show(answers) {
     this.answers = answers;
     this.panels.forEach((panel, i) => panel.show(answers[i]?.[this.selected] ?? null));
+  }
+
+  /** The answer in a word, in the page's head. `several` answers in a row are no long one. */
+  head(text, several = false) {
+    byId("result").textContent = text;
+    byId("result").classList.toggle("long", !several && text.length > LONG);
   }
 
   say(text) {

@@ -4,6 +4,8 @@ import { describe } from "./answers.js";
 import { makeEngine } from "./engines.js";
 
 const KEPT = 15;
+/** Longer answers are written smaller. */
+export const LONG = 6;
 
 const median = (values) => values.slice().sort((a, b) => a - b)[values.length >> 1];
 const time = (ms) => (ms < 1 ? `${Math.round(ms * 1000)} µs` : `${ms.toFixed(1)} ms`);
@@ -78,6 +80,7 @@ export class Panel {
     const empty = { answer: "–", note: "", bars: this.emptyBars(), raw: undefined };
     const { answer, note, bars, raw } = row === null ? empty : describe(row, this.bundle);
     this.part("answer").textContent = answer;
+    this.part("answer").classList.toggle("long", answer.length > LONG);
     this.part("confidence").textContent = note;
     this.part("raw").hidden = raw === undefined;
     this.part("raw").textContent = raw ?? "";

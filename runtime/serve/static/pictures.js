@@ -125,7 +125,7 @@ export class PicturesPage extends Page {
       return row ? describe(row, this.bundle) : { answer: "?", spoken: "no answer" };
     });
     const text = read.map(({ answer }) => answer), spoken = read.map(({ spoken }) => spoken);
-    byId("result").textContent = text.join(this.draws ? " " : ", ");
+    this.head(text.join(this.draws ? " " : ", "), this.draws);
     // Below the pictures it repeats the heading, for screen readers alone.
     byId("status").classList.toggle("unseen", digits.length > 0);
     byId("status").textContent = digits.length ? `Read: ${spoken.join(this.draws ? " " : ", ")}` : words.nothing;

@@ -79,7 +79,7 @@ export class SoundPage extends Page {
   show(answers) {
     const row = answers.find((rows) => rows)?.[0];
     const { answer, spoken } = row ? describe(row, this.bundle) : { answer: "", spoken: "" };
-    byId("result").textContent = answer;
+    this.head(answer);
     this.say(row ? `Heard: ${spoken}` : this.file ? "No answer." : "Nothing yet: record, or choose a WAV or FLAC file.");
     super.show(answers);
   }
