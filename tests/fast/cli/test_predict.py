@@ -127,7 +127,7 @@ def test_several_inputs_come_from_one_archive(tmp_path):
 
 
 def test_a_file_that_says_nothing_points_to_run(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((1, 6, 6, 1), np.float32))
+    np.save(tmp_path / "x.npy", np.zeros((1, 8, 8, 1), np.float32))
     file = tmp_path / "conv.tflite"
     file.write_bytes(golden("conv.tflite")["conv.tflite"])
     assert "does not say" in refused("predict", file, tmp_path / "x.npy")
