@@ -84,7 +84,7 @@ class Model:
         self._predict_one: Callable[[NDArray[Any]], Prediction | None] = _no_shortcut
         if len(session.inputs) == 1 and session.outputs:
             only = contract.only if contract else None
-            if only is not None or task is None or task.classifies:
+            if only is not None or contract is None:
                 self._encoder = encoder_of(session.inputs[0], only)
         if task is not None and task.classifies and session.outputs:
             self._names = _class_names(task, output_classes(session))

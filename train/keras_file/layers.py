@@ -33,7 +33,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "AveragePooling1D": _POOL,
     "AveragePooling2D": _POOL,
     "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
-    "CenterCrop": ("height", "width", "data_format"),
+    "CenterCrop": ("height", "width"),
     "Concatenate": ("axis",),
     "Conv1D": (*_CONV, "groups"),
     "Conv2D": (*_CONV, "groups"),

@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from edgepress.base.hush import hushed
 from edgepress.runtime import InputError, Model, load
 from edgepress.runtime.backends import BACKENDS
+from edgepress.runtime.contract import Tensor
 from edgepress.runtime.preprocess.files import read_files, read_named
 
 from .common import emit, json_option, reports_errors
@@ -66,10 +68,11 @@ def command(
 
 def _entries(model: Model, files: Sequence[str], unknown: bool) -> list[dict[str, Any]]:
     """One object an example: its file, its row where the file holds several, and what the model says."""
-    if model.contract is None:
-        raise InputError(f"{model.artifact.file} does not say how files become its input: load it from a bundle")
     examples: Any
-    if (only := model.contract.only) is not None:
+    if model.contract is None:
+        parts = [_as_they_are(model, file) for file in files]
+        counts, examples = [len(part) for part in parts], np.concatenate(parts)
+    elif (only := model.contract.only) is not None:
         parts = [read_files(file, only) for file in files]
         counts, examples = [len(part) for part in parts], np.concatenate(parts)
     else:
@@ -82,6 +85,18 @@ def _entries(model: Model, files: Sequence[str], unknown: bool) -> list[dict[str
         for file, count in zip(files, counts, strict=True)
         for row in range(count)
     ]
+
+
+def _as_they_are(model: Model, file: str) -> NDArray[Any]:
+    """Examples for a lone file, which takes numbers of its input's own shape."""
+    specs = model.artifact.inputs
+    if len(specs) != 1 or not file.lower().endswith(".npy"):
+        raise InputError(
+            f"{model.artifact.file} does not say how files become its input: load it from a bundle, or give the "
+            "numbers of its one input as .npy"
+        )
+    spec = specs[0]
+    return read_files(file, Tensor(spec.shape[1:], "uint8" if spec.dtype == "uint8" else "float32"))
 
 
 def _rows(model: Model, prediction: Any) -> list[dict[str, Any]]:

@@ -126,8 +126,11 @@ def test_several_inputs_come_from_one_archive(tmp_path):
     )
 
 
-def test_a_file_that_says_nothing_points_to_run(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((1, 6, 6, 1), np.float32))
+def test_a_lone_file_takes_its_own_numbers(tmp_path):
+    """Its last operator is a softmax; how pictures become its input, nothing says."""
+    np.save(tmp_path / "x.npy", np.zeros((2, 8, 8, 1), np.float32))
     file = tmp_path / "conv.tflite"
     file.write_bytes(golden("conv.tflite")["conv.tflite"])
-    assert "does not say" in refused("predict", file, tmp_path / "x.npy")
+    assert len(rows("predict", file, tmp_path / "x.npy")) == 2
+    Image.new("L", (8, 8)).save(tmp_path / "x.png")
+    assert "does not say how files become its input" in refused("predict", file, tmp_path / "x.png")

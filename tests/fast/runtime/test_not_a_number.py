@@ -5,9 +5,9 @@ import pytest
 from bundles import golden, write_bundle
 
 from edgepress.runtime import Contract, InputError, Picture, Task, load
+from edgepress.runtime.bundle.manifest import TensorSpec
 from edgepress.runtime.contract import Audio, Features, Signal, Tensor
 from edgepress.runtime.encoding import encoder_of
-from edgepress.runtime.bundle.manifest import TensorSpec
 
 KINDS = {
     "picture": (Picture(28, 28), (28, 28)),
