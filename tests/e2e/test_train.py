@@ -102,12 +102,12 @@ def tables(tmp_path):
     ("arguments", "told"),
     [
         (("two.csv", "--label", "bought", "--model", "cnn"), "model cnn is for picture"),
-        (("two.csv", "--label", "bought", "--task", "regression"), "regression"),
+        (("two.csv", "--label", "bought", "--task", "regression"), "numbers are needed here"),
         (("two.csv", "--label", "price", "--task", "multilabel"), "targets do not fit"),
         (("two.csv", "--label", "cost"), "cost"),
         (("two.csv", "--label", "bought", "--backbone", "mobilenet-v2"), "backbone mobilenet-v2 takes pictures"),
         (("two.csv", "--label", "bought", "--backbone", "m.keras", "--model", "mlp"), "not both"),
-        (("unseen.npz",), "no training examples"),
+        (("unseen.npz",), "no training example of class"),
     ],
 )
 @pytest.mark.parametrize("verb", ["train", "press"])
