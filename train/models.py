@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.contract import Audio, Input
+from edgepress.runtime.contract import Audio, Input, Picture
 from edgepress.runtime.tasks import Task
 
 __all__ = ["MODELS", "Network", "build_mlp", "build_network", "usual_model"]
@@ -49,8 +49,8 @@ class Network:
     tasks: tuple[str, ...] = ("multiclass", "binary", "multilabel", "regression")
     smallest: int = 0
     """Least height and width of a picture, or steps of a signal."""
-    note: str = ""
-    """For help texts."""
+    usual: tuple[str, ...] = ()
+    """Kinds of input that it is taken for where none is named; `colour` stands for pictures in colour."""
 
 
 def outputs_of(task: Task) -> int:
@@ -60,11 +60,14 @@ def outputs_of(task: Task) -> int:
 
 def usual_model(contract: Input, task: Task) -> str:
     """The model that is taken for such inputs and such a task where none is named."""
-    for name, network in MODELS.items():
-        if contract.kind in network.takes and task.kind in network.tasks and network.note:
-            return name
+    colour = isinstance(contract, Picture) and contract.channels > 1
+    for kind in [*(["colour"] if colour else []), contract.kind]:
+        for name, network in MODELS.items():
+            if kind in network.usual and task.kind in network.tasks and not _too_small(network, contract):
+                return name
     raise InputError(
-        f"edgepress has no model of its own for {task.kind} of {contract.kind}: press one of yours with --model FILE"
+        f"edgepress has no model of its own for {task.kind} of {contract.kind} of {contract.shape}: press one of yours "
+        "with --model FILE"
     )
 
 
@@ -98,10 +101,14 @@ def build_network(
             f"model {name} is for {' or '.join(network.takes)} and {', '.join(network.tasks)}; this is {task.kind} "
             f"of {contract.kind}: take {usual_model(contract, task)}"
         )
-    if network.smallest and min(contract.shape[: 2 if contract.kind == "picture" else 1]) < network.smallest:
+    if _too_small(network, contract):
         what = f"{name} takes examples from {network.smallest} a side on, these are {contract.shape}"
         raise InputError(f"{what}: take an mlp")
     return network.build(contract, outputs_of(task), widths, dropout, batch_norm)
+
+
+def _too_small(network: Network, contract: Input) -> bool:
+    return min(contract.shape[: 2 if contract.kind == "picture" else 1]) < network.smallest
 
 
 def build_mlp(
@@ -290,15 +297,14 @@ def _mel_filters(rate: int, taps: int, count: int) -> NDArray[np.float32]:
 
 
 _ANY = ("picture", "features", "signal", "tensor")
+_FLAT = ("picture", "features", "tensor")
 MODELS: dict[str, Network] = {
-    "mlp": Network(_mlp, ("picture", "features", "tensor"), note="Dense layers of the preset's widths"),
-    "conv1d": Network(_conv1d, ("signal",), smallest=_SHORTEST_SIGNAL, note="convolutions over time"),
-    "ds-cnn": Network(
-        _ds_cnn, ("audio",), smallest=_SHORTEST_AUDIO, note="learned filters, then convolutions over time"
-    ),
-    "autoencoder": Network(_autoencoder, _ANY, ("anomaly",), note="for anomalies, learned from normal examples"),
-    "lenet-300-100": Network(_lenet_300_100, ("picture", "features", "tensor")),
+    "mlp": Network(_mlp, _FLAT, usual=_FLAT),
+    "conv1d": Network(_conv1d, ("signal",), smallest=_SHORTEST_SIGNAL, usual=("signal",)),
+    "ds-cnn": Network(_ds_cnn, ("audio",), smallest=_SHORTEST_AUDIO, usual=("audio",)),
+    "autoencoder": Network(_autoencoder, _ANY, ("anomaly",), usual=_ANY),
+    "lenet-300-100": Network(_lenet_300_100, _FLAT),
     "lenet-5": Network(_lenet5, ("picture",), smallest=_SMALLEST_PICTURE),
-    "cnn": Network(_cnn, ("picture",), smallest=_SMALLEST_PICTURE),
+    "cnn": Network(_cnn, ("picture",), smallest=_SMALLEST_PICTURE, usual=("colour",)),
 }
-"""By name; the first one with a note that takes the inputs and the task is the usual one."""
+"""By name."""
