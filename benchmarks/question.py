@@ -17,9 +17,11 @@ from edgepress.runtime.tasks import Task
 
 from .measure.examples import Examples
 
-__all__ = ["Question", "ask"]
+__all__ = ["ANOMALY_NAMES", "Question", "ask"]
 
 _LOG = logging.getLogger("edgepress")
+ANOMALY_NAMES = ("normal", "anomaly")
+"""Of the classes that `with_normal` makes."""
 _NAMED = 8
 """Names that a message lists."""
 
@@ -59,7 +61,7 @@ def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str |
     if dataset is None:
         _LOG.info("benchmark: nothing is known to be right without --data; the self-test's examples are compared")
         return Question(task, _selftest(bundle, manifest), contract=manifest.contract.inputs)
-    if task.kind == "anomaly" and dataset.targets.names != ("normal", "anomaly"):
+    if task.kind == "anomaly" and dataset.targets.names != ANOMALY_NAMES:
         dataset = with_normal(dataset, normal)
     examples = Examples(_inputs(manifest, dataset))
     if task.kind == "raw" or dataset.targets.kind == NOTHING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -283,7 +284,8 @@ class Model:
 
     def predict_files(self, files: AnyFile | Iterable[AnyFile], *, unknown: bool = False) -> Any:
         """Answer the task's question about files: pictures of one object each, located and scaled by the contract;
-        recordings; tables; arrays. All rows of all tables and arrays follow one another.
+        recordings; tables; arrays; for a model with several inputs one `.npz`, an array each. All rows of all tables
+        and arrays follow one another.
 
         Args:
             files: Paths, streams or bytes; or a single one of them.
@@ -293,10 +295,15 @@ class Model:
             InputError: A file that cannot be read, or a model without a contract.
             MissingExtraError: Pillow, or what reads sound, is not installed.
         """
-        if self.contract is None or self.contract.only is None:
+        if self.contract is None:
             raise InputError(f"{self.artifact.file} does not say how files become its input: load it from a bundle")
-        from .preprocess.files import read_files
+        from .preprocess.files import read_files, read_named
 
+        if self.contract.only is None:
+            single = isinstance(files, str | os.PathLike | bytes) or hasattr(files, "read")
+            if not single:
+                raise InputError(f"{self.artifact.file} has several inputs: one .npz with an array for each is allowed")
+            return self.predict(read_named(cast("AnyFile", files), self.contract), unknown=unknown)
         return self.predict(read_files(files, self.contract.only), unknown=unknown)
 
     def predict_page(self, file: PictureFile, *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:

@@ -9,12 +9,16 @@ from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
+from .rescale import CannotFoldError, Change, fold_change, own_change
+from .sizes import sized
 from .transfer import BACKBONES, backbone_help
 
 __all__ = [
     "BACKBONES",
     "MODELS",
     "PRESETS",
+    "CannotFoldError",
+    "Change",
     "History",
     "KerasFile",
     "NoBetterThanChanceError",
@@ -27,17 +31,20 @@ __all__ = [
     "build_network",
     "draw_curves",
     "find_contract",
+    "fold_change",
     "is_keras_model",
     "meaning_of",
     "model_file",
     "model_identity",
     "model_name",
     "open_keras",
+    "own_change",
     "own_contract",
     "own_task",
     "press_model",
     "save_keras",
     "sections_of",
+    "sized",
     "strip_quantization",
     "suited",
     "task_of",

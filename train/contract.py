@@ -1,7 +1,8 @@
 """How a data set's examples become a model's input: found, not assumed.
 
 What the user states comes first, then what training recorded with the model, then what the model's first layers say;
-what is left is tried on held-back examples, and taken where one way is clearly best.
+what is left is tried on held-back examples, and the way that is clearly best is taken; the likeliest of those that
+are right equally often.
 """
 
 import logging
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
-from edgepress.quality import Quality, bootstrap, quality_of
+from edgepress.quality import Metric, Quality, bootstrap, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
@@ -27,6 +28,9 @@ __all__ = ["NoBetterThanChanceError", "Tried", "find_contract", "own_contract", 
 _log = logging.getLogger("edgepress")
 _TRIED = 2000
 """Held-back examples that the candidates are tried on."""
+_LEAST_SKILL = 0.28
+"""Share of the proper score of the classes' shares alone that a way of feeding must save to count: networks of raw
+pixels save less on pixels / 255, and networks of pixels / 255 more, even after a few epochs."""
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
 """First layers that say: raw numbers come in."""
 
@@ -156,7 +160,7 @@ def find_contract(
 
     Raises:
         NoBetterThanChanceError: No candidate is better than the trivial answer; the message has the table.
-        InputError: Several candidates are equally good; likewise.
+        InputError: Nothing tells the candidates apart; likewise.
     """
     if stated is not None:
         inputs = stated_inputs(stated, dataset)
@@ -170,8 +174,8 @@ def find_contract(
         }:
             # How that was found when the model was taken in: told by its layers, tried, with what table.
             return contract if contract.found else contract._replace(found={"by": "training"})
-    candidates = dict(_candidates(model, dataset, fitted))
     quality = quality_of(task)
+    candidates = dict(_candidates(model, dataset, fitted, tried=quality is not None and held_back.targets is not None))
     if len(candidates) == 1:
         (contract,) = candidates.values()
         return _confirmed(model, contract, task, fitted, held_back, accept_chance)
@@ -183,8 +187,12 @@ def find_contract(
     return _tried(model, candidates, task, quality, fitted, held_back, accept_chance)
 
 
-def _candidates(model: Any, dataset: Dataset, fitted: Part) -> Iterator[tuple[str, Contract]]:
-    """What the model's input may be, the likeliest first."""
+def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> Iterator[tuple[str, Contract]]:
+    """What the model's input may be, the likeliest first.
+
+    Numbers that cannot be tried on right answers are taken as they are: who gives samples of a model's input gives
+    those.
+    """
     raw = _takes_raw_numbers(model)
     ways: dict[str, list[tuple[str, Input]]] = {}
     for name, described in dataset.inputs.items():
@@ -202,7 +210,9 @@ def _candidates(model: Any, dataset: Dataset, fitted: Part) -> Iterator[tuple[st
                 ways[name].append(("standardized", described._replace(mean=mean, std=std)))
         elif isinstance(described, Features | Signal) and name not in raw:
             plain = described._replace(mean=(), std=())
-            ways[name] = [("as they are", plain), ("standardized", _standardized(plain, fitted.inputs[name]))]
+            ways[name] = [("as they are", plain)]
+            if tried:
+                ways[name].append(("standardized", _standardized(plain, fitted.inputs[name])))
             if described.mean:
                 ways[name] = [("as the data say", described)]
         elif isinstance(described, Audio):
@@ -293,7 +303,7 @@ def _tried(
     held_back: Part,
     accept_chance: bool,
 ) -> Contract:
-    part = _some(held_back)
+    part = _enough(held_back, fitted)
     assert part.targets is not None
     assert fitted.targets is not None
     answers = {why: _answers(model, contract, task, quality, part) for why, contract in candidates.items()}
@@ -306,33 +316,64 @@ def _tried(
         for why, given in answers.items()
     ]  # fmt: skip
     best = max(tried, key=lambda each: (sign * each.value, -(each.loss or 0.0)))
-    close = [each for each in tried if each is not best and not _clearly_better(quality, answers, best, each, part)]
+    # Likeliest first, as the candidates are.
+    close = [each for each in tried if not _clearly_better(quality.metric, answers, best, each, part)]
     trivial, better = quality.beats_trivial(answers[best.input], fitted.targets, part.targets)
     found = {"by": "tried", "tried": [each._asdict() for each in tried], "trivial": trivial, "examples": len(part)}
     if not better:
         _refuse_chance(model, tried, trivial, len(part), accept_chance)
         return next(iter(candidates.values()))._replace(found={**found, "chance": True})
-    if close:
+    chosen = _likeliest(quality, answers, close, fitted, part)
+    if chosen is None:
         raise InputError(
             f"{model.name} answers equally well however it is fed ({_table(tried, trivial, len(part))}): say with "
-            f"--input which it is: {', '.join([best.input, *(each.input for each in close)])}"
+            f"--input which it is: {', '.join(each.input for each in close)}"
         )
-    _log.info("input of %s: %s, found by trying (%s)", model.name, best.input, _table(tried, trivial, len(part)))
-    return candidates[best.input]._replace(found={**found, "why": best.input})
+    _log.info("input of %s: %s, found by trying (%s)", model.name, chosen.input, _table(tried, trivial, len(part)))
+    return candidates[chosen.input]._replace(found={**found, "why": chosen.input})
 
 
-def _clearly_better(
-    quality: Quality, answers: Mapping[str, NDArray[Any]], best: Tried, other: Tried, part: Part
-) -> bool:
-    """By the metric, or where both are right equally often by the proper score: paired, 95 %."""
+def _enough(held_back: Part, fitted: Part) -> Part:
+    """Held-back examples, and fitted ones where those are few: what a model was fitted to tells its input as well."""
+    if len(held_back) >= _TRIED:
+        return _some(held_back)
+    rows = np.unique(np.linspace(0, len(fitted) - 1, min(len(fitted), _TRIED - len(held_back))).astype(np.int64))
+    assert held_back.targets is not None
+    assert fitted.targets is not None
+    inputs = {name: np.concatenate([values, fitted.inputs[name][rows]]) for name, values in held_back.inputs.items()}
+    return Part(inputs, np.concatenate([held_back.targets, fitted.targets[rows]]))
+
+
+def _likeliest(
+    quality: Quality, answers: Mapping[str, NDArray[Any]], close: list[Tried], fitted: Part, part: Part
+) -> Tried | None:
+    """The likeliest of several ways that are right equally often; None where none stands out.
+
+    Many networks are nearly blind to the scale of their input: other logits, the same label. What tells ways apart then
+    is the proper score, but the lowest is not the right one: a network that was fitted briefly gains by any larger
+    scale. Numbers that are far too small show by a score that is no better than the classes' shares alone.
+    """
+    if len(close) == 1 or quality.proper is None:
+        return close[0]
     assert part.targets is not None
-    for metric in (quality.metric, quality.proper):
-        if metric is None:
-            continue
-        _, low, high = bootstrap(metric, answers[best.input], answers[other.input], part.targets, seed=0, draws=400)
-        if low > 0 if metric.higher else high < 0:
-            return True
-    return False
+    width = next(iter(answers.values())).shape[1]
+    shares = np.bincount(fitted.targets, minlength=width) / len(fitted)  # type: ignore[arg-type]
+    nothing = quality.proper.of(np.tile(shares, (len(part), 1)), part.targets)
+    told = [each for each in close if each.loss is not None and each.loss <= (1 - _LEAST_SKILL) * nothing]
+    if told:
+        return told[0]
+    first, *others = sorted(close, key=lambda each: each.loss or 0.0)
+    lower = all(_clearly_better(quality.proper, answers, first, each, part) for each in others)
+    return first if lower else None
+
+
+def _clearly_better(metric: Metric, answers: Mapping[str, NDArray[Any]], best: Tried, other: Tried, part: Part) -> bool:
+    """Paired, 95 %."""
+    assert part.targets is not None
+    if best is other:
+        return False
+    _, low, high = bootstrap(metric, answers[best.input], answers[other.input], part.targets, seed=0, draws=400)
+    return low > 0 if metric.higher else high < 0
 
 
 def _refuse_chance(model: Any, tried: list[Tried], trivial: float, examples: int, accept: bool) -> None:
@@ -346,4 +387,4 @@ def _refuse_chance(model: Any, tried: list[Tried], trivial: float, examples: int
 
 def _table(tried: list[Tried], trivial: float, examples: int) -> str:
     rows = ", ".join(f"{each.input} {each.value:.4f}" for each in tried)
-    return f"{tried[0].metric} on {examples} held-back examples: {rows}; trivial {trivial:.4f}"
+    return f"{tried[0].metric} on {examples} examples: {rows}; trivial {trivial:.4f}"

@@ -32,6 +32,8 @@ _ENVELOPE = 6
 _SOUND_BLOCKS = ((64, 1), (64, 2), (96, 1), (96, 2))
 """Channels and stride over time of the separable convolutions."""
 _SOUND_KERNEL = 5
+_CEILING = 6.0
+"""Of the activations of `ds-cnn`: a loud recording does not take the 8 bits from the quiet ones."""
 _MOMENTUM = 0.9
 """Of batch normalisation where an epoch has a few dozen steps: with 0.99 the statistics lag behind the weights."""
 
@@ -249,7 +251,7 @@ def _ds_cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float
         layers.Conv2D(_FILTERS, (taps, 1), (hop, 1), padding="same", use_bias=False, name="filters"),
         # Recordings are quiet: their variance is far below the usual epsilon.
         layers.BatchNormalization(momentum=_MOMENTUM, epsilon=1e-6, name="loudness"),
-        layers.ReLU(name="rectified"),
+        layers.ReLU(_CEILING, name="rectified"),
         layers.MaxPooling2D((_ENVELOPE, 1), name="envelopes"),
     ]
     for number, (width, stride) in enumerate(_SOUND_BLOCKS, 1):
@@ -258,10 +260,10 @@ def _ds_cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float
             layers.DepthwiseConv2D(kernel, (stride, stride), padding="same", use_bias=False, name=f"time{number}")
         )
         stack.append(layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}a"))
-        stack.append(layers.ReLU(name=f"relu{number}a"))
+        stack.append(layers.ReLU(_CEILING, name=f"relu{number}a"))
         stack.append(layers.Conv2D(width, 1, use_bias=False, name=f"mix{number}"))
         stack.append(layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}b"))
-        stack.append(layers.ReLU(name=f"relu{number}b"))
+        stack.append(layers.ReLU(_CEILING, name=f"relu{number}b"))
     stack.append(layers.GlobalAveragePooling2D(name="average"))
     if dropout:
         stack.append(layers.Dropout(dropout, name="dropout"))

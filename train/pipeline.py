@@ -60,7 +60,7 @@ def train(
         out: Ends in `.keras`.
         model: A user's own Keras file to start from, in place of the network that the config describes.
         task: The question, where the data ask several.
-        input: How a backbone takes its input, as `--input` says it.
+        input: How a backbone, or a model that is given, takes its input, as `--input` says it.
         baseline_only: Stop after the baseline, and write that to `out`. A model that was given is fitted further.
         overwrite: Replace `out`.
         tensorboard: A folder for logs that TensorBoard shows, one folder a fit.
@@ -139,7 +139,7 @@ def train_baseline(
         path: The `.keras` file to write.
         model: A Keras file whose weights are the start, in place of a new model.
         task: The question, where the data ask several.
-        input: How a backbone takes its input, as `--input` says it.
+        input: How a backbone, or a model that is given, takes its input, as `--input` says it.
         keep_pool: Leave the distorted copies of the images beside the file, for the fit that comes next.
         tensorboard: A folder for logs that TensorBoard shows.
     """
@@ -172,7 +172,8 @@ def train_baseline(
     else:
         network = open_keras(model).model
         start = _digest(network)
-        dataset, contract, question = _question(network, model, dataset, task, config)
+        # It is fitted here: that it knows nothing yet is no reason to refuse it.
+        dataset, contract, question = _question(network, model, dataset, task, config, input, accept_chance=True)
     history = History.begin("float", dataset, config, start, contract, question)
     run = Run(dataset, config, history, Path(path), tensorboard, contract=contract, task=question)
     if finished := run.finished():

@@ -343,12 +343,12 @@ def _make(name: str, work: Path, data: Path, preset: str) -> Made | str:
         )
         (folder / f"{line[0]}.log").write_text(done.stderr)
         # Status 1: a file was withheld, and the others are there with their report.
-        if done.returncode not in (0, 1):
+        if done.returncode not in (0, 1) or "Traceback" in done.stderr:
             return f"failed: {done.stderr.strip().splitlines()[-1]}"
     try:
         made = made_of(folder / "run/bundle")
     except (EdgepressError, OSError) as error:
-        return f"withheld: {_why_withheld(folder) or error}"
+        return _why_withheld(folder) or f"failed: {error}"
     write_file(kept, json.dumps({"commands": fingerprint, "made": made._asdict()}, indent=2) + "\n")
     return made
 

@@ -46,7 +46,7 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
-    if judged and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
+    if samples.targets is not None and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
         # Normal examples alone tell nothing of how well others are told from them.
         judged = False
     first = next(iter(reference))

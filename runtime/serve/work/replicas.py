@@ -22,6 +22,8 @@ from .problems import Problem
 
 __all__ = ["ServedArtifact", "ServedBundle", "stamp"]
 
+_USUAL = "int8"
+
 
 @dataclass(frozen=True)
 class ServedArtifact:
@@ -52,7 +54,8 @@ class ServedBundle:
         self.users = 0
         """Requests under way that began with this bundle; counted by the service."""
         path = self.folder if options.artifact is None else self.folder / self.manifest.artifact(options.artifact).file
-        self.default = self._keep(load(path, backend=options.backend, threads=options.threads))
+        model = load(path, self._variant(), backend=options.backend, threads=options.threads)
+        self.default = self._keep(model)
         self._try(self.default)
 
     def artifact(self, file: str) -> ServedArtifact:
@@ -94,6 +97,11 @@ class ServedBundle:
     def example(self) -> Mapping[str, Any] | None:
         """The first golden example by input name, as people would send it; None where there is none."""
         return example_of(self.folder, self.manifest)
+
+    def _variant(self) -> str:
+        """What answers by default: int8 as `load` takes it, or what the default model has in its place."""
+        own = [each.variant for each in self.manifest.artifacts if each.model == self.manifest.default_model]
+        return own[0] if own and _USUAL not in own else _USUAL
 
     def _keep(self, model: Any) -> ServedArtifact:
         columns = ANSWERS[self.manifest.task.kind].columns

@@ -188,7 +188,9 @@ def press(
     )
     logger.info("press: 4/4 benchmark")
     pace = preset if preset in PRESETS else "default"
-    report = benchmark(bundle, dataset, float_model=models["float"], preset=pace, seed=seed)
+    report = benchmark(
+        bundle, dataset, float_model=models["float"], preset=pace, seed=seed, accept_chance=accept_chance
+    )
     write_report(report, bundle / "report")
     seconds = round(time.monotonic() - started, 1)
     done = {"finished": True, "seconds": seconds, "resumed": resumed}

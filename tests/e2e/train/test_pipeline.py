@@ -142,9 +142,10 @@ def test_layers_that_cannot_be_pressed_are_named_and_left_out(dataset, config, t
             layers.Dense(3),
         ]
     )
-    save_keras(model, tmp_path / "own.keras")
+    save_keras(model, tmp_path / "new.keras")
+    start = train_baseline(dataset, config, tmp_path / "own.keras", model=tmp_path / "new.keras").path
     with caplog.at_level("INFO", "edgepress"):
-        found = open_keras(press_model(dataset, tmp_path / "own.keras", config, tmp_path / "pressed.keras").path)
+        found = open_keras(press_model(dataset, start, config, tmp_path / "pressed.keras").path)
     assert "pruning leaves whole: 'depth' (DepthwiseConv2D)" in caplog.text
     assert "TFMOT cannot train 'norm' (LayerNormalization) quantization-aware: that is left out" in caplog.text
     assert not found.quantized

@@ -101,6 +101,15 @@ def test_three_parts_in_other_words(tmp_path):
     np.testing.assert_array_equal(data.parts["validation"].x, members["val_images"])
 
 
+def test_names_as_targets_of_samples(tmp_path):
+    """`labels` beside an input by name are its targets, not what classes are called."""
+    names = np.array(["walk", "run", "sit"])[y(N, 3)]
+    np.savez(tmp_path / "d.npz", window=_rng.normal(size=(N, 16, 3)), labels=names)
+    dataset = load_dataset(tmp_path / "d.npz")
+    assert dataset.labels == ("run", "sit", "walk")
+    assert len(dataset.train.targets) == len(dataset.train)
+
+
 def test_targets_that_no_task_knows_are_for_raw(tmp_path):
     np.savez(tmp_path / "m.npz", camera=x(N), labels=np.zeros((N, 28, 28), np.int64))
     with pytest.raises(InputError, match=r"targets of shape \(60, 28, 28\).* --task raw"):

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from edgepress.data import dataset_of_arrays
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Audio, Features, Picture, Signal
 from edgepress.runtime.tasks import Task
-from edgepress.train import PRESETS, TrainConfig
+from edgepress.train import PRESETS, TrainConfig, sections_of
 from edgepress.train.fitting.rates import SCHEDULES, rate_schedule
 from edgepress.train.meaning import meaning_of
 from edgepress.train.models import MODELS, build_network, usual_model
@@ -45,6 +46,41 @@ def test_presets_open_and_survive_the_round_trip(name):
 def test_a_value_out_of_range_is_named(field, value):
     with pytest.raises(InputError, match=r"training (config|" + field + ")"):
         TrainConfig.from_dict({field: value})
+
+
+COLOURS = np.random.default_rng(0).integers(0, 255, (20, 12, 12, 3)).astype(np.uint8)
+ROWS = np.random.default_rng(0).normal(size=(20, 3))
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "expected"),
+    [
+        ((COLOURS, np.arange(20) % 2), None, {"colour"}),
+        ((COLOURS[..., 0], np.arange(20) % 2), None, set()),
+        ((ROWS, np.arange(20) % 2), None, {"features"}),
+        ((ROWS, ROWS[:, 0]), None, {"features", "regression"}),
+        ((COLOURS[..., 0], None), "anomaly", {"anomaly"}),
+        ((ROWS.reshape(10, 2, 3), np.arange(10) % 2), None, {"signal"}),
+    ],
+)
+def test_a_presets_tables_hold_for_the_data_that_they_are_named_after(data, task, expected):
+    assert sections_of(dataset_of_arrays("some", data), task) == expected
+
+
+def test_a_table_takes_the_place_of_the_presets_values(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        "epochs = 3\n[features]\nepochs = 5\ndropout = 0.3\n[regression]\nepochs = 7\n[signal]\nepochs = 9\n"
+    )
+    path = str(tmp_path / "mine.toml")
+    assert TrainConfig.preset(path).epochs == 3
+    both = TrainConfig.preset(path, {"regression", "features"})
+    assert (both.epochs, both.dropout) == (7, 0.3)
+
+
+def test_a_mistake_in_a_table_is_told_whatever_the_data(tmp_path):
+    (tmp_path / "mine.toml").write_text("[signal]\nepoch = 9\n")
+    with pytest.raises(InputError, match="unknown keys \\['epoch'\\]"):
+        TrainConfig.preset(str(tmp_path / "mine.toml"))
 
 
 def test_an_unknown_key_is_named():
