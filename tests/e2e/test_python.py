@@ -12,7 +12,16 @@ import pytest
 import edgepress
 from edgepress.data import as_dataset
 from edgepress.runtime import InputError
-from edgepress.train import TrainConfig, adopt_baseline, model_file, model_identity, model_name, open_keras
+from edgepress.train import (
+    TrainConfig,
+    adopt_baseline,
+    model_file,
+    model_identity,
+    model_name,
+    open_keras,
+    strip_quantization,
+)
+from edgepress.train.compress.prune import sparsity
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +146,14 @@ def test_how_an_input_was_found_is_told_of_a_model_that_was_taken_in(fitted, mar
     made = edgepress.export(taken.path, dataset, tmp_path / "bundle", variants=["tflite:float32"])
     assert made.manifest.contract.found["by"] == "model"
     assert made.manifest.contract.found["why"]
+
+
+def test_a_model_in_memory_is_trained_further(fitted, marks, tmp_path):
+    short = TrainConfig(epochs=1, prune_epochs=2, quantize_epochs=1, sparsity=0.5)
+    trained = edgepress.train(fitted, marks, tmp_path / "small.keras", preset=short)
+    assert trained.path == tmp_path / "small.keras"
+    assert sparsity(strip_quantization(open_keras(trained.path).model)) > 0.4
+    assert trained.validation[1] > 0.95
 
 
 def test_a_server_runs_beside_a_notebook(bundle):
