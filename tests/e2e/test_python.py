@@ -10,8 +10,18 @@ import numpy as np
 import pytest
 
 import edgepress
+from edgepress.data import as_dataset
 from edgepress.runtime import InputError
-from edgepress.train import model_file, model_identity, model_name, open_keras
+from edgepress.train import (
+    TrainConfig,
+    adopt_baseline,
+    model_file,
+    model_identity,
+    model_name,
+    open_keras,
+    strip_quantization,
+)
+from edgepress.train.compress.prune import sparsity
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +137,23 @@ def bundle(fitted, marks, tmp_path_factory):
 def test_a_model_in_memory_is_exported_under_its_name(bundle, marks):
     with edgepress.load(bundle) as model:
         assert np.mean(model.predict(marks[2]).indices == marks[3]) > 0.95
+
+
+def test_how_an_input_was_found_is_told_of_a_model_that_was_taken_in(fitted, marks, tmp_path):
+    dataset = as_dataset(marks)
+    with model_file(fitted) as file:
+        taken = adopt_baseline(dataset, TrainConfig(), file, tmp_path / "float.keras")
+    made = edgepress.export(taken.path, dataset, tmp_path / "bundle", variants=["tflite:float32"])
+    assert made.manifest.contract.found["by"] == "model"
+    assert made.manifest.contract.found["why"]
+
+
+def test_a_model_in_memory_is_trained_further(fitted, marks, tmp_path):
+    short = TrainConfig(epochs=1, prune_epochs=2, quantize_epochs=1, sparsity=0.5)
+    trained = edgepress.train(fitted, marks, tmp_path / "small.keras", preset=short)
+    assert trained.path == tmp_path / "small.keras"
+    assert sparsity(strip_quantization(open_keras(trained.path).model)) > 0.4
+    assert trained.validation[1] > 0.95
 
 
 def test_a_server_runs_beside_a_notebook(bundle):
