@@ -98,7 +98,11 @@ def numbers_of(value: object, contract: Input) -> NDArray[Any]:
     # An object among lists would be taken for a row by column name.
     if not isinstance(value, list) or any(isinstance(each, dict) for each in value):
         raise Problem(422, f"inputs are no list of numbers: send lists of the shape {list(contract.shape)}")
-    return contract.numbers(value)
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        raise Problem(422, f"inputs are ragged: send lists of the shape {list(contract.shape)}") from None
+    return contract.numbers(array)
 
 
 def recordings(files: list[bytes], contract: Audio, limits: Limits) -> NDArray[np.float32]:

@@ -231,6 +231,7 @@ NAN = np.full(800, np.nan, np.float32).tobytes()
         ("audio", NAN[:30], RAW, 422, "multiple of 3200"),
         ("audio", NAN * 4, RAW, 422, "finite"),
         ("audio", {"inputs": [[5.0] * 800]}, JSON, 422, "between -1 and 1"),
+        ("audio", {"inputs": [[0.5], [0.5, 0.5]]}, JSON, 422, "ragged"),
         ("audio", b"RIFF", "audio/wav", 422, "WAV or FLAC"),
         ("audio", wav([]), "audio/wav", 422, "no sound"),
         ("audio", wav(np.zeros(40)).replace(b"data", b"dat_"), "audio/wav", 422, ""),
@@ -246,6 +247,19 @@ def test_what_does_not_fit_is_refused_with_what_to_mend(ask, kind, body, content
     answer = ask(kind, body, content_type)
     assert answer.status == status, answer.body
     assert words in answer.json["error"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["features", "signal", "audio", "tensor"])
+def test_binary_tensors_of_no_finite_numbers_are_refused(server_of, kind, value):
+    server = server_of(kind)
+    (spec,) = server.request("GET", f"/v2/models/{kind}").json["inputs"]
+    array = np.full((1, *spec["shape"][1:]), value, "<f4")
+    tensor = {"name": spec["name"], "datatype": "FP32", "shape": array.shape}
+    header = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": array.nbytes}}]}).encode()
+    headers = {"content-type": RAW, "inference-header-content-length": str(len(header))}
+    answer = server.request("POST", f"/v2/models/{kind}/infer", header + array.tobytes(), headers)
+    assert (answer.status, "finite" in answer.json["error"]) == (422, True)
 
 
 def test_a_recording_that_unfolds_to_too_much_is_refused_by_what_it_claims(ask):
