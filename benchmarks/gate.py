@@ -14,11 +14,13 @@ from xml.etree import ElementTree
 from edgepress.runtime import InputError
 
 from .statistics.intervals import score_difference
-from .values import Report, Row
+from .statistics.margins import PERCENT, POINTS
+from .values import Metric, Report, Row
 
 __all__ = ["Check", "Gate", "check_baseline", "check_gate", "read_gate", "to_junit"]
 
 _SLACK_POINTS = 0.5
+_SLACK_PERCENT = 1.0
 _SLACK_LATENCY = 1.10
 _SLACK_BYTES = 1.01
 
@@ -29,6 +31,8 @@ class Gate:
 
     max_drop_points: float | None = None
     """Largest drop of accuracy in percentage points that may not be excluded with `confidence`."""
+    max_error_percent: float | None = None
+    """Likewise of a metric that is an error: largest growth, in percent of the trivial answer's error."""
     max_bytes: float | None = None
     """Largest file."""
     max_latency_ratio: float | None = None
@@ -36,7 +40,8 @@ class Gate:
     max_peak_mb: float | None = None
     """Largest peak memory of the process, in MB of 1,000,000 bytes."""
     confidence: float = 0.95
-    """Of the interval whose lower end must stay above -max_drop_points."""
+    """Of the interval whose lower end must stay above -max_drop_points; intervals of metrics other than accuracy are
+    those of 0.95."""
     artifacts: tuple[str, ...] = ()
     """File names that the gate is about; all but the baseline where empty."""
 
@@ -51,7 +56,7 @@ class Gate:
             raise InputError(f"the gate holds no limit: give one or more of {', '.join(_LIMITS)}")
 
 
-_LIMITS = ("max_drop_points", "max_bytes", "max_latency_ratio", "max_peak_mb")
+_LIMITS = ("max_drop_points", "max_error_percent", "max_bytes", "max_latency_ratio", "max_peak_mb")
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ def check_gate(report: Report, gate: Gate) -> list[Check]:
 
 
 def _drop(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
+    if not report.classifies and row.metric is not None and row.metric.trivial is not None:
+        return _worse(row, POINTS, gate.max_drop_points, "max_drop_points")
     if row.comparison is None or report.dataset is None:
         return False, "accuracy was not measured: pass --data"
     lower = 100 * score_difference(row.comparison.pairs, confidence=gate.confidence)[0]
@@ -129,6 +136,30 @@ def _drop(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
         f"{100 * gate.confidence:g} % confidence on {report.dataset.images:,} images; "
         f"-{gate.max_drop_points:g} is allowed"
     )
+
+
+def _error(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
+    if row.metric is None or row.metric.trivial is None:
+        return False, "the metric was not measured: pass --data"
+    return _worse(row, PERCENT, gate.max_error_percent, "max_error_percent")
+
+
+def _worse(row: Row, unit: str, allowed: float | None, limit: str) -> tuple[bool, str]:
+    """Hold what the verdict cannot exclude against a limit in the verdict's own unit."""
+    metric, found = row.metric, row.verdict
+    if metric is None or found is None or found.lower is None:
+        return False, "the report says nothing about the difference"
+    if found.unit != unit:
+        other = next(name for name, theirs in _UNITS.items() if theirs == found.unit)
+        return False, f"{metric.name} is judged in {found.unit}: {other} is its limit, not {limit}"
+    return found.lower > -_given(allowed), (
+        f"{metric.name} {metric.value:.4g}, at worst {found.lower:+.3g} {unit} with {100 * found.confidence:g} % "
+        f"confidence; -{allowed:g} is allowed"
+    )
+
+
+_UNITS = {"max_drop_points": POINTS, "max_error_percent": PERCENT}
+"""Limits of the metric, and the unit in which each is stated."""
 
 
 def _bytes(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
@@ -157,6 +188,7 @@ def _peak(row: Row, report: Report, gate: Gate) -> tuple[bool, str]:
 
 _CHECKS: dict[str, Callable[[Row, Report, Gate], tuple[bool, str]]] = {
     "max_drop_points": _drop,
+    "max_error_percent": _error,
     "max_bytes": _bytes,
     "max_latency_ratio": _latency,
     "max_peak_mb": _peak,
@@ -171,8 +203,9 @@ def _given(limit: float | None) -> float:
 def check_baseline(report: Report, earlier: Report) -> list[Check]:
     """Hold a report against an earlier one of the same machine and data: every row must still be there, no worse.
 
-    Accuracy may be 0.5 points lower, the file 1 % larger, and the latency ratio's interval must reach down to the
-    earlier one's upper end or below, 10 % allowed: slack for noise, not for regressions that show.
+    Accuracy may be 0.5 points lower (an error 1 % of the trivial answer's higher), the file 1 % larger, and the latency
+    ratio's interval must reach down to the earlier one's upper end or below, 10 % allowed: slack for noise, not for
+    regressions that show.
     """
     now = {row.key: row for row in report.rows}
     checks = []
@@ -201,6 +234,8 @@ def _against(new: Row, old: Row) -> Iterator[tuple[str, bool, str]]:
                 change >= -_SLACK_POINTS,
                 (f"{change:+.2f} points since the earlier report; -{_SLACK_POINTS:g} is allowed"),
             )
+    elif old.metric is not None and old.metric.trivial is not None:
+        yield _since(new.metric, old.metric)
     growth = new.sizes.bytes / old.sizes.bytes
     yield "bytes", growth <= _SLACK_BYTES, f"{new.sizes.bytes:,} bytes, {old.sizes.bytes:,} before; 1 % more is allowed"
     own, other = new.speed.latency_ratio, old.speed.latency_ratio
@@ -213,6 +248,19 @@ def _against(new: Row, old: Row) -> Iterator[tuple[str, bool, str]]:
             low <= _SLACK_LATENCY * high,
             (f"{own.value:.3g} times the baseline, at least {low:.3g}; before at most {high:.3g}, 10 % more"),
         )
+
+
+def _since(new: Metric | None, old: Metric) -> tuple[str, bool, str]:
+    """A metric that is no accuracy against its earlier value."""
+    if new is None or new.name != old.name or new.trivial is None:
+        return old.name, False, f"{old.name} was not measured: pass --data"
+    sign = 1 if old.better == "higher" else -1
+    if old.unit == POINTS:
+        change, slack, unit = 100 * sign * (new.value - old.value), _SLACK_POINTS, POINTS
+    else:
+        # What a loss weighs is told by the error of the answer that looks at no input.
+        change, slack, unit = 100 * sign * (new.value - old.value) / (old.trivial or 1.0), _SLACK_PERCENT, PERCENT
+    return old.name, change >= -slack, f"{change:+.2f} {unit} since the earlier report; -{slack:g} is allowed"
 
 
 def to_junit(checks: list[Check]) -> str:

@@ -18,16 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from edgepress.data import Dataset
+from edgepress.data import CLASSES, Dataset
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 
+from .question import ANOMALY_NAMES
 from .report.write import parse_report
 from .values import Report
 
 __all__ = ["benchmark_on", "pack"]
 
 _LOG = logging.getLogger("edgepress")
-_STAGES = ("base", "runtime", "data", "benchmarks", "cli")
+_STAGES = ("base", "runtime", "quality", "data", "benchmarks", "cli")
 _PURE = ("click", "flatbuffers", "tflite")
 _OLDEST_PYTHON = (3, 11)
 # The interpreter's version, and whether it has NumPy; to be understood by any Python 3.
@@ -119,12 +120,33 @@ def pack(bundle: Path, dataset: Dataset | None) -> bytes:
         for name in _PURE:
             tar.add(_folder_of(name), f"packages/{name}", filter=_without_caches)
         if dataset is not None:
-            arrays = io.BytesIO()
-            parts = {name: getattr(dataset, name) for name in ("x_train", "y_train", "x_test", "y_test")}
-            np.savez_compressed(arrays, **parts)
+            content = _archive(dataset)
             member = tarfile.TarInfo(f"{dataset.name}.npz")
-            member.size = len(arrays.getvalue())
-            tar.addfile(member, io.BytesIO(arrays.getvalue()))
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _archive(dataset: Dataset) -> bytes:
+    """A data set as an .npz that reads as the same there: inputs, targets, and the names of classes.
+
+    Raises:
+        InputError: Several inputs, for whose parts such a file has no names.
+    """
+    if len(dataset.inputs) > 1:
+        raise InputError(f"{dataset.name} has the inputs {', '.join(dataset.inputs)}: data with one travel to a host")
+    arrays: dict[str, Any] = {}
+    names = dataset.targets.names
+    for part in ("train", "test"):
+        found = dataset.parts[part]
+        arrays[f"x_{part}"] = found.x
+        if found.targets is not None:
+            # Which class is the normal one is told by its name.
+            arrays[f"y_{part}"] = np.array(names)[found.targets] if names == ANOMALY_NAMES else found.targets
+    if dataset.targets.kind == CLASSES and names != ANOMALY_NAMES:
+        arrays["class_names"] = np.array(names)
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 

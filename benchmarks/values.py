@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .costs import Batch, Energy, Interval, Latency, Memory, Ratio, Sizes, Speed, Threads
 from .statistics.intervals import Pairs
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Example",
     "Failure",
     "Flips",
+    "Interval",
     "Latency",
     "Memory",
     "Metric",
@@ -33,103 +35,14 @@ __all__ = [
     "Sizes",
     "Speed",
     "Threads",
+    "Told",
     "Verdict",
 ]
-
-Interval = tuple[float, float]
-
 
 _INLINE: dict[str, Any] = {"inline": True, "null": ()}
 """A part whose keys stand in its owner's object; where there is none, the keys of `null` do, holding null."""
 _OPTIONAL = {"optional": True}
 """What has no key in the file where it is None."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What a model weighs, in bytes."""
-
-    bytes: int
-    gzip_bytes: int
-    xz_bytes: int
-    zstd_bytes: int | None
-    """None where zstandard is not installed."""
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Quantiles of one image's time, in microseconds."""
-
-    p50: float
-    p90: float
-    p99: float
-    p99_9: float | None = field(metadata={"key": "p99.9"})
-    """None where there are too few calls for it."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Latency against the baseline's; below 1 is faster."""
-
-    value: float
-    interval: Interval | None
-    """Where a second run falls 95 % of the time; None with one repetition."""
-    repetitions: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Throughput with so many images a call."""
-
-    size: int
-    images_per_s: float
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Resident bytes of the process; None where the system does not tell."""
-
-    peak: int | None
-    steady: int | None
-
-
-@dataclass(frozen=True)
-class Threads:
-    """Speed with so many threads."""
-
-    threads: int
-    p50_us: float
-    images_per_s: float
-
-
-@dataclass(frozen=True)
-class Energy:
-    """Of the whole processor, microjoules an image."""
-
-    per_image_uj: float
-    above_idle_uj: float
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast a row is, and what it takes to start."""
-
-    latency_us: Latency
-    latency_calls: int
-    latency_quantiles_us: tuple[tuple[float, float], ...]
-    """Quantile in percent, microseconds."""
-    latency_ratio: Ratio
-    predict_latency_us: float
-    """From pixels to probabilities."""
-    warmup_calls: int
-    harness_cost_us: float
-    harness_share: float
-    """Of the median latency."""
-    throughput_per_s: float | None
-    batches: tuple[Batch, ...]
-    cold_start_us: Mapping[str, float]
-    """By part: python, import, load, first."""
-    memory_bytes: Memory
 
 
 @dataclass(frozen=True)
@@ -147,8 +60,8 @@ class Scores:
     """One a class, as are the next two."""
     recall: tuple[float, ...]
     f1: tuple[float, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """True class down, answer across."""
+    confusion: tuple[tuple[int, ...], ...] | None = field(default=None, metadata=_OPTIONAL)
+    """True class down, answer across; None of so many classes that nobody could look at it."""
 
 
 @dataclass(frozen=True)
@@ -178,11 +91,24 @@ class Comparison:
 class Verdict:
     """May the row replace the float model?"""
 
-    margin_points: float
+    margin_points: float | None = field(default=None, kw_only=True, metadata=_OPTIONAL)
+    """Of a classifier, as is `lower_points`."""
     confidence: float
-    lower_points: float
+    lower_points: float | None = field(default=None, kw_only=True, metadata=_OPTIONAL)
     non_inferior: bool
     text: str
+    margin: float | None = field(default=None, metadata=_OPTIONAL)
+    """How much worse is still as good; None in reports of before there were tasks, as are the next two."""
+    lower: float | None = field(default=None, metadata=_OPTIONAL)
+    """What cannot be excluded: row minus float, negative where it is worse."""
+    unit: str | None = field(default=None, metadata=_OPTIONAL)
+    """Of margin and lower, as `statistics.margins` names it."""
+
+    @property
+    def within(self) -> str:
+        """The margin with its unit."""
+        margin = self.margin_points if self.margin is None else self.margin
+        return f"{margin:g} {self.unit or 'points'}"
 
 
 @dataclass(frozen=True)
@@ -218,15 +144,28 @@ class Metric:
     """What a model is worth in its task's own measure, and how far that is from the float model's."""
 
     name: str
-    """accuracy, roc_auc, macro_f1, mae ..."""
+    """accuracy, macro_f1, mae, roc_auc; of a raw model sqnr_db, which is a comparison with the float model itself."""
     value: float
     better: str
     """higher or lower."""
     unit: str
-    difference: float
-    difference_interval: Interval
-    trivial: float
-    """What the trivial answer is worth."""
+    """Of the difference: points of a share, the target's own unit, dB; empty where it has none."""
+    difference: float | None
+    """Row minus float."""
+    difference_interval: Interval | None
+    """Paired, 95 %."""
+    trivial: float | None
+    """What the answer that looks at no input is worth."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One example that is no picture of a class, and what was said about it, in words."""
+
+    example: int
+    truth: str
+    said: str
+    float_said: str
 
 
 @dataclass(frozen=True)
@@ -253,15 +192,21 @@ class Row:
     comparison: Comparison | None = field(
         metadata=_INLINE | {"null": ("difference_points", "difference_interval_points")}
     )
-    agreement: float
-    """Share of the images that are answered as the baseline answers them."""
+    agreement: float | None
+    """Share of the examples that are answered as the baseline answers them; None where answers are numbers."""
     verdict: Verdict | None = field(default=None, metadata=_OPTIONAL)
     robustness: tuple[Perturbed, ...] | None = field(default=None, metadata=_OPTIONAL)
     flips: Flips | None = field(default=None, metadata=_OPTIONAL)
     mistakes: tuple[Example, ...] | None = field(default=None, metadata=_OPTIONAL)
     """The most certain ones."""
     metric: Metric | None = field(default=None, metadata=_OPTIONAL)
-    """Of every task but classification, which has `scores`."""
+    """The one that decides; None where nothing is known to be right, and in reports of before there were tasks."""
+    metrics: Mapping[str, float] | None = field(default=None, metadata=_OPTIONAL)
+    """What else tells of the task: roc_auc, rmse, r2, exact_match, sqnr_db."""
+    curves: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """What is drawn of the task: `roc`, `residuals`, `label_f1`, `scores`, as JSON holds them."""
+    told: tuple[Told, ...] | None = field(default=None, metadata=_OPTIONAL)
+    """Examples that show the difference, of every task but classification, which has `flips` and `mistakes`."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -342,7 +287,8 @@ class Report:
     """ISO 8601, UTC."""
     seed: int
     preset: str
-    margin_points: float
+    margin_points: float | None = field(default=None, kw_only=True, metadata=_OPTIONAL)
+    """Of metrics that are shares."""
     baseline: Baseline
     rows: tuple[Row, ...]
     """The baseline first."""
@@ -351,8 +297,50 @@ class Report:
     """Why there is no energy; None where there is."""
     agreement_images: int
     images: Mapping[str, Any]
-    """Those that examples name: class, and pixels as PNG in base64."""
+    """Those that rows' examples name, by index: class where there are classes, and pixels as PNG in base64 (`png`) or
+    the input in short (`text`)."""
     conformance: Mapping[str, Any] | None
     explanations: tuple[Mapping[str, Any], ...]
     layers: Mapping[str, Any] | None
     mlperf: Mapping[str, Any] | None
+    margin: float | None = field(default=None, metadata=_OPTIONAL)
+    """In `margin_unit`; None in reports of before there were tasks."""
+    margin_unit: str | None = field(default=None, metadata=_OPTIONAL)
+    task: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """As in the manifest; None in reports of before there were tasks, which are classifiers'."""
+    contract: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """Likewise; None in reports of before there were contracts, which are about pictures."""
+    chance: str | None = field(default=None, metadata=_OPTIONAL)
+    """That the float model is no better than the trivial answer, with figures; None where it is."""
+    notes: tuple[str, ...] | None = field(default=None, metadata=_OPTIONAL)
+    """What a reader must know about the test: what it is not known to exclude."""
+
+    @property
+    def examples(self) -> str:
+        """What people call the examples: images, or examples where they are none."""
+        kinds = {each["kind"] for each in self.contract["inputs"]} if self.contract else {"picture"}
+        return "images" if kinds == {"picture"} else "examples"
+
+    @property
+    def classifies(self) -> bool:
+        """Whether each example gets one of the labels."""
+        return self.task is None or self.task["kind"] in ("multiclass", "binary")
+
+    def __repr__(self) -> str:
+        return f"<edgepress Report of {self.bundle.name}: {len(self.rows)} rows, {self.created}>"
+
+    def __str__(self) -> str:
+        from .report.table import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .report.table import to_html
+
+        return to_html(self)
+
+    def _repr_markdown_(self) -> str:
+        from .report.table import to_markdown
+
+        return to_markdown(self)

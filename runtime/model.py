@@ -371,6 +371,11 @@ class Model:
         finally:
             self._turns.put(turn)
 
+    def __repr__(self) -> str:
+        from .summary import summary
+
+        return summary(self, closed=self._session is None)
+
     def __enter__(self) -> Model:
         return self
 

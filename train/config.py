@@ -2,21 +2,35 @@
 
 import dataclasses
 import tomllib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from edgepress.data import SplitRecipe
+from edgepress.data import Dataset, SplitRecipe, question_of
 from edgepress.runtime import InputError
 
 from .compress.prune import PRUNINGS
 from .fitting.rates import SCHEDULES
 from .models import MODELS
 
-__all__ = ["PRESETS", "TrainConfig"]
+__all__ = ["PRESETS", "SECTIONS", "TrainConfig", "sections_of"]
 
 PRESETS = ("quick", "default", "frontier")
+SECTIONS = ("features", "signal", "audio", "tensor", "colour", "regression", "anomaly", "backbone")
+"""Tables that a preset may have: values for inputs of that kind, colour pictures, that task, or a new head on a trained
+model. Later ones come before earlier ones."""
+
+
+def sections_of(dataset: Dataset, task: str | None = None, *, backbone: bool = False) -> frozenset[str]:
+    """The tables of a preset that are meant for such data and such a question."""
+    named = {each.kind for each in dataset.inputs.values()} | {question_of(dataset, task)}
+    if dataset.picture is not None and dataset.picture.channels > 1:
+        named.add("colour")
+    if backbone:
+        named.add("backbone")
+    return frozenset(named.intersection(SECTIONS))
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,11 @@ class TrainConfig:
         InputError: A value outside its range.
     """
 
+    backbone: str = ""
+    """A trained Keras file, or a name in `BACKBONES`, that is given a new head; empty to begin with random weights."""
+    head_epochs: int = 20
+    """Longest fit of the new head alone, before the whole is fitted."""
+    head_learning_rate: float = 2e-3
     model: str = ""
     """A name in `MODELS`; empty for the usual one for the data's inputs and the task."""
     widths: tuple[int, ...] = (128, 64)
@@ -61,6 +80,15 @@ class TrainConfig:
     """Share of each target that is spread over all classes (Szegedy et al. 2016)."""
     shift: int = 1
     """Training images are moved by up to this many pixels each way, anew each epoch."""
+    mirror: bool = False
+    """Training images are mirrored at random, left and right: where a mirrored picture is of the same class."""
+    shift_seconds: float = 0.0
+    """Recordings begin up to so much sooner or later, anew each epoch."""
+    gain_db: float = 0.0
+    """Recordings are louder or quieter by up to this."""
+    noise: float = 0.0
+    """Recordings are covered with noise of up to this share of their own deviation; centred and scaled numbers of
+    features and signals with noise of this deviation."""
     copies: int = 0
     """Distorted copies (affine, elastic) of each training image, made once before a fit; they take the place of
     `shift`. 0 for none."""
@@ -106,15 +134,22 @@ class TrainConfig:
         for name in ("epochs", "teacher_epochs", "patience", "batch_size"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 1, "a whole number from 1")
         for name in (
-            "prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "copies", "strong_copies", "seed", "clusters",
+            "head_epochs", "prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "copies", "strong_copies",
+            "seed", "clusters",
         ):  # fmt: skip
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 0, "a whole number from 0")
-        for name in ("learning_rate", "prune_learning_rate", "cluster_learning_rate", "quantize_learning_rate"):
+        for name in (
+            "learning_rate", "head_learning_rate", "prune_learning_rate", "cluster_learning_rate",
+            "quantize_learning_rate",
+        ):  # fmt: skip
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")
         for name in (
-            "dropout", "weight_decay", "choose_from", "label_smoothing", "pixel_loss", "unit_loss", "sparsity",
+            "dropout", "choose_from", "label_smoothing", "pixel_loss", "unit_loss", "sparsity",
         ):  # fmt: skip
             self._require(name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        for name in ("weight_decay", "shift_seconds", "gain_db", "noise"):
+            self._require(name, 0 <= getattr(self, name) < 100, "from 0 to below 100")
+        self._require("mirror", type(self.mirror) is bool, "true or false")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")
         self._require("weight_bits", self.weight_bits in (4, 8), "8 or 4")
@@ -148,8 +183,13 @@ class TrainConfig:
             raise InputError(f"training config: {error}: numbers where numbers belong are allowed") from None
 
     @classmethod
-    def preset(cls, name: str, **changes: Any) -> "TrainConfig":
+    def preset(cls, name: str, sections: Collection[str] = (), **changes: Any) -> "TrainConfig":
         """A preset by name (`quick`, `default`), or the path of a TOML file, with single values changed.
+
+        Args:
+            name: One of `PRESETS`, or a path.
+            sections: Which of its tables hold besides (`sections_of`).
+            changes: Single values, in place of the preset's.
 
         Raises:
             InputError: No such preset or file, or not TOML.
@@ -159,7 +199,13 @@ class TrainConfig:
                 text = (files(__package__) / "presets" / f"{name}.toml").read_text()
             else:
                 text = Path(name).read_text()
-            return dataclasses.replace(cls.from_dict(tomllib.loads(text)), **changes)
+            values = tomllib.loads(text)
+            tables = {section: values.pop(section, {}) for section in SECTIONS}
+            for section, table in tables.items():
+                # A table that does not hold here is looked at all the same: its mistakes are told at once.
+                cls.from_dict({**values, **table})
+                values |= table if section in sections else {}
+            return dataclasses.replace(cls.from_dict(values), **changes)
         except FileNotFoundError:
             raise InputError(
                 f"no preset {name!r}: allowed are {', '.join(PRESETS)} or the path of a TOML file"

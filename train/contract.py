@@ -20,7 +20,6 @@ from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
 
-from .fitting.feed import predictor
 from .keras_file import graph_of
 from .trying import NoBetterThanChanceError, Tried, choose, enough, refuse_chance, some
 
@@ -152,7 +151,8 @@ def find_contract(
         if {name: each.shape for name, each in contract.inputs.items()} == {
             name: each.shape for name, each in dataset.inputs.items()
         }:
-            return contract._replace(found={"by": "training"})
+            # How that was found when the model was taken in: told by its layers, tried, with what table.
+            return contract if contract.found else contract._replace(found={"by": "training"})
     quality = quality_of(task)
     candidates = dict(_candidates(model, dataset, fitted, tried=quality is not None and held_back.targets is not None))
     if len(candidates) == 1:
@@ -231,16 +231,13 @@ def _answers(model: Any, contract: Contract, task: Task, quality: Quality, part:
 
 
 def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
-    if contract.only is not None:
-        (values,) = part.inputs.values()
-        reals = contract.only.normalize(values)
-        held = values if contract.only.dtype == "uint8" else reals
-        return predictor(model, contract.only)(held), reals
+    # Keras keeps one compiled function a model, whatever it is fed with.
     feeds = [
         contract.inputs[name].normalize(part.inputs[name]).reshape(len(part), *tensor.shape[1:])
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     ]
-    return np.asarray(model.predict(feeds, batch_size=256, verbose=0)), feeds[0]
+    given = model.predict(feeds if len(feeds) > 1 else feeds[0], batch_size=256, verbose=0)
+    return np.asarray(given), feeds[0]
 
 
 def _confirmed(

@@ -5,18 +5,37 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
-from edgepress.runtime.contract import Input
+from edgepress.runtime.contract import Audio, Input, Picture
 from edgepress.runtime.tasks import Task
 
 __all__ = ["MODELS", "Network", "build_mlp", "build_network", "usual_model"]
 
 _CNN_WIDTHS = (16, 32, 32, 64, 64)
+_COLOUR_WIDTHS = (24, 32, 48, 64, 64)
+"""Of `cnn` for pictures in colour, in which there is more to tell apart."""
 _SIGNAL_WIDTHS = (16, 32, 32)
 _SIGNAL_KERNEL = 5
 _SMALLEST_PICTURE = 12
 _SHORTEST_SIGNAL = 16
+_SHORTEST_AUDIO = 512
+_TAPS_SECONDS, _HOP_SECONDS = 0.016, 0.002
+"""Length of the filters of `ds-cnn`, and how often they are asked."""
+_FILTERS = 40
+_LOWEST_HERTZ = 60.0
+_ENVELOPE = 6
+"""Answers of a filter that become one, in which even a low tone has its peak."""
+_SOUND_BLOCKS = ((64, 1), (64, 2), (96, 1), (96, 2))
+"""Channels and stride over time of the separable convolutions."""
+_SOUND_KERNEL = 5
+_CEILING = 6.0
+"""Of the activations of `ds-cnn`: a loud recording does not take the 8 bits from the quiet ones."""
+_MOMENTUM = 0.9
+"""Of batch normalisation where an epoch has a few dozen steps: with 0.99 the statistics lag behind the weights."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +49,8 @@ class Network:
     tasks: tuple[str, ...] = ("multiclass", "binary", "multilabel", "regression")
     smallest: int = 0
     """Least height and width of a picture, or steps of a signal."""
-    note: str = ""
-    """For help texts."""
+    usual: tuple[str, ...] = ()
+    """Kinds of input that it is taken for where none is named; `colour` stands for pictures in colour."""
 
 
 def outputs_of(task: Task) -> int:
@@ -41,11 +60,14 @@ def outputs_of(task: Task) -> int:
 
 def usual_model(contract: Input, task: Task) -> str:
     """The model that is taken for such inputs and such a task where none is named."""
-    for name, network in MODELS.items():
-        if contract.kind in network.takes and task.kind in network.tasks and network.note:
-            return name
+    colour = isinstance(contract, Picture) and contract.channels > 1
+    for kind in [*(["colour"] if colour else []), contract.kind]:
+        for name, network in MODELS.items():
+            if kind in network.usual and task.kind in network.tasks and not _too_small(network, contract):
+                return name
     raise InputError(
-        f"edgepress has no model of its own for {task.kind} of {contract.kind}: press one of yours with --model FILE"
+        f"edgepress has no model of its own for {task.kind} of {contract.kind} of {contract.shape}: press one of yours "
+        "with --model FILE"
     )
 
 
@@ -79,10 +101,14 @@ def build_network(
             f"model {name} is for {' or '.join(network.takes)} and {', '.join(network.tasks)}; this is {task.kind} "
             f"of {contract.kind}: take {usual_model(contract, task)}"
         )
-    if network.smallest and min(contract.shape[: 2 if contract.kind == "picture" else 1]) < network.smallest:
+    if _too_small(network, contract):
         what = f"{name} takes examples from {network.smallest} a side on, these are {contract.shape}"
         raise InputError(f"{what}: take an mlp")
     return network.build(contract, outputs_of(task), widths, dropout, batch_norm)
+
+
+def _too_small(network: Network, contract: Input) -> bool:
+    return min(contract.shape[: 2 if contract.kind == "picture" else 1]) < network.smallest
 
 
 def build_mlp(
@@ -172,8 +198,9 @@ def _cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float, b
     """Five 3 x 3 convolutions with batch normalisation, pooled twice, then averaged: about 70,000 weights."""
     tf_keras = require("tf_keras", extra="toolkit")
     layers = tf_keras.layers
-    stack = [layers.Input(_picture_shape(contract), name=_input_name(contract))]
-    for number, width in enumerate(_CNN_WIDTHS, 1):
+    shape = _picture_shape(contract)
+    stack = [layers.Input(shape, name=_input_name(contract))]
+    for number, width in enumerate(_CNN_WIDTHS if shape[-1] == 1 else _COLOUR_WIDTHS, 1):
         stack.append(layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv{number}"))
         stack.append(layers.BatchNormalization(name=f"norm{number}"))
         stack.append(layers.ReLU(name=f"relu{number}"))
@@ -213,13 +240,71 @@ def _conv1d(contract: Input, outputs: int, widths: Sequence[int], dropout: float
     return tf_keras.Sequential(stack, name="conv1d")
 
 
+def _ds_cnn(contract: Input, outputs: int, widths: Sequence[int], dropout: float, batch_norm: bool) -> Any:
+    """From the waveform: learned filters that begin as a mel filter bank, then depthwise separable convolutions.
+
+    The front end is a convolution, ReLU and max pooling: each filter's envelope, as a spectrogram has it, made of
+    layers that every converter and int8 know, and that are the same on every device. Its filters are Gabor functions at
+    first (Zeghidour et al. 2018, "Learning Filterbanks from Raw Speech"); what follows is Zhang et al. 2017, "Hello
+    Edge".
+    """
+    assert isinstance(contract, Audio)
+    tf_keras = require("tf_keras", extra="toolkit")
+    layers = tf_keras.layers
+    taps, hop = (max(2, round(seconds * contract.rate)) for seconds in (_TAPS_SECONDS, _HOP_SECONDS))
+    stack = [
+        layers.Input(contract.shape, name=_input_name(contract)),
+        layers.Reshape((contract.samples, 1, 1), name="column"),
+        layers.Conv2D(_FILTERS, (taps, 1), (hop, 1), padding="same", use_bias=False, name="filters"),
+        # Recordings are quiet: their variance is far below the usual epsilon.
+        layers.BatchNormalization(momentum=_MOMENTUM, epsilon=1e-6, name="loudness"),
+        layers.ReLU(_CEILING, name="rectified"),
+        layers.MaxPooling2D((_ENVELOPE, 1), name="envelopes"),
+    ]
+    for number, (width, stride) in enumerate(_SOUND_BLOCKS, 1):
+        kernel = (_SOUND_KERNEL, 1)
+        stack.append(
+            layers.DepthwiseConv2D(kernel, (stride, stride), padding="same", use_bias=False, name=f"time{number}")
+        )
+        stack.append(layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}a"))
+        stack.append(layers.ReLU(_CEILING, name=f"relu{number}a"))
+        stack.append(layers.Conv2D(width, 1, use_bias=False, name=f"mix{number}"))
+        stack.append(layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}b"))
+        stack.append(layers.ReLU(_CEILING, name=f"relu{number}b"))
+    stack.append(layers.GlobalAveragePooling2D(name="average"))
+    if dropout:
+        stack.append(layers.Dropout(dropout, name="dropout"))
+    stack.append(layers.Dense(outputs, name="logits"))
+    model = tf_keras.Sequential(stack, name="ds-cnn")
+    model.get_layer("filters").set_weights([_mel_filters(contract.rate, taps, _FILTERS)])
+    return model
+
+
+def _mel_filters(rate: int, taps: int, count: int) -> NDArray[np.float32]:
+    """Gabor functions whose frequencies stand evenly on the mel scale, each as wide as the gap to its neighbours.
+
+    Shape (taps, 1, 1, count); each of energy 1.
+    """
+    lowest, highest = (2595 * math.log10(1 + hertz / 700) for hertz in (_LOWEST_HERTZ, 0.48 * rate))
+    hertz = 700 * (10 ** (np.linspace(lowest, highest, count + 2) / 2595) - 1)
+    seconds = (np.arange(taps) - (taps - 1) / 2)[:, None] / rate
+    # A Gaussian whose spectrum has half its height at half the gap.
+    spread = math.sqrt(2 * math.log(2)) / (math.pi * (hertz[2:] - hertz[:-2]) / 2)
+    waves = (
+        np.cos(2 * math.pi * hertz[1:-1] * seconds) * np.exp(-0.5 * (seconds / spread) ** 2) * np.hanning(taps)[:, None]
+    )
+    return (waves / np.sqrt(np.square(waves).sum(axis=0))).reshape(taps, 1, 1, count).astype(np.float32)
+
+
 _ANY = ("picture", "features", "signal", "tensor")
+_FLAT = ("picture", "features", "tensor")
 MODELS: dict[str, Network] = {
-    "mlp": Network(_mlp, ("picture", "features", "tensor"), note="Dense layers of the preset's widths"),
-    "conv1d": Network(_conv1d, ("signal",), smallest=_SHORTEST_SIGNAL, note="convolutions over time"),
-    "autoencoder": Network(_autoencoder, _ANY, ("anomaly",), note="for anomalies, learned from normal examples"),
-    "lenet-300-100": Network(_lenet_300_100, ("picture", "features", "tensor")),
+    "mlp": Network(_mlp, _FLAT, usual=_FLAT),
+    "conv1d": Network(_conv1d, ("signal",), smallest=_SHORTEST_SIGNAL, usual=("signal",)),
+    "ds-cnn": Network(_ds_cnn, ("audio",), smallest=_SHORTEST_AUDIO, usual=("audio",)),
+    "autoencoder": Network(_autoencoder, _ANY, ("anomaly",), usual=_ANY),
+    "lenet-300-100": Network(_lenet_300_100, _FLAT),
     "lenet-5": Network(_lenet5, ("picture",), smallest=_SMALLEST_PICTURE),
-    "cnn": Network(_cnn, ("picture",), smallest=_SMALLEST_PICTURE),
+    "cnn": Network(_cnn, ("picture",), smallest=_SMALLEST_PICTURE, usual=("colour",)),
 }
-"""By name; the first one with a note that takes the inputs and the task is the usual one."""
+"""By name."""

@@ -27,6 +27,7 @@ from .quantize import UnknownLayersError, add_quantization, release_clusters, ro
 from .record.environment import make_deterministic
 from .record.history import History
 from .run import Run, TrainResult
+from .transfer import freeze, open_backbone, thaw
 
 __all__ = ["TrainResult", "adopt_baseline", "own_task", "press_model", "train", "train_baseline"]
 
@@ -43,6 +44,7 @@ def train(
     *,
     model: str | os.PathLike[str] | None = None,
     task: str | None = None,
+    input: str | None = None,
     baseline_only: bool = False,
     overwrite: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
@@ -58,6 +60,7 @@ def train(
         out: Ends in `.keras`.
         model: A user's own Keras file to start from, in place of the network that the config describes.
         task: The question, where the data ask several.
+        input: How a backbone, or a model that is given, takes its input, as `--input` says it.
         baseline_only: Stop after the baseline, and write that to `out`. A model that was given is fitted further.
         overwrite: Replace `out`.
         tensorboard: A folder for logs that TensorBoard shows, one folder a fit.
@@ -71,10 +74,10 @@ def train(
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already: name another file with --out, or pass --overwrite")
     if baseline_only:
-        return train_baseline(dataset, config, path, model=model, task=task, tensorboard=tensorboard)
+        return train_baseline(dataset, config, path, model=model, task=task, input=input, tensorboard=tensorboard)
     if model is None:
         model = path.with_name(f"{path.stem}-float.keras")
-        train_baseline(dataset, config, model, task=task, keep_pool=True, tensorboard=tensorboard)
+        train_baseline(dataset, config, model, task=task, input=input, keep_pool=True, tensorboard=tensorboard)
     return press_model(dataset, model, config, path, task=task, tensorboard=tensorboard)
 
 
@@ -124,6 +127,7 @@ def train_baseline(
     *,
     model: str | os.PathLike[str] | None = None,
     task: str | None = None,
+    input: str | None = None,
     keep_pool: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
@@ -135,11 +139,23 @@ def train_baseline(
         path: The `.keras` file to write.
         model: A Keras file whose weights are the start, in place of a new model.
         task: The question, where the data ask several.
+        input: How a backbone, or a model that is given, takes its input, as `--input` says it.
         keep_pool: Leave the distorted copies of the images beside the file, for the fit that comes next.
         tensorboard: A folder for logs that TensorBoard shows.
     """
     make_deterministic(config.seed)
-    if model is None:
+    if config.backbone and (config.model or model is not None):
+        raise InputError("a backbone is a model already: name a model to make, or a backbone, not both")
+    if config.backbone:
+        question = own_task(dataset, task, config)
+        network, contract = open_backbone(
+            config.backbone, dataset, question, fitted=dataset.fitted(config.split), dropout=config.dropout,
+            stated=input,
+        )  # fmt: skip
+        dataset = suited(network, dataset)
+        contract = _renamed(contract, dataset)
+        start = _digest(network)
+    elif model is None:
         question, contract = own_task(dataset, task, config), own_contract(dataset, dataset.fitted(config.split))
         assert contract.only is not None
         network = build_network(
@@ -156,7 +172,8 @@ def train_baseline(
     else:
         network = open_keras(model).model
         start = _digest(network)
-        dataset, contract, question = _question(network, model, dataset, task, config)
+        # It is fitted here: that it knows nothing yet is no reason to refuse it.
+        dataset, contract, question = _question(network, model, dataset, task, config, input, accept_chance=True)
     history = History.begin("float", dataset, config, start, contract, question)
     run = Run(dataset, config, history, Path(path), tensorboard, contract=contract, task=question)
     if finished := run.finished():
@@ -168,10 +185,17 @@ def train_baseline(
         expert = _teacher(run, dataset, config, Path(path), task)
         network.set_weights(initial)
         teacher = run.teacher(expert)
+    if config.backbone and config.head_epochs:
+        freeze(network)
+        run.fit(network, "head", teacher=teacher)
+    if config.backbone:
+        thaw(network, normalizations=False)
     run.fit(
         network, "float", teacher=teacher,
         settle=round(config.choose_from * config.epochs), weight_decay=config.weight_decay,
     )  # fmt: skip
+    if config.backbone:
+        thaw(network, normalizations=True)
     return run.finish(network, keep_pool=keep_pool)
 
 
@@ -224,7 +248,7 @@ def _teacher(run: Run, dataset: Dataset, config: TrainConfig, path: Path, task: 
         expert = open_keras(config.teacher).model
         run.check(expert)
         return expert
-    alone = dataclasses.replace(config, model=config.teacher, teacher="", epochs=config.teacher_epochs)
+    alone = dataclasses.replace(config, model=config.teacher, teacher="", backbone="", epochs=config.teacher_epochs)
     beside = path.with_name(f"{path.stem}-teacher.keras")
     train_baseline(dataset, alone, beside, task=task, keep_pool=True)
     return open_keras(beside).model

@@ -15,14 +15,22 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.quality import QUALITY
 from edgepress.runtime import InputError
-from edgepress.runtime.contract import Contract, Input, Picture
+from edgepress.runtime.contract import Audio, Contract, Input, Picture
 from edgepress.runtime.tasks import Task
 
 from .config import TrainConfig
 from .fitting.augment import STRONG, Distortion, make_pool
 from .fitting.checkpoint import Checkpoint
 from .fitting.distill import PoolEpochs, teach
-from .fitting.epochs import EpochSource, LabelledEpochs, shift_images
+from .fitting.epochs import (
+    Augment,
+    EpochSource,
+    LabelledEpochs,
+    disturb_recordings,
+    jitter,
+    mirror_images,
+    shift_images,
+)
 from .fitting.feed import Feed, predictor
 from .fitting.fit import FitPlan, Validation, fit
 from .fitting.objective import objective_of
@@ -35,7 +43,8 @@ from .record.tensorboard import scalar_log
 __all__ = ["Run", "Teacher", "TrainResult"]
 
 _log = logging.getLogger("edgepress")
-_FITS = ("float", "prune", "cluster", "quantize")
+_FITS = ("float", "prune", "cluster", "quantize", "head")
+"""In this order: the place of a fit is in its seed."""
 _STEPS_WANTED = 200
 _SMALLEST_BATCH = 16
 _FEWEST_STEPS = 50
@@ -188,8 +197,7 @@ class Run:
         distorts = isinstance(self.contract, Picture) and objective_of(self.task).augmented
         distortions = [Distortion()] * config.copies + [STRONG] * config.strong_copies if distorts else []
         if not distortions:
-            moves = distorts and config.shift > 0
-            augment = (lambda images, rng: shift_images(images, rng, config.shift)) if moves else None
+            augment = _augmentation(self.contract, config) if objective_of(self.task).augmented else None
             return LabelledEpochs(
                 self.examples, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share,
                 passes=self._passes,
@@ -223,6 +231,22 @@ class Run:
     def _checkpoint(self, name: str) -> Checkpoint:
         path = self._path.with_name(f".{self._path.stem}-{name}.checkpoint.npz")
         return Checkpoint(path, self._history.fingerprint)
+
+
+def _augmentation(contract: Input, config: TrainConfig) -> Augment | None:
+    """How examples of a kind are changed anew each epoch; None where they stay as they are."""
+    if isinstance(contract, Picture):
+        if not config.shift and not config.mirror:
+            return None
+        return lambda images, rng: shift_images(
+            mirror_images(images, rng) if config.mirror else images, rng, config.shift
+        )
+    if isinstance(contract, Audio):
+        samples = round(config.shift_seconds * contract.rate)
+        return lambda waves, rng: disturb_recordings(
+            waves, rng, samples=samples, gain_db=config.gain_db, noise=config.noise
+        )
+    return (lambda values, rng: jitter(values, rng, config.noise)) if config.noise else None
 
 
 def _logits(probabilities: Teacher) -> Teacher:

@@ -64,12 +64,12 @@ class Energies:
 NO_ENERGY = Energies([], "this preset does not measure energy")
 
 
-def measure_energies(subjects: Sequence[dict[str, Any]], images: Path, counter: Counter | None = None) -> Energies:
+def measure_energies(subjects: Sequence[dict[str, Any]], examples: Path, counter: Counter | None = None) -> Energies:
     """Energy of one image for every subject, one after the other, each in a fresh process.
 
     Args:
         subjects: As `Worker` takes them.
-        images: An .npy file of uint8 pictures.
+        examples: As `Examples.write` wrote them.
         counter: The machine's own by default.
     """
     counter = counter or Counter()
@@ -78,7 +78,7 @@ def measure_energies(subjects: Sequence[dict[str, Any]], images: Path, counter: 
     rows: list[Energy | None] = []
     for subject in subjects:
         try:
-            with Worker(subject, images) as worker:
+            with Worker(subject, examples) as worker:
                 rows.append(measure_energy(counter, partial(_work, worker)))
         except WorkerError as error:
             _LOG.warning("benchmark: %s", error)

@@ -75,7 +75,7 @@ class Samples:
 
 def measure_speed(
     subjects: Sequence[dict[str, Any]],
-    images: Path,
+    examples: Path,
     pace: Pace,
     *,
     seed: int = 0,
@@ -85,7 +85,7 @@ def measure_speed(
 
     Args:
         subjects: As `Worker` takes them.
-        images: An .npy file of uint8 pictures.
+        examples: As `Examples.write` wrote them.
         pace: How long.
         seed: Of the order of turns.
         then: Called with a subject's index and its process after the last repetition, while that still lives.
@@ -104,7 +104,7 @@ def measure_speed(
                 for index in rng.permutation(len(subjects)):
                     with _noting_failure(samples[index]):
                         if samples[index].failure is None:
-                            workers[index] = stack.enter_context(Worker(subjects[index], images))
+                            workers[index] = stack.enter_context(Worker(subjects[index], examples))
                 _repetition(workers, samples, pace, rng, shown)
                 if then is not None and repetition == pace.repetitions - 1:
                     for index, worker in sorted(workers.items()):

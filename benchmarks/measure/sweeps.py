@@ -25,7 +25,7 @@ def thread_counts(cores: int) -> tuple[int, ...]:
     return tuple(count for count in (1, 2, 4, 8, 16) if count <= cores)
 
 
-def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) -> list[tuple[Threads, ...]]:
+def sweep_threads(subjects: Sequence[dict[str, Any]], examples: Path, pace: Pace) -> list[tuple[Threads, ...]]:
     """Measure each subject with 1, 2, 4 ... threads, the counts in turn.
 
     Returns:
@@ -39,18 +39,18 @@ def sweep_threads(subjects: Sequence[dict[str, Any]], images: Path, pace: Pace) 
     found: list[tuple[Threads, ...]] = []
     for subject in subjects:
         try:
-            found.append(_sweep(subject, images, pace, counts))
+            found.append(_sweep(subject, examples, pace, counts))
         except WorkerError as error:
             _LOG.warning("benchmark: %s", error)
             found.append(())
     return found
 
 
-def _sweep(subject: dict[str, Any], images: Path, pace: Pace, counts: Sequence[int]) -> tuple[Threads, ...]:
+def _sweep(subject: dict[str, Any], examples: Path, pace: Pace, counts: Sequence[int]) -> tuple[Threads, ...]:
     latencies: dict[int, list[float]] = {count: [] for count in counts}
     batches: dict[int, list[float]] = {count: [] for count in counts}
     with ExitStack() as stack:
-        workers = {c: stack.enter_context(Worker({**subject, "threads": c}, images)) for c in counts}
+        workers = {c: stack.enter_context(Worker({**subject, "threads": c}, examples)) for c in counts}
         for _ in range(_ROUNDS):
             for count, worker in workers.items():
                 one = np.median(worker.ask("latency", what="run", warmup=0, count=10)["ns"])

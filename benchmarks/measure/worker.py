@@ -15,6 +15,53 @@ from typing import Any
 STARTED_NS = time.monotonic_ns()
 
 
+class _Examples:
+    """Arrays by input name, as `measure.examples` wrote them; people's own numbers, or the models' real ones."""
+
+    def __init__(self, inputs: dict[str, Any], reals: bool) -> None:
+        self.inputs = inputs
+        self.reals = reals
+
+    @classmethod
+    def read(cls, path: str) -> "_Examples":
+        import numpy
+
+        found = numpy.load(path, mmap_mode="r")
+        if path.endswith(".npy"):
+            return cls({"": found}, False)
+        with found:
+            arrays = {key: found[key] for key in found.files}
+        names = {key: key.partition("/")[2] for key in arrays}
+        return cls({names[key]: values for key, values in arrays.items()}, next(iter(arrays)).startswith("reals/"))
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def part(self, index: Any) -> "_Examples":
+        import numpy
+
+        return _Examples({name: numpy.array(values[index]) for name, values in self.inputs.items()}, self.reals)
+
+    @property
+    def own(self) -> Any:
+        """As `predict` takes them: the array of a single input, else a mapping."""
+        return next(iter(self.inputs.values())) if len(self.inputs) == 1 else self.inputs
+
+    def to_reals(self, contract: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+        """The real numbers of each input, by its name in the model."""
+        found = {}
+        for name, shape in shapes.items():
+            values = _named(self.inputs, name)
+            values = values if self.reals else _named(contract.inputs, name).normalize(values)
+            found[name] = values if min(shape, default=1) < 0 else values.reshape(len(values), *shape)
+        return found
+
+
+def _named(mapping: Any, name: str) -> Any:
+    """The entry of that name; of a single one any name will do."""
+    return next(iter(mapping.values())) if len(mapping) == 1 else mapping[name]
+
+
 class _Artifact:
     """A bundle's artifact in the edgepress runtime."""
 
@@ -30,8 +77,9 @@ class _Artifact:
         from edgepress.runtime import Manifest, load
 
         bundle, file = self._order["bundle"], self._order["file"]
-        self._manifest = Manifest.read(bundle)
-        self._spec = self._manifest.artifact(file).inputs[0]
+        self.manifest = Manifest.read(bundle)
+        artifact = self.manifest.artifact(file)
+        self._inputs, self._outputs = artifact.inputs, artifact.outputs
         self._model = load(
             os.path.join(bundle, file),
             backend=self._order["backend"],
@@ -39,22 +87,46 @@ class _Artifact:
             delegate=self._order["delegate"],
         )
 
-    def tensor(self, images: Any) -> Any:
-        """Pixels (n, ...) as the model's own input tensor."""
-        real = self._manifest.preprocessing.normalize(images).reshape(-1, *self._spec.shape[1:])
-        quantization = self._spec.quantization
-        return real.astype(self._spec.dtype) if quantization is None else quantization.quantize(real)
+    def reals(self, examples: _Examples) -> dict[str, Any]:
+        """Real numbers by input name."""
+        return examples.to_reals(self.manifest.contract, {spec.name: spec.shape[1:] for spec in self._inputs})
+
+    def tensor(self, examples: _Examples) -> Any:
+        """Examples as the model's own input tensor; of several inputs a dictionary by name."""
+        reals = self.reals(examples)
+        tensors = {}
+        for spec in self._inputs:
+            quantization = spec.quantization
+            values = reals[spec.name]
+            tensors[spec.name] = values.astype(spec.dtype) if quantization is None else quantization.quantize(values)
+        return tensors if len(tensors) > 1 else next(iter(tensors.values()))
 
     def run(self, tensor: Any) -> Any:
         return self._model.run(tensor)
 
-    def predict(self, images: Any) -> Any:
-        return self._model.predict(images).probabilities
+    def outputs(self, reals: dict[str, Any]) -> dict[str, Any]:
+        """Real numbers by output name, for real numbers by input name."""
+        from edgepress.runtime.batches import run_batches
+
+        given = run_batches(self._model, reals)
+        quantizations = {spec.name: spec.quantization for spec in self._outputs}
+        return {
+            name: values if (how := quantizations.get(name)) is None else how.dequantize(values)
+            for name, values in given.items()
+        }
+
+    def argument(self, examples: _Examples) -> Any:
+        """Examples as `predict` takes them."""
+        return examples.own
+
+    def predict(self, own: Any) -> Any:
+        return self._model.predict(own)
 
     @property
     def largest_batch(self) -> int | None:
         """A fixed batch dimension; None where it is free."""
-        return None if self._spec.shape[0] < 1 else self._spec.shape[0]
+        shape = self._inputs[0].shape
+        return None if not shape or shape[0] < 1 else shape[0]
 
 
 class _Keras:
@@ -77,31 +149,59 @@ class _Keras:
         from edgepress.runtime import Manifest
         from edgepress.train import open_keras
 
-        self._manifest = Manifest.read(self._order["bundle"])
+        self.manifest = Manifest.read(self._order["bundle"])
         model = open_keras(self._order["path"]).model
-        self._shape = model.input_shape[1:]
+        self._inputs = dict(zip(model.input_names, model.inputs, strict=True))
+        self._names = model.output_names
         self._call = tensorflow.function(lambda x: model(x, training=False))
 
-    def tensor(self, images: Any) -> Any:
-        return self._manifest.preprocessing.normalize(images).reshape(-1, *self._shape)
+    def reals(self, examples: _Examples) -> dict[str, Any]:
+        """Real numbers by input name."""
+        shapes = {
+            name: tuple(-1 if size is None else size for size in tensor.shape[1:])
+            for name, tensor in self._inputs.items()
+        }
+        return examples.to_reals(self.manifest.contract, shapes)
+
+    def _tensors(self, reals: dict[str, Any]) -> Any:
+        found = [reals[name].astype(tensor.dtype.as_numpy_dtype) for name, tensor in self._inputs.items()]
+        return found if len(found) > 1 else found[0]
+
+    def tensor(self, examples: _Examples) -> Any:
+        return self._tensors(self.reals(examples))
 
     def run(self, tensor: Any) -> Any:
-        return self._call(tensor).numpy()
+        given = self._call(tensor)
+        return [each.numpy() for each in given] if isinstance(given, list | tuple) else given.numpy()
 
-    def predict(self, images: Any) -> Any:
-        import numpy
+    def outputs(self, reals: dict[str, Any]) -> dict[str, Any]:
+        """Real numbers by output name, for real numbers by input name."""
+        given = self.run(self._tensors(reals))
+        return dict(zip(self._names, given if isinstance(given, list) else [given], strict=True))
 
-        if len(images) > _CHUNK:
-            chunks = range(0, len(images), _CHUNK)
-            return numpy.concatenate([self.predict(images[i : i + _CHUNK]) for i in chunks])
-        out = self.run(self.tensor(images))
-        if self._manifest.output == "logits":
-            out = numpy.exp(out - out.max(axis=1, keepdims=True))
-            out /= out.sum(axis=1, keepdims=True)
-        return out
+    def argument(self, examples: _Examples) -> Any:
+        """Examples as `predict` takes them."""
+        return examples
+
+    def predict(self, examples: _Examples) -> Any:
+        return next(iter(_answers(self, examples).values()))
 
 
-_CHUNK = 1_000
+def _answers(subject: Any, examples: _Examples) -> dict[str, Any]:
+    """What a model says: in the form of its task's answers, or of a raw model its outputs by name."""
+    from edgepress.quality import quality_of
+
+    reals = subject.reals(examples)
+    outputs = subject.outputs(reals)
+    task = subject.manifest.task
+    quality = quality_of(task)
+    if quality is None:
+        return dict(outputs)
+    return {"": quality.answers(task, next(iter(reals.values())), next(iter(outputs.values())))}
+
+
+_CHUNK, _CHUNK_BYTES = 1_000, 1 << 26
+"""Examples that are answered at once, and how much memory their real numbers may take."""
 
 
 class _Server:
@@ -115,10 +215,8 @@ class _Server:
         marks.append(time.monotonic_ns())
         self._subject.load()
         marks.append(time.monotonic_ns())
-        import numpy
-
-        self._images = numpy.load(order["images"], mmap_mode="r")
-        self._one = self._subject.tensor(numpy.array(self._images[:1]))
+        self._examples = _Examples.read(order["examples"])
+        self._one = self._subject.tensor(self._examples.part(slice(1)))
         before_first = time.monotonic_ns()
         self._subject.run(self._one)
         first = time.monotonic_ns() - before_first
@@ -130,20 +228,22 @@ class _Server:
         }
 
     def latency(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Time `count` single images one by one after `warmup` untimed ones; nanoseconds each."""
-        call = self._subject.predict if order["what"] == "predict" else self._subject.run
-        argument = self._images[:1].copy() if order["what"] == "predict" else self._one
+        """Time `count` single examples one by one after `warmup` untimed ones; nanoseconds each."""
+        call: Any = self._subject.run
+        argument = self._one
+        if order["what"] == "predict":
+            call, argument = self._subject.predict, self._subject.argument(self._examples.part(slice(1)))
         _time(call, argument, order["warmup"])
         return {"ns": _time(call, argument, order["count"])}
 
     def batch(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Time `count` batches of `size` images; nanoseconds each. A fixed-batch model runs them in its own steps."""
+        """Time `count` batches of `size` examples; nanoseconds each. A fixed-batch model runs them in its own steps."""
         import numpy
 
         size = order["size"]
-        tensor = self._subject.tensor(numpy.resize(self._images, (size, *self._images.shape[1:])))
-        step = self._subject.largest_batch
-        parts = [tensor] if step is None else [tensor[i : i + step] for i in range(0, size, step)]
+        step = self._subject.largest_batch or size
+        places = numpy.arange(size) % len(self._examples)
+        parts = [self._subject.tensor(self._examples.part(places[i : i + step])) for i in range(0, size, step)]
 
         def run_all(parts: Any) -> None:
             for part in parts:
@@ -153,7 +253,7 @@ class _Server:
         return {"ns": _time(run_all, parts, order["count"])}
 
     def work(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Answer single images for as long as asked; how many."""
+        """Answer single examples for as long as asked; how many."""
         end, count = time.monotonic() + order["seconds"], 0
         while time.monotonic() < end:
             for _ in range(10):
@@ -161,41 +261,56 @@ class _Server:
             count += 10
         return {"images": count}
 
-    def predict(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Probabilities for a file of images, written beside it."""
+    def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Answers to a file of examples, written beside it; where they are."""
         import numpy
 
-        images = numpy.load(order["images"], mmap_mode="r")
-        numpy.save(order["out"], self._subject.predict(numpy.asarray(images)))
-        return {}
+        examples = _Examples.read(order["examples"])
+        each = sum(values[:1].size for values in examples.inputs.values()) * 4
+        step = max(1, min(_CHUNK, _CHUNK_BYTES // max(each, 1)))
+        starts = range(0, len(examples), step)
+        parts = [_answers(self._subject, examples.part(slice(start, start + step))) for start in starts]
+        found = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
+        file = order["out"] + (".npy" if "" in found else ".npz")
+        if "" in found:
+            numpy.save(file, found[""])
+        else:
+            numpy.savez(file, **found)  # type: ignore[arg-type]
+        return {"file": file}
 
     def mlperf(self, order: dict[str, Any]) -> dict[str, Any]:
         """Let MLPerf's load generator drive `predict`; truth is an .npy file or None."""
         import numpy
 
-        from .loadgen import drive
+        from edgepress.benchmarks.measure.loadgen import drive
 
         truth = None if order["truth"] is None else numpy.load(order["truth"])
-        images = numpy.array(self._images)
-        answers = drive(lambda x: self._subject.predict(x).argmax(axis=1), images, truth, seconds=order["seconds"])
-        return {"scenarios": answers}
+        (name,) = self._examples.inputs
+        reals, images = self._examples.reals, numpy.array(self._examples.own)
+
+        def classes(x: Any) -> Any:
+            said = self._subject.predict(self._subject.argument(_Examples({name: x}, reals)))
+            said = getattr(said, "indices", said)
+            if isinstance(said, numpy.ndarray):
+                return said if said.ndim == 1 else said.argmax(axis=1)
+            # What names no class has no accuracy either: it was answered, that is all.
+            return numpy.zeros(len(x), numpy.int64)
+
+        return {"scenarios": drive(classes, images, truth, seconds=order["seconds"])}
 
     def layers(self, order: dict[str, Any]) -> dict[str, Any]:
         """Each layer's error against the float32 file of the same model, on the first images."""
         from dataclasses import asdict
         from pathlib import Path
 
-        import numpy
-
         from edgepress.export import compare_layers
         from edgepress.runtime import Manifest
 
         manifest = Manifest.read(order["bundle"])
-        spec = manifest.artifact(order["float32"]).inputs[0]
-        images = numpy.array(self._images[: order["count"]])
-        real = manifest.preprocessing.normalize(images).reshape(-1, *spec.shape[1:])
+        shapes = {spec.name: spec.shape[1:] for spec in manifest.artifact(order["float32"]).inputs}
+        reals = self._examples.part(slice(order["count"])).to_reals(manifest.contract, shapes)
         quantized, floating = (Path(order["bundle"]) / order[key] for key in ("file", "float32"))
-        return {"layers": [asdict(error) for error in compare_layers(quantized, floating, {spec.name: real})]}
+        return {"layers": [asdict(error) for error in compare_layers(quantized, floating, reals)]}
 
     def cost(self, order: dict[str, Any]) -> dict[str, Any]:
         """What the timing loop itself costs around a function that does nothing; nanoseconds each."""

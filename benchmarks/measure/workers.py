@@ -32,10 +32,10 @@ class Worker:
     Args:
         subject: What to open: what `artifact_order` gives, or
             `{"kind": "keras", "bundle", "path", "threads"}`.
-        images: An .npy file of uint8 pictures to measure with.
+        examples: What to measure with, as `Examples.write` wrote it.
     """
 
-    def __init__(self, subject: dict[str, Any], images: Path) -> None:
+    def __init__(self, subject: dict[str, Any], examples: Path) -> None:
         self.subject = subject
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         threads = str(subject["threads"])
@@ -53,7 +53,7 @@ class Worker:
             raise AssertionError("both are pipes")
         self._orders, self._answers = self._process.stdin, self._process.stdout
         try:
-            self.opened = self.ask("open", **subject, images=str(images), spawned_ns=spawned)
+            self.opened = self.ask("open", **subject, examples=str(examples), spawned_ns=spawned)
         except BaseException:
             self.close()
             raise

@@ -7,6 +7,7 @@ from edgepress.base.tables import markdown_table
 
 from ..values import Report, Row
 from .table import to_markdown
+from .words import say_difference
 
 __all__ = ["to_card"]
 
@@ -20,18 +21,22 @@ def to_card(report: Report, chosen: Row | None) -> str:
     """
     data = report.dataset
     name = report.bundle.name
-    head = ["---", "library_name: edgepress", "pipeline_tag: image-classification", "tags: [tflite, onnx, quantized]"]
-    if data and chosen and chosen.scores:
+    kind = _pipeline(report)
+    head = ["---", "library_name: edgepress", *([f"pipeline_tag: {kind}"] if kind else [])]
+    head += ["tags: [tflite, onnx, quantized]"]
+    figure = _figure(chosen)
+    if data and kind and figure:
         head += [
             "model-index:",
             f"- name: {name}",
             "  results:",
-            "  - task: {type: image-classification}",
+            f"  - task: {{type: {kind}}}",
             f"    dataset: {{name: {data.name}, type: {data.name}, split: test}}",
-            f"    metrics: [{{type: accuracy, value: {chosen.scores.accuracy:.4f}}}]",
+            f"    metrics: [{{type: {figure[0]}, value: {figure[1]:.4f}}}]",
         ]
     lines = [*head, "---", "", f"# {name}", ""]
-    lines += [f"Classifies images as one of: {', '.join(report.bundle.labels)}.", ""]
+    lines += [f"**No better than chance**: {report.chance}.", ""] if report.chance else []
+    lines += [_what_it_does(report), ""]
     lines += ["## What was measured", "", to_markdown(report).rstrip(), ""]
     lines += _evidence(report, chosen)
     lines += ["## What was not measured", "", *_gaps(report), ""]
@@ -43,13 +48,61 @@ def to_card(report: Report, chosen: Row | None) -> str:
     return "\n".join(lines)
 
 
+_PIPELINES = {
+    ("picture", True): "image-classification",
+    ("audio", True): "audio-classification",
+    ("features", True): "tabular-classification",
+    ("features", False): "tabular-regression",
+    ("signal", True): "time-series-classification",
+}
+"""What model hubs call it, by kind of input and whether it classifies; other tasks have no name there."""
+_REGRESSION = "regression"
+_DOES = {
+    "multilabel": "Says which of these apply to {examples}: {labels}.",
+    "regression": "Estimates {labels} of {examples}.",
+    "anomaly": "Says how far {examples} are from what it learned as normal.",
+    "raw": "Gives numbers for {examples}; what they mean is not recorded.",
+}
+
+
+def _pipeline(report: Report) -> str | None:
+    if report.task is None:
+        return _PIPELINES["picture", True]
+    if not report.classifies and report.task["kind"] != _REGRESSION:
+        return None
+    kinds = {each["kind"] for each in report.contract["inputs"]} if report.contract else {"picture"}
+    return _PIPELINES.get((kinds.pop(), report.classifies)) if len(kinds) == 1 else None
+
+
+def _figure(row: Row | None) -> tuple[str, float] | None:
+    if row is None:
+        return None
+    if row.scores is not None:
+        return "accuracy", row.scores.accuracy
+    return None if row.metric is None else (row.metric.name, row.metric.value)
+
+
+def _what_it_does(report: Report) -> str:
+    labels = ", ".join(report.bundle.labels)
+    text = "Classifies {examples} as one of: {labels}."
+    if not report.classifies and report.task is not None:
+        text = _DOES[report.task["kind"]]
+    return text.format(examples=report.examples, labels=labels or "numbers")
+
+
 def _models(source: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
     return [(key, value) for key, value in source.get("models", {}).items() if {"file", "sha256"} <= set(value)]
 
 
 def _evidence(report: Report, chosen: Row | None) -> list[str]:
-    if chosen is None or chosen.scores is None or chosen.comparison is None or chosen.verdict is None:
+    if chosen is None or chosen.verdict is None:
         return []
+    if chosen.scores is None or chosen.comparison is None:
+        return [
+            f"`{chosen.artifact}`: {say_difference(chosen)} from {report.baseline.artifact} (95 % interval); "
+            f"{chosen.verdict.text}.",
+            "",
+        ]
     low, high = chosen.comparison.difference_interval_points
     worst, f1 = min(enumerate(chosen.scores.f1), key=lambda each: each[1])
     lines = [
@@ -66,7 +119,13 @@ def _evidence(report: Report, chosen: Row | None) -> list[str]:
 
 
 def _gaps(report: Report) -> list[str]:
-    gaps = ["- Images that are none of its classes: it names one of them all the same, unless asked for `unknown`."]
+    gaps = []
+    if report.classifies:
+        gaps.append(
+            f"- {report.examples.capitalize()} that are none of its classes: it names one of them all the same, unless "
+            "asked for `unknown`."
+        )
+    gaps += [f"- What it was fitted to: {note}." for note in report.notes or ()]
     if report.dataset is None:
         gaps.append("- Accuracy: no labelled images were given.")
     if report.conditions.not_comparable:

@@ -11,23 +11,33 @@ from edgepress.base.extras import require
 
 from ..values import Row
 
-__all__ = ["confusion_chart", "latency_chart", "layer_chart", "pareto_chart"]
+__all__ = [
+    "ACCENT",
+    "INK",
+    "MUTED",
+    "SECOND",
+    "confusion_chart",
+    "draw_svg",
+    "latency_chart",
+    "layer_chart",
+    "pareto_chart",
+]
 
 # Stands for the page's text colour until the SVG is written; no chart uses it for anything else.
-_INK = "#010203"
-_ACCENT, _SECOND, _MUTED = "#3b82c4", "#d9822b", "#8a8f98"
-_COLOURS = {"tflite": _ACCENT, "onnx": _SECOND}
+INK = "#010203"
+ACCENT, SECOND, MUTED = "#3b82c4", "#d9822b", "#8a8f98"
+_COLOURS = {"tflite": ACCENT, "onnx": SECOND}
 """By format; the float Keras model is drawn in a colour of its own."""
 _WIDTH = 4.8
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 11,
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "figure.facecolor": "none",
@@ -36,28 +46,47 @@ _STYLE = {
 
 
 def pareto_chart(rows: Sequence[Row]) -> str:
-    """Accuracy against download size; the line joins the rows that no other beats in both. Points carry row numbers."""
+    """The task's metric against download size; the line joins the rows that no other beats in both. Points carry row
+    numbers."""
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        scored = [(row, row.scores) for row in rows if row.scores is not None]
-        sizes = np.array([row.sizes.gzip_bytes / 1000 for row, _ in scored])
-        shares = np.array([100 * scores.accuracy for _, scores in scored])
-        intervals = 100 * np.array([scores.accuracy_interval for _, scores in scored])
-        front = _front(sizes, shares)
-        axes.plot(sizes[front], shares[front], color=_ACCENT, linewidth=1.5, drawstyle="steps-post", zorder=1)
-        axes.vlines(sizes, intervals[:, 0], intervals[:, 1], color=_MUTED, linewidth=1, alpha=0.6, zorder=0)
-        colours = [_COLOURS.get(row.format, _INK) for row, _ in scored]
+        scored = [(row, *_worth(row)) for row in rows if row.scores is not None or row.metric is not None]
+        sizes = np.array([row.sizes.gzip_bytes / 1000 for row, *_ in scored])
+        shares = np.array([value for _, value, _ in scored])
+        intervals = np.array([interval for *_, interval in scored])
+        metric = scored[0][0].metric
+        lower = metric is not None and metric.better == "lower"
+        front = _front(sizes, -shares if lower else shares)
+        axes.plot(sizes[front], shares[front], color=ACCENT, linewidth=1.5, drawstyle="steps-post", zorder=1)
+        axes.vlines(sizes, intervals[:, 0], intervals[:, 1], color=MUTED, linewidth=1, alpha=0.6, zorder=0)
+        colours = [_COLOURS.get(row.format, INK) for row, *_ in scored]
         axes.scatter(sizes, shares, c=colours, s=36, zorder=2)
         span = float(np.ptp(intervals)) or 1.0
         for number, x, y in _spread(sizes, shares, span):
             axes.annotate(str(number), (x, y), (6, 5), textcoords="offset points")
         _log_axis(axes)
         axes.set_xlabel("download, KB gzipped (log scale)")
-        axes.set_ylabel("accuracy, %")
+        axes.set_ylabel(_metric_label(scored[0][0]))
         axes.margins(x=0.12, y=0.1)
 
-    return _svg(draw, "pareto", height=3.6)
+    return draw_svg(draw, "pareto", height=3.6)
+
+
+def _metric_label(row: Row) -> str:
+    if row.scores is not None or row.metric is None:
+        return "accuracy, %"
+    unit = row.metric.unit if row.metric.better == "lower" else ""
+    return f"{row.metric.name}, {unit}" if unit else row.metric.name
+
+
+def _worth(row: Row) -> tuple[float, tuple[float, float]]:
+    """The metric, and its interval where it has one by itself; accuracy in percent."""
+    if row.scores is not None:
+        low, high = row.scores.accuracy_interval
+        return 100 * row.scores.accuracy, (100 * low, 100 * high)
+    value = row.metric.value if row.metric else 0.0
+    return value, (value, value)
 
 
 def _front(sizes: Any, shares: Any) -> list[int]:
@@ -91,11 +120,11 @@ def latency_chart(rows: Sequence[Row]) -> str:
         lowest = min(dict(row.speed.latency_quantiles_us)[1.0] for row in rows)
         for place, row in enumerate(rows):
             at = dict(row.speed.latency_quantiles_us)
-            colour = _COLOURS.get(row.format, _MUTED)
+            colour = _COLOURS.get(row.format, MUTED)
             axes.barh(place, at[50.0], height=0.34, color=colour, alpha=0.35, zorder=0)
             axes.barh(place, at[75.0] - at[25.0], left=at[25.0], height=0.34, color=colour, zorder=1)
-            axes.hlines(place, at[1.0], at[99.0], color=_INK, linewidth=1, zorder=2)
-            axes.vlines(at[90.0], place - 0.12, place + 0.12, color=_INK, linewidth=1, zorder=2)
+            axes.hlines(place, at[1.0], at[99.0], color=INK, linewidth=1, zorder=2)
+            axes.vlines(at[90.0], place - 0.12, place + 0.12, color=INK, linewidth=1, zorder=2)
             axes.text(
                 lowest * 0.62,
                 place - 0.3,
@@ -111,7 +140,7 @@ def latency_chart(rows: Sequence[Row]) -> str:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("one image, microseconds (log scale)")
 
-    return _svg(draw, "latency", height=0.9 + 0.42 * len(rows))
+    return draw_svg(draw, "latency", height=0.9 + 0.42 * len(rows))
 
 
 def confusion_chart(row: Row, labels: Sequence[str]) -> str:
@@ -119,7 +148,7 @@ def confusion_chart(row: Row, labels: Sequence[str]) -> str:
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        counts = np.array(row.scores.confusion if row.scores else [])
+        counts = np.array(row.scores.confusion if row.scores and row.scores.confusion else [])
         wrong = counts.copy()
         np.fill_diagonal(wrong, 0)
         largest = max(1, int(wrong.max()))
@@ -143,7 +172,7 @@ def confusion_chart(row: Row, labels: Sequence[str]) -> str:
         axes.set_ylabel("true class")
         axes.set_title(row.name, fontsize=11)
 
-    return _svg(draw, f"confusion-{row.artifact}-{row.backend}", height=4.6)
+    return draw_svg(draw, f"confusion-{row.artifact}-{row.backend}", height=4.6)
 
 
 def layer_chart(layers: Mapping[str, Any]) -> str:
@@ -152,9 +181,9 @@ def layer_chart(layers: Mapping[str, Any]) -> str:
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
         for place, error in enumerate(layers["errors"]):
-            axes.barh(place, error["sqnr_db"], height=0.34, color=_ACCENT, alpha=0.6)
+            axes.barh(place, error["sqnr_db"], height=0.34, color=ACCENT, alpha=0.6)
             worst = error["worst_channel_sqnr_db"]
-            axes.vlines(worst, place - 0.2, place + 0.2, color=_INK, linewidth=1.5)
+            axes.vlines(worst, place - 0.2, place + 0.2, color=INK, linewidth=1.5)
             name = textwrap.shorten(error["layer"], 40, placeholder="…")
             axes.text(0, place - 0.3, f" {name}: {error['sqnr_db']:.1f} dB", va="bottom", ha="left", fontsize=10)
         axes.set_ylim(len(layers["errors"]) - 0.4, -0.85)
@@ -162,7 +191,7 @@ def layer_chart(layers: Mapping[str, Any]) -> str:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("signal to quantization noise, dB (more is better)")
 
-    return _svg(draw, "layers", height=0.9 + 0.42 * len(layers["errors"]))
+    return draw_svg(draw, "layers", height=0.9 + 0.42 * len(layers["errors"]))
 
 
 def _log_axis(axes: Any) -> None:
@@ -178,11 +207,11 @@ def _log_axis(axes: Any) -> None:
 
 def _square(x: int, y: int, alpha: float) -> Any:
     return require("matplotlib.patches", extra="toolkit").Rectangle(
-        (x - 0.5, y - 0.5), 1, 1, facecolor=_SECOND, alpha=alpha, linewidth=0
+        (x - 0.5, y - 0.5), 1, 1, facecolor=SECOND, alpha=alpha, linewidth=0
     )
 
 
-def _svg(draw: Callable[[Any], None], name: str, *, height: float) -> str:
+def draw_svg(draw: Callable[[Any], None], name: str, *, height: float) -> str:
     """Draw on a figure of fixed width; the SVG scales with the page and carries no date."""
     matplotlib = require("matplotlib", extra="toolkit")
     figures = require("matplotlib.figure", extra="toolkit")
@@ -192,4 +221,4 @@ def _svg(draw: Callable[[Any], None], name: str, *, height: float) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
-    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")

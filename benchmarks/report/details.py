@@ -23,7 +23,12 @@ def row_details(row: Row) -> list[tuple[str, str]]:
         lines.append(("memory", f"peak {memory.peak / 1e6:,.0f} MB, steady {memory.steady / 1e6:,.0f} MB"))
     if speed.latency_us.p99_9 is not None:
         lines.append(("p99.9", f"{speed.latency_us.p99_9:,.1f} us of {speed.latency_calls:,} calls"))
-    lines.append(("pixels to probabilities", f"{speed.predict_latency_us:,.1f} us"))
+    lines.append(
+        (
+            "from examples to answers" if row.scores is None else "pixels to probabilities",
+            f"{speed.predict_latency_us:,.1f} us",
+        )
+    )
     lines.append(("warm-up", f"{speed.warmup_calls} calls"))
     lines.append(("timing loop", f"{speed.harness_cost_us:.2f} us, {100 * speed.harness_share:.1f} % of a call"))
     batches = ", ".join(f"{b.size}: {b.images_per_s:,.0f}" for b in speed.batches)
@@ -34,6 +39,11 @@ def row_details(row: Row) -> list[tuple[str, str]]:
     if row.energy_uj:
         above = f"{row.energy_uj.above_idle_uj:,.0f} above idle"
         lines.append(("energy", f"{row.energy_uj.per_image_uj:,.0f} uJ an image, {above}; whole processor"))
+    if row.metric is not None and row.metric.trivial is not None:
+        lines.append(("trivial answer", f"{row.metric.name} {row.metric.trivial:.4g}"))
+    lines += [(name, f"{value:.4f}") for name, value in (row.metrics or {}).items()]
+    if row.verdict is not None and row.verdict.lower is not None and row.comparison is None:
+        lines.append(("verdict", f"{row.verdict.text}; at worst {row.verdict.lower:+.3g} {row.verdict.unit}"))
     if row.scores is not None and row.comparison is not None:
         lines += _answer_details(row.scores, row.comparison)
     return lines
@@ -53,6 +63,7 @@ def _answer_details(scores: Scores, comparison: Comparison) -> list[tuple[str, s
     lines.append(("top-k", ", ".join(f"{k}: {100 * v:.2f} %" for k, v in scores.top_k.items())))
     lines.append(("calibration error", f"{scores.expected_calibration_error:.4f}"))
     lines.append(("log-loss", f"{scores.log_loss:.4f}"))
+    lines = [line for line in lines if line[1]]
     place, worst = min(enumerate(comparison.f1_difference), key=lambda pair: pair[1].difference)
     low, high = worst.interval
     lines.append(("largest loss of F1", f"class {place}: {worst.difference:+.4f}, {low:+.4f} to {high:+.4f}"))

@@ -9,11 +9,10 @@ from edgepress.runtime import InputError
 
 from ..values import Report, Row
 from .codec import encode
-from .table import COLUMNS
+from .table import COLUMNS, headings
 
 __all__ = ["DeviceRow", "Merged", "device_name", "merge_reports", "to_comparison_markdown", "to_comparison_text"]
 
-_HEAD = ("artifact", "device", *list(COLUMNS)[1:])
 _ALIGNED = "lllr"
 
 
@@ -56,7 +55,7 @@ class Merged:
         }
 
 
-_LEFT_OUT = ("mistakes", "flips", "confusion")
+_LEFT_OUT = ("mistakes", "flips", "confusion", "curves", "told")
 
 
 def merge_reports(reports: Sequence[Report]) -> Merged:
@@ -98,6 +97,11 @@ def _unique(names: Sequence[str]) -> list[str]:
     return unique
 
 
+def _head(merged: Merged) -> list[str]:
+    first, *others = headings(merged.devices[0][1])
+    return [first, "device", *others]
+
+
 def _lines(merged: Merged) -> list[list[str]]:
     lines = []
     for each in merged.rows:
@@ -116,10 +120,10 @@ def _remarks(merged: Merged) -> list[str]:
 
 def to_comparison_text(merged: Merged) -> str:
     """For a terminal."""
-    return "\n".join([*text_table(_HEAD, _lines(merged), columns=_ALIGNED), *_remarks(merged)])
+    return "\n".join([*text_table(_head(merged), _lines(merged), columns=_ALIGNED), *_remarks(merged)])
 
 
 def to_comparison_markdown(merged: Merged) -> str:
     """For a README."""
-    lines = markdown_table(_HEAD, _lines(merged), columns=_ALIGNED)
+    lines = markdown_table(_head(merged), _lines(merged), columns=_ALIGNED)
     return "\n".join([*lines, "", *_remarks(merged)]).rstrip() + "\n"

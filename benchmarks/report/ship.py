@@ -1,36 +1,53 @@
 """Which row to ship, by one rule, and why, in one sentence."""
 
 from ..values import Report, Row
+from .words import say_difference, say_value
 
 __all__ = ["choose_row", "say_what_to_ship"]
 
 
 def choose_row(report: Report) -> Row | None:
-    """The row that one would ship: the smallest download that is non-inferior, else the most accurate; of equal ones
-    the fastest, and never the baseline. None where accuracy was not measured."""
-    others = [(row, row.scores.accuracy) for row in report.rows[1:] if row.scores is not None]
+    """The row that one would ship: the smallest download that is non-inferior, else the best one; of equal ones
+    the fastest, and never the baseline. None where nothing was
+    judged."""
+    others = [(row, _worth(row)) for row in report.rows[1:] if row.verdict is not None]
     shown = [row for row, _ in others if row.verdict is not None and row.verdict.non_inferior]
     if shown:
         return min(shown, key=lambda row: (row.sizes.gzip_bytes, row.speed.latency_us.p50))
     return max(others, key=lambda each: (each[1], -each[0].speed.latency_us.p50), default=(None, 0.0))[0]
 
 
+def _worth(row: Row) -> float:
+    """More is better."""
+    if row.scores is not None:
+        return row.scores.accuracy
+    return 0.0 if row.metric is None else row.metric.value * (1 if row.metric.better == "higher" else -1)
+
+
 def say_what_to_ship(report: Report) -> str:
     """The choice with the figures that make it one; or why there is none."""
     row, base = choose_row(report), report.rows[0]
-    if row is None or row.scores is None or row.comparison is None or row.verdict is None:
+    if report.chance is not None:
+        return f"NO BETTER THAN CHANCE: {report.chance}"
+    if row is None or row.verdict is None:
         if report.dataset is None:
             return "nothing is said to be fit to ship: accuracy was not measured (no --data)"
+        if base.metric is not None and base.metric.trivial is None:
+            return "nothing is said to be fit to ship: nothing is known to be right about these outputs"
+        if base.verdict is None:
+            return f"nothing is said to be fit to ship: {report.dataset.name} has no targets"
         return "nothing to ship: no row was measured besides the baseline"
     download = f"{row.sizes.gzip_bytes / 1000:,.1f} KB gzipped"
     size = f"{row.sizes.bytes / 1000:,.1f} KB ({row.sizes.bytes / base.sizes.bytes:.2f} x {base.artifact}; {download})"
     speed = f"{row.speed.latency_us.p50:,.1f} us in {row.backend}"
-    accuracy = f"{100 * row.scores.accuracy:.2f} %"
-    low, high = row.comparison.difference_interval_points
+    worth = (
+        f"{say_value(row)} %" if row.scores is not None else f"{row.metric.name if row.metric else ''} {say_value(row)}"
+    )
     if row.verdict.non_inferior:
-        within = f"within {row.verdict.margin_points:g} points of {base.artifact}"
-        return f"ship {row.artifact}: {size}, {accuracy}, {within}, {speed}; no smaller download is as good"
+        within = f"within {row.verdict.within} of {base.artifact}"
+        return f"ship {row.artifact}: {size}, {worth}, {within}, {speed}; no smaller download is as good"
+    best = "the most accurate" if report.classifies else "the best"
     return (
-        f"no file is shown to be within {row.verdict.margin_points:g} points of {base.artifact}: the most accurate is "
-        f"{row.artifact}: {size}, {accuracy} ({low:+.2f} to {high:+.2f} points), {speed}"
+        f"no file is shown to be within {row.verdict.within} of {base.artifact}: {best} is "
+        f"{row.artifact}: {size}, {worth} ({say_difference(row)}), {speed}"
     )

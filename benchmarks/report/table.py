@@ -1,29 +1,30 @@
 """The report's rows as a table for people: terminal, Markdown, CSV, and the cells of the page."""
 
 import csv
+import html
 import io
 from collections.abc import Callable
 from typing import Any
 
-from edgepress.base.tables import markdown_table, text_table
+from edgepress.base.tables import html_table, markdown_table, text_table
 
 from ..values import Ratio, Report, Row
 from .codec import encode
+from .words import difference_cell, say_value
 
-__all__ = ["ALIGNED", "COLUMNS", "cells", "headline", "remarks", "to_csv", "to_markdown", "to_text"]
-
-
-def _difference(row: Row) -> str:
-    if row.comparison is None:
-        return "-"
-    low, high = row.comparison.difference_interval_points
-    return f"{_signed(row.comparison.difference_points)} [{_signed(low)}, {_signed(high)}]"
-
-
-def _signed(value: float) -> str:
-    """Two digits with a sign; nothing is called minus zero."""
-    text = f"{value:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text
+__all__ = [
+    "ALIGNED",
+    "COLUMNS",
+    "cells",
+    "headings",
+    "headline",
+    "remarks",
+    "to_csv",
+    "to_html",
+    "to_markdown",
+    "to_text",
+    "warning",
+]
 
 
 def _share(value: float | None, digits: int) -> str:
@@ -56,8 +57,8 @@ def _digits(value: float) -> str:
 COLUMNS: dict[str, Callable[[Row], str]] = {
     "artifact": lambda row: row.artifact,
     "backend": lambda row: row.backend + ("" if row.threads == 1 else f" x{row.threads}"),
-    "accuracy %": lambda row: _share(row.accuracy, 2),
-    "points from float [95 %]": _difference,
+    "accuracy %": say_value,
+    "points from float [95 %]": difference_cell,
     "agree %": lambda row: _share(row.agreement, 2),
     "KB": lambda row: _kilobytes(row.sizes.bytes),
     "KB gzip": lambda row: _kilobytes(row.sizes.gzip_bytes),
@@ -68,8 +69,21 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "x float [95 %]": lambda row: _ratio(row.speed.latency_ratio),
     "images/s": lambda row: "-" if row.speed.throughput_per_s is None else f"{row.speed.throughput_per_s:,.0f}",
 }
+_METRIC, _DIFFERENCE, _RATE = "accuracy %", "points from float [95 %]", "images/s"
+_POINTS = "points"
 ALIGNED = "llr"
 """The first two are text, the rest figures; as `base.tables` takes it."""
+
+
+def headings(report: Report) -> list[str]:
+    """What stands over the columns, in the order of `COLUMNS`: the task's own metric and its unit."""
+    metric = report.rows[0].metric
+    names = {_RATE: f"{report.examples}/s"}
+    if not report.classifies:
+        unit = "" if metric is None or metric.unit in ("", _POINTS) else f" {metric.unit}"
+        names[_METRIC] = "metric" if metric is None else f"{metric.name}{unit}"
+        names[_DIFFERENCE] = f"{metric.unit if metric and metric.unit else 'difference'} from float [95 %]"
+    return [names.get(name, name) for name in COLUMNS]
 
 
 def cells(report: Report) -> list[list[str]]:
@@ -79,19 +93,27 @@ def cells(report: Report) -> list[list[str]]:
 
 def to_text(report: Report) -> str:
     """For a terminal: aligned columns under a line that says what was measured."""
-    body = text_table(list(COLUMNS), cells(report), columns=ALIGNED)
-    return "\n".join([headline(report), "", *body, *remarks(report)])
+    body = text_table(headings(report), cells(report), columns=ALIGNED)
+    return "\n".join([*warning(report), headline(report), "", *body, *remarks(report)])
 
 
 def to_markdown(report: Report) -> str:
     """For a README or a pull request."""
-    lines = markdown_table(list(COLUMNS), cells(report), columns=ALIGNED)
-    return "\n".join([headline(report), "", *lines, *remarks(report)]) + "\n"
+    lines = markdown_table(headings(report), cells(report), columns=ALIGNED)
+    return "\n".join([*warning(report), headline(report), "", *lines, *remarks(report)]) + "\n"
+
+
+def to_html(report: Report) -> str:
+    """For a notebook."""
+    before, after = [*warning(report), headline(report)], remarks(report)
+    table = html_table(headings(report), cells(report), columns=ALIGNED)
+    lines = [[f"<p>{html.escape(line)}</p>" for line in part if line] for part in (before, after)]
+    return "\n".join([*lines[0], *table, *lines[1]])
 
 
 def to_csv(report: Report) -> str:
     """For a spreadsheet: unrounded, one column a fact; nested facts as `latency_us.p50`."""
-    flat = [_flatten(encode(row)) for row in report.rows]
+    flat = [_flatten({key: value for key, value in encode(row).items() if key != "curves"}) for row in report.rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -103,15 +125,20 @@ def to_csv(report: Report) -> str:
 def headline(report: Report) -> str:
     """What was measured on what, in one line."""
     data = report.dataset
-    on = f"{data.images:,} test images of {data.name}" if data else "accuracy not measured (no --data)"
+    on = f"{data.images:,} test {report.examples} of {data.name}" if data else "accuracy not measured (no --data)"
     machine = report.machine
     place = machine["model"] or machine["processor"] or machine["architecture"]
     return f"{report.bundle.name}: {on}; preset {report.preset}; {place}"
 
 
+def warning(report: Report) -> list[str]:
+    """What stands before everything else: that the float model is no better than the trivial answer."""
+    return [f"NO BETTER THAN CHANCE: {report.chance}.", ""] if report.chance else []
+
+
 def remarks(report: Report) -> list[str]:
     """What spoils comparisons, and what could not be measured."""
-    lines = []
+    lines = [f"{note[0].upper()}{note[1:]}." for note in report.notes or ()]
     if report.conditions.not_comparable:
         lines.append("Latencies are not comparable: " + "; ".join(report.conditions.not_comparable) + ".")
     lines += [f"Not measured: {f.artifact} in {f.backend}: {f.reason}" for f in report.failed]

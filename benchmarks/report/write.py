@@ -9,17 +9,27 @@ from edgepress.base.extras import require
 from edgepress.base.files import check_writable, write_file
 from edgepress.runtime import InputError
 
+from ..statistics.judge import TRIVIAL
+from ..statistics.metrics import MOST_CLASSES
 from ..values import Report
 from .card import to_card
 from .codec import decode, encode
 from .details import row_details
-from .ship import choose_row
-from .table import COLUMNS, cells, headline, to_csv, to_markdown
+from .ship import choose_row, say_what_to_ship
+from .table import cells, headings, headline, to_csv, to_markdown
 
 __all__ = ["SCHEMA", "check_report_place", "parse_report", "read_report", "report_to_dict", "write_report"]
 
 SCHEMA = 1
 
+_DIFFERENCE = (
+    "Differences are percentage points with paired bootstrap 95 % intervals; the verdict asks whether even the lower "
+    "limit of Tango's score interval stays above minus the margin"
+)
+_OTHER_DIFFERENCE = (
+    "Differences are row minus row 1 with paired bootstrap 95 % intervals; the verdict asks whether even the worse end "
+    "stays within the margin"
+)
 _PAGE = Path(__file__).with_name("page.html")
 _METHOD = (
     "Every row runs in a process of its own, {repetitions} times afresh. Inside a repetition the rows take turns in an "
@@ -27,7 +37,7 @@ _METHOD = (
     "single calls one by one. A latency holds the call alone: the input tensor is ready, the output is a NumPy array. "
     "The float Keras model is called as one compiled tf.function of model(x, training=False), NumPy in and NumPy out. "
     "The timing loop itself costs {cost} of a call at most. Quantiles are over all calls of all rounds; the ratio "
-    "compares medians inside a round. Images a second are those of batches of 256. Accuracy is measured on the whole "
+    "compares medians inside a round. Images a second are those of batches of 256. Answers are judged on the whole "
     "test set; nothing was chosen on it."
 )
 
@@ -105,18 +115,24 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> None:
 
 def _pictures(report: Report) -> dict[str, list[dict[str, str]]]:
     from .charts import confusion_chart, latency_chart, layer_chart, pareto_chart
+    from .task_charts import task_charts
 
     rows = report.rows
     charts, confusions = [], []
     names = "; ".join(f"{i}: {row.name}" for i, row in enumerate(rows, 1))
     chosen = choose_row(report)
     if chosen is not None:
+        interval = ", with Wilson 95 % intervals" if report.classifies else ""
+        name = "Accuracy" if report.classifies or chosen.metric is None else chosen.metric.name
         caption = (
-            "Accuracy against download size, with Wilson 95 % intervals; the line joins what nothing smaller "
+            f"{name} against download size{interval}; the line joins what nothing smaller "
             f"beats. Blue TFLite, orange ONNX. {names}"
         )
         charts.append({"name": "pareto", "svg": pareto_chart(rows), "caption": caption})
+        charts += task_charts(report, chosen)
         for name, row in (("float", rows[0]), ("chosen", chosen)):
+            if row.scores is None or row.scores.confusion is None:
+                continue
             confusions.append(
                 {
                     "name": f"confusion-{name}",
@@ -124,7 +140,8 @@ def _pictures(report: Report) -> dict[str, list[dict[str, str]]]:
                     "caption": "Mistakes are coloured by how frequent they are.",
                 }
             )
-    caption = "One image: bar to the median, box from quartile to quartile, line from p1 to p99, tick at p90."
+    one = report.examples.removesuffix("s")
+    caption = f"One {one}: bar to the median, box from quartile to quartile, line from p1 to p99, tick at p90."
     charts.append({"name": "latency", "svg": latency_chart(rows), "caption": caption})
     if report.layers:
         caption = (
@@ -153,7 +170,10 @@ def _page(report: Report, pictures: dict[str, list[dict[str, str]]]) -> str:
         report=report,
         headline=headline(report),
         summary=_summary(report),
-        columns=list(COLUMNS),
+        columns=headings(report),
+        shown_labels=report.bundle.labels if len(report.bundle.labels) <= MOST_CLASSES else (),
+        trivial=TRIVIAL.get(report.task["kind"]) if report.task else None,
+        difference=_DIFFERENCE if report.classifies else _OTHER_DIFFERENCE,
         broken=markupsafe.Markup(" <br>["),
         cells=cells(report),
         pictures=pictures,
@@ -170,6 +190,8 @@ def _page(report: Report, pictures: dict[str, list[dict[str, str]]]) -> str:
 def _summary(report: Report) -> list[str]:
     """What a reader wants to know first."""
     row, base = choose_row(report), report.rows[0]
+    if not report.classifies or report.chance is not None:
+        return [say_what_to_ship(report)]
     if row is None or not (row.scores and row.comparison and row.verdict and base.scores):
         return []
     low, high = row.comparison.difference_interval_points

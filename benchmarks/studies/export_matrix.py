@@ -23,10 +23,13 @@ import numpy as np
 
 from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
-from edgepress.data import Dataset, load_dataset
-from edgepress.export import VARIANTS, ExportResult, Samples, Variant, export
+from edgepress.data import Dataset, dataset_of_arrays, load_dataset
+from edgepress.export import VARIANTS, ExportResult, Variant, export
+from edgepress.runtime import Picture
 from edgepress.runtime.conformance.golden import Vectors, reference_outputs
 from edgepress.runtime.conformance.matrix import Cell, conformance, setting_name
+from edgepress.runtime.contract import Tensor
+from edgepress.runtime.tasks import Task
 from edgepress.train import build_network, open_keras, save_keras, strip_quantization
 
 SETTINGS = {
@@ -40,7 +43,8 @@ _SAMPLES = 10_000
 
 def lenet_5(keras: Any) -> Any:
     """The package's own LeNet-5."""
-    return build_network("lenet-5", (28, 28), 10)
+    task = Task("multiclass", "logits", tuple("0123456789"))
+    return build_network("lenet-5", Picture(28, 28), task)
 
 
 def resnet(keras: Any) -> Any:
@@ -119,11 +123,13 @@ def study(kind: str, path: Path, data: Dataset, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work, "bundle")
         if len(tests) == 1:
-            given: Dataset | Samples = data
+            given = data
             vectors = Vectors(data.x_test, data.y_test)
         else:
             # The last training images: none of them was trained on.
-            given = Samples(inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
+            fitted = (inputs_of(model, data.x_train[-_SAMPLES:]), data.y_train[-_SAMPLES:])
+            inputs = {name: Tensor(values.shape[1:]) for name, values in tests.items()}
+            given = dataset_of_arrays(data.name, fitted, (tests, data.y_test), names=data.labels, inputs=inputs)
             vectors = Vectors(None, data.y_test, inputs=tests)
         result = export({name: path}, given, folder, variants=list(VARIANTS), seed=seed)
         vectors = replace(vectors, outputs=reference_outputs(folder, vectors.feed))
@@ -266,7 +272,7 @@ def main() -> None:
             if kind in KINDS:
                 train(KINDS[kind], data, path, options.seed)
             count = None if kind in given else options.images
-            tested = replace(data, x_test=data.x_test[:count], y_test=data.y_test[:count])
+            tested = replace(data, test=data.test[:count])
             record["kinds"].append(study(kind, path, tested, options.seed))
         record["kinds"].sort(key=lambda each: [*given, *KINDS].index(each["kind"]))
         write_file(options.record, json.dumps(record, indent=1) + "\n")

@@ -15,12 +15,16 @@ import numpy as np
 
 from edgepress.base.extras import require
 from edgepress.data import Dataset, load_dataset
+from edgepress.runtime import Picture
+from edgepress.runtime.tasks import Task
 from edgepress.train import build_mlp
 from edgepress.train.fitting.epochs import LabelledEpochs, one_hot
-from edgepress.train.fitting.fit import FitPlan, Validation, fit, predictor
+from edgepress.train.fitting.feed import predictor
+from edgepress.train.fitting.fit import FitPlan, Validation, fit
 from edgepress.train.record.environment import make_deterministic
 
 RATE = 1e-3
+CONTRACT = Picture(28, 28)
 
 
 def tutorial(dataset: Dataset, epochs: int, seed: int) -> tuple[list[float], float]:
@@ -37,7 +41,7 @@ def tutorial(dataset: Dataset, epochs: int, seed: int) -> tuple[list[float], flo
         start = time.perf_counter()
         model.fit(images, dataset.y_train[split.fit], batch_size=128, verbose=0)
         seconds.append(time.perf_counter() - start)
-    outputs = predictor(model)(dataset.x_train[split.validation])
+    outputs = predictor(model, CONTRACT)(dataset.x_train[split.validation])
     return seconds, float((outputs.argmax(axis=1) == dataset.y_train[split.validation]).mean())
 
 
@@ -48,9 +52,11 @@ def ours(dataset: Dataset, epochs: int, seed: int) -> tuple[list[float], float]:
     model = build_mlp(784, 10, (128, 64), 0.1)
     images = dataset.x_train[split.fit]
     source = LabelledEpochs(images, one_hot(dataset.y_train[split.fit], 10), seed=(seed,))
-    validation = Validation(dataset.x_train[split.validation], dataset.y_train[split.validation])
+    labels = dataset.y_train[split.validation]
+    validation = Validation(dataset.x_train[split.validation], labels, one_hot(labels, 10))
     plan = FitPlan("fit", epochs, 128, lambda progress: RATE, epochs, (seed,))
-    state = fit(model, source, validation, plan, images=len(images))
+    task = Task("multiclass", "logits", dataset.labels)
+    state = fit(model, source, validation, plan, examples=len(images), contract=CONTRACT, task=task)
     return [e["seconds"] + e["wait_seconds"] for e in state.epochs], state.epochs[-1]["validation_accuracy"]
 
 

@@ -20,9 +20,10 @@ from edgepress.data import Dataset, load_dataset
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
 from edgepress.export.tflite.convert import to_integers
+from edgepress.runtime import Picture
 from edgepress.train import open_keras
 from edgepress.train.compress.slim import slim
-from edgepress.train.fitting.fit import predictor
+from edgepress.train.fitting.feed import predictor
 
 _ROUNDS = 15
 _CALLS = 2_000
@@ -50,10 +51,9 @@ def gathered(model: Any, dataset: Dataset, count: int) -> Any:
 
 def int8(model: Any, dataset: Dataset) -> bytes:
     """Quantized after training, on training images."""
-    source = Source("model", Path(), "", model, None, "logits")
-    name, shape = source.only_input
-    images = dataset.x_train[dataset.split(0).fit][:500].reshape(-1, *shape) / np.float32(255)
-    return to_integers(source, Samples({name: images}, None))
+    source = Source("model", Path(), "", model, None)
+    images = dataset.x_train[dataset.split(0).fit][:500].reshape(-1, *model.input_shape[1:]) / np.float32(255)
+    return to_integers(source, Samples({model.input_names[0]: images}, None))
 
 
 def main() -> None:
@@ -66,7 +66,8 @@ def main() -> None:
     dataset = load_dataset(options.data)
     split = dataset.split(0)
     whole = open_keras(options.model).model
-    cropped = slim(whole, dataset.x_train[split.fit], pixel_loss=options.pixel_loss)
+    contract = Picture(*dataset.x_train.shape[1:3])
+    cropped = slim(whole, dataset.x_train[split.fit], contract, pixel_loss=options.pixel_loss)
     count = next(layer.kernel.shape[0] for layer in cropped.layers if layer.weights)
     models = {"whole": whole, "cropped": cropped, "gathered": gathered(whole, dataset, count)}
     lite = require("tensorflow", extra="toolkit").lite
@@ -85,7 +86,7 @@ def main() -> None:
     rows = []
     for name, model in models.items():
         ratio = statistics.median(a / b for a, b in zip(times[name], times["whole"], strict=True))
-        outputs = predictor(model)(dataset.x_train[split.validation])
+        outputs = predictor(model, contract)(dataset.x_train[split.validation])
         right = (outputs.argmax(axis=1) == dataset.y_train[split.validation]).mean()
         pixels = count if name != "whole" else dataset.x_train[0].size
         rows.append((name, pixels, f"{len(files[name]):,}", f"{ratio:.2f}", f"{100 * right:.2f}"))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.quality import Quality, quality_of
+from edgepress.quality import Quality, quality_of, sqnr_db
 from edgepress.runtime.tasks import Task
 
 from ..samples import Samples
@@ -18,8 +18,9 @@ __all__ = ["judge", "sqnr_db"]
 _NEAR = 3 * math.sqrt(2)
 """Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
-_TOSSES = 2.0
-"""Standard deviations of as many coin tosses, which are their square root, that near ties may lean to one side."""
+_SHOWN = 1.96
+"""Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many near ties
+turned between right and wrong, as of so many coin tosses."""
 
 _Judged = tuple[dict[str, float], str | None]
 
@@ -45,6 +46,9 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
+    if samples.targets is not None and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
+        # Normal examples alone tell nothing of how well others are told from them.
+        judged = False
     first = next(iter(reference))
     # Classes and labels tell of the first output. The others, and what has no targets, are judged as numbers.
     exempt = first if judged and task.kind in _BY_ANSWERS else None
@@ -64,6 +68,10 @@ _BY_ANSWERS = frozenset({"multiclass", "binary", "multilabel"})
 """Tasks whose answers are steps: noise that changes none of them does no harm, however much it is."""
 
 
+_TWO_SIDED = frozenset({"anomaly"})
+"""Tasks whose metric compares examples of two sorts."""
+
+
 def _measured(quality: Quality, task: Task, outputs: Outputs, samples: Samples) -> dict[str, float]:
     assert samples.targets is not None
     answers = quality.answers(task, samples.first, next(iter(outputs.values())))
@@ -75,6 +83,8 @@ class _Bound(NamedTuple):
 
     allowed: float
     unit: str
+    chance: float = 0.0
+    """What few examples may show besides, though there is no difference."""
 
 
 def _by_metric(
@@ -114,15 +124,19 @@ def _by_metric(
             else _near_half(_scores(task, reference), ours >= task.threshold, variant.min_sqnr_db)
         )
         decided = int((changed & ~near).sum())
-        # Near ties fall either way: what coins would give is no difference between the models.
-        chance = 100 * int(_TOSSES * math.sqrt((changed & near).sum())) / count
-        bound = bound._replace(allowed=max(bound.allowed, chance))
-    if abs(difference) <= bound.allowed + 1e-9 and decided <= allowed:
+        # Near ties fall either way like coins: few examples show no small difference among them. What changed where the
+        # model was decided counts in full.
+        turned = changed & near
+        if task.classifies:
+            turned &= (ours.argmax(1) == targets) != (theirs.argmax(1) == targets)
+        bound = bound._replace(chance=100 * _SHOWN * math.sqrt(turned.sum()) / count)
+    if abs(difference) <= bound.allowed + bound.chance + 1e-9 and decided <= allowed:
         return metrics, None
     return metrics, (
         f"{metric.name} {after:.4f} against the model's {before:.4f} on {count} held-back examples, "
         f"{int(changed.sum())} answers changed, {decided} of them where the model was decided; "
-        f"bound {bound.allowed:.3g} {bound.unit}" + (f", {allowed} answers" if task.kind in _BY_ANSWERS else "")
+        f"bound {bound.allowed:.3g} {bound.unit}"
+        + (f" ({bound.chance:.2g} more for chance), {allowed} answers" if task.kind in _BY_ANSWERS else "")
     )
 
 
@@ -164,20 +178,3 @@ def _near_half(reference: NDArray[np.float32], said: NDArray[np.bool_], decibels
     near = np.abs(reference - middle) <= _spread(reference, decibels)
     found: NDArray[np.bool_] = (near | (said == (reference >= middle))).all(axis=-1)
     return found
-
-
-def sqnr_db(reference: NDArray[np.float32], approximation: NDArray[np.float32]) -> float:
-    """Signal-to-quantization-noise ratio in decibels, 200 at most (equal arrays).
-
-    The signal is what varies around each output channel's mean: an offset that all examples share tells nothing of
-    them, and would let a model with two distinct answers pass for exact.
-    """
-    whole = reference.astype(np.float64).reshape(len(reference), -1)
-    signal = float(np.square(whole - whole.mean(axis=0)).sum())
-    noise = float(np.square(whole - approximation.reshape(whole.shape)).sum())
-    if signal == 0:
-        # A constant has nothing but its value: what is lost of that.
-        signal = float(np.square(whole).sum())
-    if noise == 0 or signal == 0:
-        return 200.0 if noise == 0 else 0.0
-    return float(min(200.0, 10 * np.log10(signal / noise)))

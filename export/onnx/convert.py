@@ -66,18 +66,35 @@ def _interface_names(file: TfliteFile) -> dict[str, str]:
 
 
 def _use_unsigned_integers(graph: Graph) -> None:
-    """Shift int8 to uint8, values and zero points alike: the same real numbers.
+    """Shift activations from int8 to uint8, values and zero points alike: the same real numbers. Weights stay int8.
 
-    x86 without VNNI multiplies unsigned by signed bytes with 16-bit saturation; ONNX Runtime takes its exact kernel
-    only where both sides are unsigned.
+    Unsigned by signed is ONNX Runtime's quick form, on x86 with VNNI and on ARM: with both sides unsigned a convolution
+    takes twice as long. On x86 without VNNI it saturates at 16 bits, which the session option
+    `session.x64quantprecision` prevents; the runtime and the snippets set it.
     """
+    signed = _weights(graph)
     for name, values in graph.constants().items():
-        if values.dtype == np.int8:
+        if values.dtype == np.int8 and name not in signed:
             graph.set_constant(name, (values.astype(np.int16) + 128).astype(np.uint8))
     for value in (*graph.proto.graph.input, *graph.proto.graph.output, *graph.proto.graph.value_info):
         tensor = value.type.tensor_type
         if tensor.elem_type == graph.onnx.TensorProto.INT8:
             tensor.elem_type = graph.onnx.TensorProto.UINT8
+
+
+def _weights(graph: Graph) -> set[str]:
+    """Stored tensors that are dequantized, with their zero points; one that activations use too gets a copy."""
+    constants, kept = graph.constants(), set()
+    for node in graph.nodes:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        kept.add(node.input[0])
+        if len(node.input) > 2 and node.input[2]:
+            name = f"{node.input[0]}_zero_point"
+            graph.set_constant(name, constants[node.input[2]])
+            node.input[2] = name
+            kept.add(name)
+    return kept
 
 
 def _float_boundary(graph: Graph, file: TfliteFile) -> None:

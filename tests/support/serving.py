@@ -18,7 +18,7 @@ UNKNOWN_THRESHOLD = 0.5
 _WITH_LIMITS = """
 import json, sys
 from edgepress.runtime.serve import Limits, Options, serve
-from edgepress.runtime.serve.logs import log_as_json
+from edgepress.runtime.serve.host.logs import log_as_json
 log_as_json()
 limits = json.loads(sys.argv[2])
 serve(sys.argv[1], Options(port=0, limits=Limits(**limits)), lambda url: print(json.dumps({"url": url}), flush=True))
@@ -117,7 +117,9 @@ def start_server(bundle, folder, arguments=(), limits=None, environment=()):
     with open(log_file, "wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **dict(environment)})
     server = Server(process, log_file)
-    line = process.stdout.readline()
+    if not (line := process.stdout.readline()):
+        with process:
+            process.kill()
     assert line, f"the server did not start: {log_file.read_text()}"
     server.url = json.loads(line)["url"]
     server.port = int(server.url.rstrip("/").rpartition(":")[2])

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augment", "EpochSource", "LabelledEpochs", "one_hot", "prefetch", "shift_images"]
+__all__ = [
+    "Augment",
+    "EpochSource",
+    "LabelledEpochs",
+    "disturb_recordings",
+    "jitter",
+    "mirror_images",
+    "one_hot",
+    "prefetch",
+    "shift_images",
+]
 
 Epoch = tuple[NDArray[Any], NDArray[np.float32]]
 """Examples (n, ...) in training order, as `Feed.hold` gives them, and their targets (n, ...)."""
@@ -45,6 +55,43 @@ def shift_images(images: NDArray[np.uint8], rng: np.random.Generator, pixels: in
         from_columns = slice(max(-columns, 0), width + min(-columns, 0))
         moved[chosen, to_rows, to_columns] = images[chosen, from_rows, from_columns]
     return moved
+
+
+def mirror_images(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Half of the images, chosen at random, with left and right exchanged."""
+    mirrored = images.copy()
+    chosen = rng.random(len(images)) < 0.5
+    mirrored[chosen] = images[chosen][:, :, ::-1]
+    return mirrored
+
+
+def disturb_recordings(
+    waves: NDArray[np.float32], rng: np.random.Generator, *, samples: int, gain_db: float, noise: float
+) -> NDArray[np.float32]:
+    """Recordings (n, samples) begun sooner or later, louder or quieter, and with noise.
+
+    Args:
+        waves: Between -1 and 1.
+        rng: Decides everything.
+        samples: The largest shift; what comes in is silence.
+        gain_db: Largest change of the loudness either way.
+        noise: Largest deviation of the noise, as a share of the recording's own.
+    """
+    moved = np.zeros_like(waves)
+    moves = rng.integers(-samples, samples + 1, len(waves))
+    for row, move in enumerate(moves):
+        length = waves.shape[1] - abs(move)
+        moved[row, max(move, 0) : max(move, 0) + length] = waves[row, max(-move, 0) : max(-move, 0) + length]
+    gains = 10 ** (rng.uniform(-gain_db, gain_db, (len(waves), 1)) / 20)
+    deviations = moved.std(axis=1, keepdims=True) * rng.uniform(0, noise, (len(waves), 1))
+    noisy = gains * (moved + deviations * rng.standard_normal(waves.shape, np.float32))
+    return np.clip(noisy, -1, 1).astype(np.float32)
+
+
+def jitter(values: NDArray[np.float32], rng: np.random.Generator, deviation: float) -> NDArray[np.float32]:
+    """Centred and scaled numbers with noise of that deviation."""
+    noisy: NDArray[np.float32] = values + np.float32(deviation) * rng.standard_normal(values.shape, np.float32)
+    return noisy
 
 
 class LabelledEpochs:

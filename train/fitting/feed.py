@@ -53,7 +53,7 @@ def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[n
     tf = require("tensorflow", extra="toolkit")
     feed = Feed(contract, model.input_shape[1:])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def forward(held: Any) -> Any:
         return model(feed.tensor(held), training=False)
 

@@ -185,13 +185,15 @@ def _epoch_function(model: Any, optimizer: Any, batch: int, feed: Feed, task: Ta
     classifier the share of examples whose target's largest class it named."""
     tf = require("tensorflow", extra="toolkit")
     objective, logits = objective_of(task), task.meaning == "logits"
+    # They import what they need, which AutoGraph cannot rewrite and need not.
+    measure, tensor = (tf.autograph.experimental.do_not_convert(each) for each in (objective.loss, feed.tensor))
     decaying = [variable for variable in model.trainable_variables if "kernel" in variable.name] if weight_decay else []
 
     def step(held: Any, targets: Any) -> tuple[Any, Any]:
-        inputs = feed.tensor(tf.ensure_shape(held, (batch, *held.shape[1:])))
+        inputs = tensor(tf.ensure_shape(held, (batch, *held.shape[1:])))
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
-            losses = objective.loss(targets, outputs, logits)
+            losses = measure(targets, outputs, logits)
             loss = tf.reduce_mean(losses) + tf.add_n(model.losses or [tf.zeros(())])
         gradients = tape.gradient(loss, model.trainable_variables)
         for kernel in decaying:

@@ -30,14 +30,17 @@ from edgepress.export.samples import Samples
 from edgepress.export.source import Source
 from edgepress.export.tflite.convert import to_integers
 from edgepress.export.tflite.finish import finish_tflite
-from edgepress.runtime import load
+from edgepress.runtime import Picture, load
 from edgepress.runtime.bundle.embedded import Embedded
+from edgepress.runtime.contract import Contract
+from edgepress.runtime.tasks import Task
 from edgepress.train import build_mlp, open_keras, save_keras
 from edgepress.train.fitting.augment import Distortion, make_pool
 from edgepress.train.fitting.checkpoint import Checkpoint
 from edgepress.train.fitting.distill import PoolEpochs, teach
 from edgepress.train.fitting.epochs import one_hot
-from edgepress.train.fitting.fit import FitPlan, Validation, fit, predictor
+from edgepress.train.fitting.feed import predictor
+from edgepress.train.fitting.fit import FitPlan, Validation, fit
 from edgepress.train.fitting.rates import rate_schedule
 from edgepress.train.record.environment import describe_environment, make_deterministic
 
@@ -103,8 +106,10 @@ class Study:
         work.mkdir(parents=True, exist_ok=True)
         split = self.dataset.split(self.seed)
         self.images, self.labels = self.dataset.x_train[split.fit], self.dataset.y_train[split.fit]
-        self.validation = Validation(self.dataset.x_train[split.validation], self.dataset.y_train[split.validation])
-        self.embedded = Embedded(self.dataset.labels, "logits", self.dataset.preprocessing)
+        held_back = self.dataset.y_train[split.validation]
+        self.validation = Validation(self.dataset.x_train[split.validation], held_back, one_hot(held_back, 10))
+        self.contract, self.task = Picture(28, 28), Task("multiclass", "logits", self.dataset.labels)
+        self.embedded = Embedded(Contract({"": self.contract}), self.task)
 
     def pool(self, name: str) -> NDArray[np.uint8]:
         """Training images and their distorted copies."""
@@ -115,7 +120,9 @@ class Study:
 
     def teacher_logits(self, pool: str) -> NDArray[np.float16]:
         """What the convolutional network says about every image of a pool."""
-        return teach(self.pool(pool), predictor(_in_bfloat16(self.cnn())), self.work / f"teacher-{pool}.npy")
+        return teach(
+            self.pool(pool), predictor(_in_bfloat16(self.cnn()), self.contract), self.work / f"teacher-{pool}.npy"
+        )
 
     def cnn(self) -> Any:
         """The convolutional network of its point, float32."""
@@ -156,10 +163,14 @@ class Study:
             settle=round(how.get("choose_from", 0.97) * (how["epochs"] - 1)),
             weight_decay=how.get("weight_decay", 0.0),
         )  # fmt: skip
-        validation = Validation(self.reduced(self.validation.images[None], how)[0], self.validation.labels)
+        held = self.reduced(self.validation.held[None], how)[0]
+        validation = Validation(held, self.validation.answers, self.validation.targets)
         fingerprint = hashlib.sha256(json.dumps([how, self.seed, self.dataset.sha256]).encode()).hexdigest()
         checkpoint = Checkpoint(self.work / f"{name}.checkpoint.npz", fingerprint)
-        state = fit(model, source, validation, plan, images=len(source), checkpoint=checkpoint)
+        state = fit(
+            model, source, validation, plan,
+            examples=len(source), contract=self.contract, task=self.task, checkpoint=checkpoint,
+        )  # fmt: skip
         seconds = sum(epoch["seconds"] for epoch in state.epochs)
         waited = sum(epoch["wait_seconds"] for epoch in state.epochs)
         note = {
@@ -185,10 +196,9 @@ class Study:
 
     def int8(self, name: str, model: Any) -> bytes:
         """The model as an int8 `.tflite`, ranges measured on training images."""
-        source = Source(name, Path(), "", model, None, "logits")
-        input_name, shape = source.only_input
-        some = self.images[:_CALIBRATION_IMAGES].reshape(-1, *shape)
-        samples = Samples({input_name: self.embedded.preprocessing.normalize(some)}, None)
+        source = Source(name, Path(), "", model, None)
+        some = self.images[:_CALIBRATION_IMAGES].reshape(-1, *model.input_shape[1:])
+        samples = Samples({model.input_names[0]: self.contract.normalize(some)}, None)
         content = to_integers(source, samples)
         keras_name, outputs = source.model.name, source.model.output_names
         return finish_tflite(content, name, keras_name=keras_name, output_names=outputs, embedded=self.embedded)
@@ -217,7 +227,7 @@ class Study:
         shapes = " - ".join(str(len(layer.integers)) for layer in found)
         _log.info("%s: units %s, non-zeros %d", name, shapes, sum(np.count_nonzero(x.integers) for x in found))
         essentials = {
-            "labels": list(self.embedded.labels),
+            "labels": list(self.task.labels),
             "output": "logits",
             "preprocessing": {"height": 28, "width": 28},
             "unknown_threshold": None,
@@ -303,7 +313,7 @@ def measure(study: Study, path: Path) -> dict[str, float]:
     held_back, dataset = study.validation, study.dataset
     with load(path, backend="litert") as model:
         return {
-            "validation_accuracy": float((model.predict(held_back.images).indices == held_back.labels).mean()),
+            "validation_accuracy": float((model.predict(held_back.held).indices == held_back.answers).mean()),
             "test_accuracy": float((model.predict(dataset.x_test).indices == dataset.y_test).mean()),
         }
 

@@ -1,12 +1,13 @@
 """The OpenAPI document, made from the table of operations; examples fit the bundle that is served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgepress import __version__
 
 from ...bundle.manifest import Manifest
 from .operation import Operation
+from .schemas import body_examples, contract_schemas, json_array, json_object_of, task_schemas
 
 __all__ = ["document"]
 
@@ -18,14 +19,22 @@ _REFUSALS = {
     409: "The artifact does not load here.",
     413: "The body is too long.",
     415: "A content type that is not taken.",
-    422: "The body holds no images that fit.",
+    422: "The body holds no examples that fit.",
     503: "Overloaded or stopping: come back after Retry-After seconds.",
 }
 
+_ERROR = {"Error": {"error": "783 bytes: a multiple of 784 is allowed, 784 for one image"}}
 
-def document(operations: Sequence[Operation], manifest: Manifest, *, needs_key: bool) -> dict[str, Any]:
-    """OpenAPI 3.1 as a dictionary."""
-    schemas, examples = _schemas(manifest), _examples(manifest)
+
+def document(
+    operations: Sequence[Operation],
+    manifest: Manifest,
+    *,
+    needs_key: bool,
+    example: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """OpenAPI 3.1 as a dictionary. `example` is the bundle's, by input name, as `example_of` gives it."""
+    schemas, examples = _schemas(manifest), body_examples(manifest, example) | _ERROR
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, examples, manifest, needs_key=needs_key)
@@ -56,8 +65,9 @@ def _operation(
             "description": _REFUSALS[status],
             "content": _content({"application/json": "Error"}, examples),
         }
-    if operation.bodies:
-        described["requestBody"] = {"required": True, "content": _content(operation.bodies, examples)}
+    bodies = operation.bodies(manifest.contract) if callable(operation.bodies) else operation.bodies
+    if bodies:
+        described["requestBody"] = {"required": True, "content": _content(bodies, examples)}
     if needs_key and not operation.open:
         described["security"] = [{"key": []}]
     parameters: list[dict[str, Any]] = [
@@ -86,38 +96,35 @@ def _content(types: Any, examples: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schemas(manifest: Manifest) -> dict[str, Any]:
-    text, number, integer = {"type": "string"}, {"type": "number"}, {"type": "integer"}
-    contract = manifest.preprocessing
-    pixel = {"type": "integer", "minimum": 0, "maximum": 255}
-    picture: dict[str, Any] = pixel
-    for size in reversed(contract.shape):
-        picture = _array(picture, size)
-    labels = [*manifest.labels, *(["unknown"] if manifest.unknown_threshold is not None else [])]
-    probabilities = _array(number, len(manifest.labels))
-    tensor = {"name": text, "shape": _array(integer), "datatype": text}
+    text = {"type": "string"}
+    binary = {"type": "string", "format": "binary"}
+    tensor = {"name": text, "shape": json_array({"type": "integer"}), "datatype": text}
     return {
+        **contract_schemas(manifest.contract),
+        **task_schemas(manifest),
         "Any": {"type": "object"},
-        "Binary": {"type": "string", "format": "binary"},
-        "Bundle": _object({"name": text, "labels": _array(text), "artifacts": _array({"type": "object"})}),
-        "Error": _object({"error": {"type": "string", "description": "What came, what is allowed, how to mend it."}}),
-        "Form": {"type": "object", "properties": {"pictures": _array({"type": "string", "format": "binary"})}},
-        "Images": _object(
-            {"images": {"oneOf": [picture, _array(picture) | {"minItems": 1}, _array(_array(pixel, contract.size))]}}
+        "Binary": binary,
+        "Bundle": json_object_of(
+            {"name": text, "labels": json_array(text), "artifacts": json_array({"type": "object"})}
         ),
+        "Error": json_object_of(
+            {"error": {"type": "string", "description": "What came, what is allowed, how to mend it."}}
+        ),
+        "Form": {"type": "object", "properties": {"files": json_array(binary)}},
         "InferenceRequest": {
             "type": "object",
             "required": ["inputs"],
             "properties": {
                 "id": text,
                 "parameters": {"type": "object"},
-                "inputs": _array(
+                "inputs": json_array(
                     {
                         "type": "object",
                         "required": ["name", "shape", "datatype"],
                         "properties": tensor | {"data": {"type": "array"}, "parameters": {"type": "object"}},
                     }
                 ),
-                "outputs": _array(
+                "outputs": json_array(
                     {
                         "type": "object",
                         "required": ["name"],
@@ -132,63 +139,27 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
             "properties": {
                 "model_name": text,
                 "id": text,
-                "outputs": _array(_object(tensor | {"data": {"type": "array"}})),
+                "outputs": json_array(json_object_of(tensor | {"data": {"type": "array"}})),
             },
         },
-        "Live": _object({"live": {"type": "boolean"}}),
-        "Model": _object(
+        "Live": json_object_of({"live": {"type": "boolean"}}),
+        "Model": json_object_of(
             {
                 "name": text,
-                "versions": _array(text),
+                "versions": json_array(text),
                 "platform": text,
-                "inputs": _array(_object(tensor)),
-                "outputs": _array(_object(tensor)),
+                "inputs": json_array(json_object_of(tensor)),
+                "outputs": json_array(json_object_of(tensor)),
             }
         ),
-        "ModelReady": _object({"name": text, "ready": {"type": "boolean"}}),
-        "Prediction": {
-            "type": "object",
-            "required": ["artifact", "labels", "probabilities"],
-            "properties": {
-                "artifact": text,
-                "labels": _array({"enum": labels} if manifest.labels else text),
-                "probabilities": _array(probabilities),
-                "boxes": _array(
-                    _object({"picture": integer, "left": integer, "top": integer, "right": integer, "bottom": integer})
-                ),
-                "images": _array(picture),
-            },
-        },
-        "Probabilities": {
+        "ModelReady": json_object_of({"name": text, "ready": {"type": "boolean"}}),
+        "Numbers": {
             "type": "string",
             "format": "binary",
-            "description": "float32, little-endian, one row per image, for  Accept: application/octet-stream.",
+            "description": "float32, little-endian: probabilities, values or scores, one row an example, for  "
+            "Accept: application/octet-stream.",
         },
-        "Ready": _object({"ready": {"type": "boolean"}}),
-        "Server": _object({"name": text, "version": text, "extensions": _array(text)}),
+        "Ready": json_object_of({"ready": {"type": "boolean"}}),
+        "Server": json_object_of({"name": text, "version": text, "extensions": json_array(text)}),
         "Text": text,
     }
-
-
-def _examples(manifest: Manifest) -> dict[str, Any]:
-    contract = manifest.preprocessing
-    rows = [[0] * contract.width for _ in range(contract.height)]
-    for row in rows[contract.height // 5 : contract.height * 4 // 5]:
-        row[contract.width // 2] = 255
-    picture = rows if contract.channels == 1 else [[[value] * contract.channels for value in row] for row in rows]
-    flat = [value for row in rows for value in row for _ in range(contract.channels)]
-    shape = [1, *contract.shape]
-    return {
-        "Images": {"images": [picture]},
-        "Error": {"error": "783 bytes: a multiple of 784 is allowed, 784 for one image"},
-        "InferenceRequest": {"inputs": [{"name": "images", "shape": shape, "datatype": "UINT8", "data": flat}]},
-    }
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _array(items: dict[str, Any], size: int | None = None) -> dict[str, Any]:
-    bounds = {} if size is None else {"minItems": size, "maxItems": size}
-    return {"type": "array", "items": items, **bounds}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...contract import Contract
 from ..work.service import Service
 
 __all__ = ["Operation"]
@@ -21,8 +22,8 @@ class Operation:
     tag: str
     answers: Mapping[str, str] = field(default_factory=dict)
     """Media type to the name of its schema."""
-    bodies: Mapping[str, str] = field(default_factory=dict)
-    """Media type that it takes to the name of its schema."""
+    bodies: Mapping[str, str] | Callable[[Contract], Mapping[str, str]] = field(default_factory=dict)
+    """Media type that it takes to the name of its schema; by the bundle's contract where it depends on that."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameter to its description."""
     refusals: tuple[int, ...] = ()

@@ -15,14 +15,16 @@ __all__ = ["artifact_file", "bundle_json", "metrics"]
 
 
 async def bundle_json(service: Service, request: Request) -> Response:
-    """The bundle as the drawing page needs it: labels, preprocessing, artifacts."""
+    """The bundle as the page needs it: contract, task, artifacts, an example."""
     bundle = service.bundle
+    picture = bundle.manifest.preprocessing
     runtime = None if service.assets is None else ASSETS_PATH
     description = describe_bundle(
         bundle.manifest,
         default=bundle.default.artifact.file,
         browser_runtime=runtime,
-        reads_pages=bundle.manifest.preprocessing.fit == "mnist" and find_spec("cv2") is not None,
+        reads_pages=picture is not None and picture.fit == "mnist" and find_spec("cv2") is not None,
+        example=bundle.example,
     )
     return json_response(description, headers={"cache-control": "no-cache"})
 

@@ -7,7 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
+from ...contract import Contract
 from ..work.answers import json_response
+from ..work.bodies import bodies_of
 from ..work.problems import Problem
 from ..work.service import Service
 from . import page
@@ -25,8 +27,13 @@ _READ = (413, 415, 422, 408, 503)
 
 async def openapi_json(service: Service, request: Request) -> Response:
     """This description."""
+    bundle = service.bundle
     needs_key = service.options.api_key is not None
-    return json_response(document(OPERATIONS, service.bundle.manifest, needs_key=needs_key))
+    return json_response(document(OPERATIONS, bundle.manifest, needs_key=needs_key, example=bundle.example))
+
+
+def _schemas_of_bodies(contract: Contract) -> dict[str, str]:
+    return {kind: body.schema for kind, body in bodies_of(contract).items()}
 
 
 OPERATIONS = (
@@ -34,9 +41,9 @@ OPERATIONS = (
         "POST",
         "/v1/predict",
         api.predict,
-        "classify",
-        {_JSON: "Prediction", _RAW: "Probabilities"},
-        {_JSON: "Images", _RAW: "Binary", "image/png": "Binary", "image/jpeg": "Binary", "multipart/form-data": "Form"},
+        "predict",
+        {_JSON: "Answer", _RAW: "Numbers"},
+        _schemas_of_bodies,
         {
             "artifact": "File name of the artifact that answers; the default one otherwise.",
             "layout": "For picture files: one (the default) object each, or page: every object on them, with boxes.",
@@ -76,7 +83,7 @@ OPERATIONS = (
         "open inference protocol",
         {_JSON: "InferenceResponse", _RAW: "Binary"},
         {_JSON: "InferenceRequest", _RAW: "Binary"},
-        refusals=(400, 404, 409, 413, 408, 503),
+        refusals=(400, 404, 409, 413, 408, 422, 503),
     ),
     Operation("GET", "/metrics", page.metrics, "operation", {"text/plain": "Text"}),
     Operation("GET", "/openapi.json", openapi_json, "operation", {_JSON: "Any"}, open=True),

@@ -1,33 +1,29 @@
-"""`/v1`: pictures in, labels and probabilities out."""
+"""`/v1`: examples as the contract has them in, what the task gives out."""
 
 from functools import partial
 
+import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..work.answers import json_response, server_timing
+from ..work.answers import ANSWERS, json_response, server_timing
+from ..work.bodies import FORM, RAW, bodies_of
 from ..work.problems import Problem
 from ..work.replicas import ServedBundle
-from ..work.requests import header, images_from_json, images_from_raw, query
+from ..work.requests import header, query
 from ..work.service import Service
-from ..work.uploads import Pictures, read_form, read_pictures
+from ..work.uploads import Examples, read_form
 
 __all__ = ["predict"]
 
-_RAW = "application/octet-stream"
-_PICTURES = ("image/png", "image/jpeg")
-_FORM = "multipart/form-data"
 _LAYOUTS = ("one", "page")
 _SWITCH = ("false", "true")
-# Longer JSON is read beside the event loop: 100 kB take about a millisecond.
-_LONG_JSON = 100_000
 
 
 async def predict(service: Service, request: Request) -> Response:
-    """Classify images: JSON, raw pixels, a PNG or JPEG picture, or a form with several pictures."""
+    """Answer the task's question about examples, in any of the forms that the bundle's contract takes."""
     with service.lease() as bundle:
-        if bundle.manifest.output == "raw":
-            raise Problem(422, f"{bundle.manifest.name} is no classifier: POST /v2/models/{{artifact}}/infer")
+        task = bundle.manifest.task
         service.queue.refuse_when_full()
         served = await service.artifact(bundle, query(request).get("artifact"))
         predict = served.predict
@@ -36,33 +32,38 @@ async def predict(service: Service, request: Request) -> Response:
                 raise Problem(422, f"unknown=true, and {bundle.manifest.name} has no threshold: ask without it")
             predict = served.predict_known
         async with service.bodies.body(request) as body:
-            pictures = await _pictures(service, bundle, request, body)
-            answer = await service.queue.predict(predict, pictures.images)
-    labels, probabilities = answer.value
-    timing = server_timing(answer)
-    if header(request, b"accept") == _RAW:
-        return Response(probabilities.astype("<f4").tobytes(), headers=timing, media_type=_RAW)
-    result = {"artifact": served.artifact.file, "labels": labels.tolist(), "probabilities": probabilities}
-    return json_response(result | pictures.details, headers=timing)
+            examples = await _examples(service, bundle, request, body)
+            if bundle.joins:
+                answer = await service.queue.predict(predict, examples.values)
+            else:
+                answer = await service.queue.run(partial(predict, examples.values))
+    answers, timing = ANSWERS[task.kind], server_timing(answer)
+    if header(request, b"accept") == RAW:
+        numbers = np.asarray(answer.value[answers.numbers])
+        return Response(numbers.astype("<f4").tobytes(), headers=timing, media_type=RAW)
+    result = {"artifact": served.artifact.file, **answers.fields(task, served.artifact, answer.value)}
+    return json_response(result | examples.details, headers=timing)
 
 
-async def _pictures(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> Pictures:
-    contract, limits = bundle.manifest.preprocessing, service.options.limits
+async def _examples(service: Service, bundle: ServedBundle, request: Request, body: bytes) -> Examples:
+    contract, limits = bundle.manifest.contract, service.options.limits
+    known = contract.only or contract
     content_type = header(request, b"content-type")
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == _RAW:
-        return Pictures(images_from_raw(body, contract))
-    if kind == "application/json":
-        if len(body) < _LONG_JSON:
-            return Pictures(images_from_json(body, contract))
-        return Pictures(await service.aside(images_from_json, body, contract))
-    if kind in _PICTURES or kind == _FORM:
-        pages = _choice(request, "layout", _LAYOUTS) == "page"
-        echo = _choice(request, "images", _SWITCH) == "true"
-        files = await read_form(content_type, body) if kind == _FORM else [body]
-        return await service.aside(partial(read_pictures, pages=pages, echo=echo), files, contract, limits)
-    allowed = ", ".join(("application/json", _RAW, *_PICTURES, _FORM))
-    raise Problem(415, f"content-type {kind!r}: allowed are {allowed}", {"accept": allowed})
+    bodies = bodies_of(contract)
+    if (reader := bodies.get(kind)) is None:
+        raise Problem(
+            415, f"content-type {kind[:80]!r}: allowed are {', '.join(bodies)}", {"accept": ", ".join(bodies)}
+        )
+    if reader.examples is not None:
+        if len(body) < reader.at_once:
+            return Examples(reader.examples(body, known, limits))
+        return Examples(await service.aside(reader.examples, body, known, limits))
+    pages = _choice(request, "layout", _LAYOUTS) == "page"
+    echo = _choice(request, "images", _SWITCH) == "true"
+    files = await read_form(content_type, body) if kind == FORM else [body]
+    assert reader.files is not None
+    return await service.aside(partial(reader.files, pages=pages, echo=echo), files, known, limits)
 
 
 def _choice(request: Request, name: str, allowed: tuple[str, ...]) -> str:

@@ -1,11 +1,12 @@
 """`/v2`: the models that the Open Inference Protocol sees, and its handlers.
 
-The bundle's own name is a model from pictures in the contract to labels and probabilities. Each artifact's file name is
+The bundle's own name is a model from examples in the contract to what the task gives. Each artifact's file name is
 the model as it stands in the file: its own tensors, nothing added.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...bundle.manifest import TensorSpec
-from ..work.answers import json_response, server_timing
+from ...contract import Contract, Picture
+from ..work.answers import ANSWERS, json_response, server_timing
 from ..work.problems import Problem
 from ..work.replicas import ServedBundle
 from ..work.service import Service
 from .v2_tensors import HEADER_LENGTH, infer_response, read_infer_request, tensor_metadata
 
 __all__ = ["infer", "live", "model_metadata", "model_ready", "ready", "server_metadata"]
+
+_ONLY = {"picture": "images", "features": "features", "signal": "windows", "audio": "recordings"}
+"""What the one input of a model is called, by its kind; a tensor keeps its own name."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ async def infer(service: Service, request: Request) -> Response:
         tensors = _tensors(bundle, name)
         service.queue.refuse_when_full()
         served = await service.artifact(bundle, None if name == bundle.manifest.name else name)
+        values: Mapping[str, NDArray[Any]]
         async with service.bodies.body(request) as body:
             arguments = (body, request.headers.get(HEADER_LENGTH), tensors.inputs, tensors.outputs)
             read = (
@@ -92,9 +98,14 @@ async def infer(service: Service, request: Request) -> Response:
                 else read_infer_request(*arguments)
             )
             if name == bundle.manifest.name:
-                answer = await service.queue.predict(served.predict, read.inputs[0])
-                labels, probabilities = answer.value
-                values: Mapping[str, NDArray[Any]] = {"labels": labels, "probabilities": probabilities}
+                examples = _examples(bundle, read.inputs)
+                if bundle.joins:
+                    answer = await service.queue.predict(served.predict, examples)
+                else:
+                    answer = await service.queue.run(partial(served.predict, examples))
+                task = bundle.manifest.task
+                columns = ANSWERS[task.kind].tensors(task, answer.value)
+                values = {spec.name: each for spec, each in zip(tensors.outputs, columns, strict=True)}
             else:
                 answer = await service.queue.run(_raw_run(served.model.run, read.inputs, tensors.outputs))
                 values = answer.value
@@ -103,20 +114,33 @@ async def infer(service: Service, request: Request) -> Response:
 
 def _tensors(bundle: ServedBundle, name: str) -> _Tensors:
     manifest = bundle.manifest
-    if name == manifest.name and manifest.output != "raw":
-        return _Tensors(
-            (TensorSpec("images", (-1, *manifest.preprocessing.shape), "uint8"),),
-            (
-                TensorSpec("labels", (-1,), "bytes"),
-                TensorSpec("probabilities", (-1, len(manifest.labels)), "float32"),
-            ),
-            f"{bundle.default.artifact.format}_{bundle.default.artifact.variant}",
-        )
+    if name == manifest.name:
+        default = bundle.default.artifact
+        outputs = ANSWERS[manifest.task.kind].outputs(manifest.task, default)
+        return _Tensors(_inputs(manifest.contract), outputs, f"{default.format}_{default.variant}")
     for artifact in manifest.artifacts:
         if artifact.file == name:
             return _Tensors(artifact.inputs, artifact.outputs, f"{artifact.format}_{artifact.variant}")
-    names = [manifest.name] * (manifest.output != "raw") + [artifact.file for artifact in manifest.artifacts]
+    names = [manifest.name, *(artifact.file for artifact in manifest.artifacts)]
     raise Problem(404, f"no model {name[:80]!r}: there are {', '.join(names)}")
+
+
+def _inputs(contract: Contract) -> tuple[TensorSpec, ...]:
+    """Each input of the contract as a tensor: under its kind where it is the only one, else under its own name."""
+    alone = len(contract.inputs) == 1
+    return tuple(
+        TensorSpec(_ONLY.get(each.kind, name) if alone else name, (-1, *each.shape), each.dtype)
+        for name, each in contract.inputs.items()
+    )
+
+
+def _examples(bundle: ServedBundle, arrays: tuple[NDArray[Any], ...]) -> Any:
+    """What the model predicts from, checked before it may join the examples of others."""
+    found = {
+        name: array if isinstance(each, Picture) else each.numbers(array)
+        for (name, each), array in zip(bundle.manifest.contract.inputs.items(), arrays, strict=True)
+    }
+    return next(iter(found.values())) if len(found) == 1 else found
 
 
 def _raw_run(

@@ -1,4 +1,4 @@
-// From a picture of any size to the pixels that the contract asks for: the twin of runtime/preprocess.py, bit for bit.
+// From a picture of any size to the pixels that the contract asks for: the twin of runtime/preprocess/fit.py, bit for bit.
 //
 // The steps and their rounding are defined there; tests/golden/preprocess holds vectors that both must meet. Everything
 // is an integer below 2^53, where JavaScript's numbers are exact.
@@ -29,14 +29,15 @@ export function greyPicture({ width, height, channels, data }) {
 
 /** A picture as the contract's pixels: Uint8Array of height * width * channels. */
 export function fitPicture(picture, contract) {
-  if (contract.fit === "resize") return resizeWhole(picture, contract);
+  if (contract.fit !== "mnist") return fitWhole(picture, contract);
   const { ink, noisy } = separateInk(greyPicture(picture), contract.polarity === "as-is");
   const pixels = place(ink, contract, noisy);
   if (contract.polarity === "dark-on-light") invert(pixels);
   return contract.channels === 1 ? pixels : interleave([pixels, pixels, pixels]);
 }
 
-function resizeWhole(picture, contract) {
+/** The picture as a whole (`stretch`, `pad`) or its middle (`crop`), in grey or in its colours. */
+function fitWhole(picture, contract) {
   const grey = greyPicture(picture);
   let planes = [grey.data];
   if (contract.channels === 3) {
@@ -45,8 +46,68 @@ function resizeWhole(picture, contract) {
   if (contract.polarity !== "as-is" && isLight(grey) !== (contract.polarity === "dark-on-light")) {
     planes = planes.map((data) => invert(data.slice()));
   }
-  const sized = planes.map((data) => areaResize({ ...grey, data }, contract.height, contract.width).data);
+  const sized = planes.map((data) => sizedPlane({ ...grey, data }, contract));
   return contract.channels === 1 ? sized[0] : interleave(sized);
+}
+
+/** One channel in the contract's size. */
+function sizedPlane(source, { height, width, fit, resampling }) {
+  const resize = resampling === "bilinear" ? bilinearResize : areaResize;
+  let rows = height, columns = width;
+  if (fit === "crop") {
+    rows = source.height;
+    columns = source.width;
+    if (rows * width > columns * height) {
+      rows = Math.min(rows, Math.max(1, roundDivide(columns * height, width)));
+    } else {
+      columns = Math.min(columns, Math.max(1, roundDivide(rows * width, height)));
+    }
+    return resize(cut(source, (source.height - rows) >> 1, (source.width - columns) >> 1, rows, columns), height, width).data;
+  }
+  if (fit !== "pad") return resize(source, height, width).data;
+  if (source.height * width > source.width * height) {
+    columns = Math.max(1, roundDivide(source.width * height, source.height));
+  } else {
+    rows = Math.max(1, roundDivide(source.height * width, source.width));
+  }
+  const scaled = resize(source, rows, columns).data, padded = new Uint8Array(height * width);
+  const top = (height - rows) >> 1, left = (width - columns) >> 1;
+  for (let y = 0; y < rows; y++) padded.set(scaled.subarray(y * columns, (y + 1) * columns), (top + y) * width + left);
+  return padded;
+}
+
+function cut({ width, data }, top, left, rows, columns) {
+  const part = new Uint8Array(rows * columns);
+  for (let y = 0; y < rows; y++) {
+    const from = (top + y) * width + left;
+    part.set(data.subarray(from, from + columns), y * columns);
+  }
+  return { width: columns, height: rows, channels: 1, data: part };
+}
+
+/** Between the four nearest pixels, as Keras' image_dataset_from_directory scales. */
+function bilinearResize({ width: w, height: h, data }, height, width) {
+  const down = neighbours(h, height), across = neighbours(w, width), area = 4 * height * width;
+  const sized = new Uint8Array(height * width);
+  for (let y = 0, at = 0; y < height; y++) {
+    const [top, bottom, low] = down[y];
+    for (let x = 0; x < width; x++, at++) {
+      const [left, right, far] = across[x], near = 2 * width - far;
+      const upper = data[top * w + left] * near + data[top * w + right] * far;
+      const lower = data[bottom * w + left] * near + data[bottom * w + right] * far;
+      sized[at] = roundDivide(upper * (2 * height - low) + lower * low, area);
+    }
+  }
+  return { width, height, channels: 1, data: sized };
+}
+
+/** Of each new pixel the old one before it, the one after it, and the latter's weight out of 2 * count. */
+function neighbours(old, count) {
+  return Array.from({ length: count }, (_, i) => {
+    const place = (2 * i + 1) * old - count, before = Math.floor(place / (2 * count));
+    const inside = (index) => Math.max(0, Math.min(old - 1, index));
+    return [inside(before), inside(before + 1), place - before * 2 * count];
+  });
 }
 
 const plane = ({ width, height, channels, data }, index) =>

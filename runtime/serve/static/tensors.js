@@ -1,7 +1,8 @@
-// Pixels as the tensor that an artifact takes, and its output as probabilities: the twin of runtime/encoding.py.
+// Pixels and numbers as the tensor that an artifact takes, and its output as real numbers: the twin of
+// runtime/encoding.py.
 // Math.fround after each step makes it float32 arithmetic.
 
-const ARRAYS = {
+export const ARRAYS = {
   float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: Int32Array,
 };
 
@@ -20,15 +21,45 @@ function quantize(real, { dtype, scale, zero_point: zeroPoint }) {
   return Math.max(low, Math.min(high, steps));
 }
 
-/** What each of the 256 pixel levels becomes in the input tensor `spec`. */
-export function pixelTable(contract, spec) {
-  const scale = Math.fround(contract.scale), shift = Math.fround(contract.offset);
-  const table = new ARRAYS[spec.dtype](256);
-  for (let level = 0; level < 256; level++) {
-    const real = Math.fround(Math.fround(level * scale) + shift);
-    table[level] = spec.scale === null ? real : quantize(real, spec);
+const ofChannel = (value, channel) => Math.fround(Array.isArray(value) ? value[channel] : value);
+
+/** What each of the 256 pixel levels becomes in the input tensor `spec`: one table for all channels, or one for each. */
+export function pixelTables(contract, spec) {
+  const count = Math.max(...[contract.scale, contract.offset].map((value) => (Array.isArray(value) ? value.length : 1)));
+  return Array.from({ length: count }, (_, channel) => {
+    const scale = ofChannel(contract.scale, channel), shift = ofChannel(contract.offset, channel);
+    const table = new ARRAYS[spec.dtype](256);
+    for (let level = 0; level < 256; level++) {
+      const real = Math.fround(Math.fround(level * scale) + shift);
+      table[level] = spec.scale === null ? real : quantize(real, spec);
+    }
+    return table;
+  });
+}
+
+/** Pixels, colours as RGB, as the values of the input tensor `spec`. */
+export function encodePixels(pixels, contract, spec) {
+  const tables = pixelTables(contract, spec), values = new ARRAYS[spec.dtype](pixels.length);
+  const turned = contract.order === "bgr";
+  for (let i = 0; i < pixels.length; i++) {
+    const channel = i % 3;
+    values[i] = tables[tables.length === 1 ? 0 : channel][pixels[turned ? i + 2 - 2 * channel : i]];
   }
-  return table;
+  return values;
+}
+
+/** Pixels as the real numbers of the model's input. */
+export const normalize = (pixels, contract) => encodePixels(pixels, contract, { dtype: "float32", scale: null });
+
+/** Numbers, example by example, as the values of the input tensor `spec`: centred and scaled in float64 first. */
+export function encodeNumbers(numbers, { mean = [], std = [] }, spec) {
+  const values = new ARRAYS[spec.dtype](numbers.length);
+  for (let i = 0; i < numbers.length; i++) {
+    const channel = i % Math.max(1, mean.length);
+    const real = Math.fround(mean.length ? (numbers[i] - mean[channel]) / std[channel] : numbers[i]);
+    values[i] = spec.scale === null ? real : quantize(real, spec);
+  }
+  return values;
 }
 
 /** Real numbers of an output tensor. */
@@ -36,6 +67,12 @@ export function dequantize(values, spec) {
   if (spec.scale === null) return Float32Array.from(values);
   const scale = Math.fround(spec.scale);
   return Float32Array.from(values, (integer) => (integer - spec.zero_point) * scale);
+}
+
+/** 1 / (1 + exp(-x)), without overflow. */
+export function logistic(value) {
+  const small = Math.exp(-Math.abs(value));
+  return Math.fround(value >= 0 ? 1 / (1 + small) : small / (1 + small));
 }
 
 /** Rows of probabilities from rows of outputs, `classes` long each. */

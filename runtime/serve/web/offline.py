@@ -10,6 +10,7 @@ from edgepress.base.files import new_folder
 
 from ...bundle.manifest import Manifest
 from .assets import ASSET_FILES, ASSETS_PATH, require_assets
+from .example import example_of
 from .words import STATIC, describe_bundle
 
 __all__ = ["write_static_site"]
@@ -35,7 +36,9 @@ def write_static_site(bundle: str | os.PathLike[str], out: str | os.PathLike[str
     if not files:
         raise InputError(f"{bundle} has no .onnx artifact, and a browser runs no other: export with --target browser")
     assets = require_assets()
-    description = describe_bundle(manifest, default=None, browser_runtime=ASSETS_PATH)
+    description = describe_bundle(
+        manifest, default=None, browser_runtime=ASSETS_PATH, example=example_of(bundle, manifest)
+    )
     with new_folder(out, overwrite=overwrite) as work:
         shutil.copytree(STATIC, work, dirs_exist_ok=True)
         (work / ASSETS_PATH).mkdir()

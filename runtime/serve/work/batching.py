@@ -31,8 +31,8 @@ _SHORT_S = 0.002
 # Of the time that an answer may take; the rest is left for inference and for the way back.
 _WAITING_SHARE = 0.75
 T = TypeVar("T")
-Predict = Callable[[NDArray[np.uint8]], tuple[NDArray[Any], NDArray[np.float32]]]
-"""Images (n, ...) to labels (n,) and probabilities (n, classes)."""
+Predict = Callable[[NDArray[Any]], tuple[Any, ...]]
+"""Examples (n, ...) to columns with a row an example each: labels (n,) and probabilities (n, classes), for instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Answer(Generic[T]):
 
 @dataclass(slots=True)
 class _Job:
-    """A request that waits. With `predict`, `images` may join a batch; else `call` runs by itself."""
+    """A request that waits. With `predict`, `images` (of any kind) may join a batch; else `call` runs by itself."""
 
     future: asyncio.Future[Any]
     submitted: float
     predict: Predict | None = None
-    images: NDArray[np.uint8] | None = None
+    images: NDArray[Any] | None = None
     call: Callable[[], Any] | None = None
 
 
@@ -86,8 +86,8 @@ class InferenceQueue:
         if self._waiting >= self._limits.queue:
             raise overloaded(f"{self._waiting} requests wait already", math.ceil(self._job_s * self._waiting))
 
-    async def predict(self, predict: Predict, images: NDArray[np.uint8]) -> Answer[Any]:
-        """Labels and probabilities of `images`, inferred together with what else waits for the same `predict`.
+    async def predict(self, predict: Predict, images: NDArray[Any]) -> Answer[Any]:
+        """What `predict` gives for `images`, inferred together with what else waits for the same `predict`.
 
         Raises:
             Problem: 503, the queue is full or the request waited longer than `Limits.answer_s`.
@@ -108,7 +108,7 @@ class InferenceQueue:
         while self._thread.is_alive():
             await asyncio.sleep(0.005)
 
-    def _predict_now(self, predict: Predict, images: NDArray[np.uint8], took_s: dict[int, float]) -> Answer[Any]:
+    def _predict_now(self, predict: Predict, images: NDArray[Any], took_s: dict[int, float]) -> Answer[Any]:
         start, worked_s = time.perf_counter(), time.thread_time()
         value = predict(images)
         inference_s = time.perf_counter() - start
@@ -195,9 +195,8 @@ def _infer(jobs: list[_Job]) -> list[Any]:
         return [first.call()]
     assert first.predict is not None
     arrays = [job.images for job in jobs if job.images is not None]
-    labels, probabilities = first.predict(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
-    ends = np.cumsum([len(array) for array in arrays])
+    columns = first.predict(arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+    ends = np.cumsum([len(array) for array in arrays]).tolist()
     return [
-        (labels[end - len(array) : end], probabilities[end - len(array) : end])
-        for array, end in zip(arrays, ends, strict=True)
+        tuple(column[end - len(array) : end] for column in columns) for array, end in zip(arrays, ends, strict=True)
     ]

@@ -17,6 +17,10 @@ class Limits:
     """Bodies held in memory at once, all requests together; beyond it requests are answered 503."""
     pixels: int = 25_000_000
     """Most pixels that a picture file may claim; read before it is unpacked."""
+    samples: int = 5_000_000
+    """Most samples that a recording may claim, all channels together; read before it is unpacked."""
+    examples: int = 65_536
+    """Most examples of one request: a few bytes each may be, and their answers are longer."""
     connections: int = 256
     """Open connections; on further ones requests are answered 503 and the connection is closed."""
     queue: int = 64
@@ -48,7 +52,8 @@ class Options:
     port: int = 8000
     """0 takes a free port."""
     artifact: str | None = None
-    """File name of the artifact that answers when a request names none; None: what `load(bundle)` takes."""
+    """File name of the artifact that answers when a request names none; None: what `load(bundle)` takes,
+    or another of the default model's where there is no int8."""
     backend: str = "auto"
     threads: int = 1
     api_key: str | None = None

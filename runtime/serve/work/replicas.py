@@ -2,22 +2,27 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgepress.base.errors import InputError
 
 from ... import load
 from ...bundle.manifest import MANIFEST_NAME, Artifact, Manifest
+from ..web.example import example_of
+from .answers import ANSWERS, Columns
 from .batching import Predict
 from .options import Options
 from .problems import Problem
 
 __all__ = ["ServedArtifact", "ServedBundle", "stamp"]
+
+_USUAL = "int8"
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class ServedBundle:
     """What is served until the folder holds a new bundle. Safe from several threads."""
 
     def __init__(self, folder: str | os.PathLike[str], options: Options) -> None:
-        """Read the manifest, load the default artifact and try it on a blank picture.
+        """Read the manifest, load the default artifact and try it on a blank example.
 
         Raises:
             EdgepressError: No bundle, or one whose default artifact does not load or gives nonsense.
@@ -49,9 +54,9 @@ class ServedBundle:
         self.users = 0
         """Requests under way that began with this bundle; counted by the service."""
         path = self.folder if options.artifact is None else self.folder / self.manifest.artifact(options.artifact).file
-        self.default = self._keep(load(path, backend=options.backend, threads=options.threads))
-        if self.manifest.output != "raw":
-            self._try(self.default)
+        model = load(path, self._variant(), backend=options.backend, threads=options.threads)
+        self.default = self._keep(model)
+        self._try(self.default)
 
     def artifact(self, file: str) -> ServedArtifact:
         """The artifact with that file name, ready to infer.
@@ -82,27 +87,54 @@ class ServedBundle:
             for served in self._loaded.values():
                 served.model.close()
 
-    def _keep(self, model: Any) -> ServedArtifact:
-        def predict(images: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.float32]]:
-            prediction = model.predict(images)
-            return prediction.labels, prediction.probabilities
+    @cached_property
+    def joins(self) -> bool:
+        """Whether examples of several requests may be asked about together: they have one shape, and a row each."""
+        only = self.manifest.contract.only
+        return only is not None and min(only.shape, default=1) > 0 and ANSWERS[self.manifest.task.kind].joins
 
-        def predict_known(images: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[np.float32]]:
-            prediction = model.predict(images, unknown=True)
-            return prediction.labels, prediction.probabilities
+    @cached_property
+    def example(self) -> Mapping[str, Any] | None:
+        """The first golden example by input name, as people would send it; None where there is none."""
+        return example_of(self.folder, self.manifest)
+
+    def _variant(self) -> str:
+        """What answers by default: int8 as `load` takes it, or what the default model has in its place."""
+        own = [each.variant for each in self.manifest.artifacts if each.model == self.manifest.default_model]
+        return own[0] if own and _USUAL not in own else _USUAL
+
+    def _keep(self, model: Any) -> ServedArtifact:
+        columns = ANSWERS[self.manifest.task.kind].columns
+
+        def predict(examples: Any) -> Columns:
+            return columns(model.predict(examples))
+
+        def predict_known(examples: Any) -> Columns:
+            return columns(model.predict(examples, unknown=True))
 
         served = ServedArtifact(model.artifact, model, predict, predict_known)
         self._loaded[model.artifact.file] = served
         return served
 
     def _try(self, served: ServedArtifact) -> None:
-        blank = np.zeros((1, *self.manifest.preprocessing.shape), np.uint8)
-        _, probabilities = served.predict(blank)
-        if probabilities.shape != (1, len(self.manifest.labels)) or not np.isfinite(probabilities).all():
+        """Ask about zeros. A raw model may be anything, and open sizes may have to fit each other."""
+        task, inputs = self.manifest.task, self.manifest.contract.inputs
+        if task.kind == "raw" or any(size < 0 for each in inputs.values() for size in each.shape):
+            return
+        blank = {name: np.zeros((1, *each.shape), each.dtype) for name, each in inputs.items()}
+        examples: Any = blank if len(blank) != 1 else next(iter(blank.values()))
+        columns = served.predict(examples)
+        count = len(task.labels)
+        if task.classifies and columns[1].shape != (1, count):
             raise InputError(
-                f"{served.artifact.file} answers a blank picture with {probabilities.tolist()}: "
-                f"{len(self.manifest.labels)} finite probabilities are wanted; export the bundle again"
+                f"{served.artifact.file} answers a blank {self._kind} with {columns[1].tolist()}: {count} finite "
+                "probabilities are wanted; export the bundle again"
             )
+
+    @property
+    def _kind(self) -> str:
+        only = self.manifest.contract.only
+        return "example" if only is None else only.kind
 
 
 def stamp(folder: str | os.PathLike[str]) -> tuple[int, int, int] | None:

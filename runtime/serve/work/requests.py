@@ -1,4 +1,4 @@
-"""A request's body: read within the limits, and turned into images in the contract."""
+"""A request's body: read within the limits, and turned into images of the contract."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ...contract.picture import Picture
 from .options import Limits
 from .problems import Problem, overloaded
 
-__all__ = ["BodyReader", "header", "images_from_json", "images_from_raw", "json_object", "query"]
+__all__ = ["BodyReader", "header", "images_from_json", "images_from_raw", "images_of", "json_object", "query"]
 
 
 def header(request: Request, name: bytes) -> str:
@@ -99,7 +99,7 @@ class _Body:
 
 
 def _too_long(limits: Limits) -> Problem:
-    return Problem(413, f"the body is longer than {limits.body_bytes} bytes: send fewer or smaller images")
+    return Problem(413, f"the body is longer than {limits.body_bytes} bytes: send less at once")
 
 
 def json_object(body: bytes) -> dict[str, object]:
@@ -119,10 +119,15 @@ def images_from_json(body: bytes, contract: Picture) -> NDArray[np.uint8]:
     unknown = sorted(set(value) - {"images"})
     if "images" not in value or unknown:
         raise Problem(422, f"the object has the keys {sorted(value)}: exactly one is allowed, images")
-    if not isinstance(value["images"], list):
-        raise Problem(422, f"images is a JSON {_json_type(value['images'])}: {_wanted(contract)}")
+    return images_of(value["images"], contract)
+
+
+def images_of(value: object, contract: Picture) -> NDArray[np.uint8]:
+    """A JSON value as images of the contract; Problem 422 for what it is not."""
+    if not isinstance(value, list):
+        raise Problem(422, f"images is a JSON {_json_type(value)}: {_wanted(contract)}")
     try:
-        array = np.array(value["images"])
+        array = np.array(value)
     except (ValueError, OverflowError):
         raise Problem(422, f"images is a ragged list: {_wanted(contract)}") from None
     if array.dtype.kind != "i" or array.size == 0 or array.min() < 0 or array.max() > 255:

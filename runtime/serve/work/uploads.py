@@ -1,4 +1,4 @@
-"""PNG and JPEG pictures in a request's body, located and scaled by the contract."""
+"""Files in a request's body; PNG and JPEG pictures among them, located and scaled by the contract."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -19,7 +18,7 @@ from ...preprocess.scan import read_page
 from .options import Limits
 from .problems import Problem
 
-__all__ = ["Pictures", "read_form", "read_pictures"]
+__all__ = ["Examples", "read_form", "read_pictures"]
 
 _MOST_FILES = 64
 _BOX = ("picture", "left", "top", "right", "bottom")
@@ -43,24 +42,24 @@ async def read_form(content_type: str, body: bytes) -> list[bytes]:
     finally:
         await form.close()
     if not files:
-        raise Problem(422, f"the form holds no files: send 1 to {_MOST_FILES} PNG or JPEG pictures")
+        raise Problem(422, f"the form holds no files: send 1 to {_MOST_FILES}")
     return files
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Examples:
     """What a request asks about."""
 
-    images: NDArray[np.uint8]
-    """Shape (n, ...) of the contract."""
+    values: Any
+    """Shape (n, ...) of the contract; for a model with several inputs such arrays by name."""
     details: dict[str, Any] = field(default_factory=dict)
     """What the answer says of them besides. `boxes`: for pages, where each image was: `picture` (from 0), `left`,
     `top`, `right`, `bottom` in its pixels. `images`: for those who want to see what the model sees."""
 
 
 def read_pictures(
-    files: list[bytes], contract: Picture, limits: Limits, *, pages: bool, echo: bool = False
-) -> Pictures:
+    files: list[bytes], contract: Picture, limits: Limits, *, pages: bool = False, echo: bool = False
+) -> Examples:
     """PNG and JPEG files as images of the contract: one each, or for `pages` every object, in reading order.
 
     With `echo` the images are among the details.
@@ -88,4 +87,4 @@ def read_pictures(
         except InputError as error:
             raise Problem(422, f"picture {number + 1} of {len(files)}: {error}") from None
     found = np.concatenate(images)
-    return Pictures(found, ({"boxes": boxes} if pages else {}) | ({"images": found} if echo else {}))
+    return Examples(found, ({"boxes": boxes} if pages else {}) | ({"images": found} if echo else {}))

@@ -2,32 +2,38 @@
 
 import os
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgepress.base.files import check_writable, write_file
 from edgepress.runtime import CheckFailedError, InputError
+from edgepress.runtime.contract import Audio, Picture
 
-from .common import emit, json_option, out_option, reports_errors, seed_option, terminal_width
+from .common import DataChoice, data_options, emit, json_option, out_option, reports_errors, seed_option, terminal_width
 
-__all__ = ["command"]
+__all__ = ["command", "data_for"]
+
+if TYPE_CHECKING:
+    from edgepress.runtime import Manifest
 
 
 @click.command("benchmark")
 @click.argument("bundle", type=click.Path())
-@click.option(
-    "--data",
-    metavar="NAME|PATH",
-    help="Test images to measure accuracy on, as for train; without it agreement alone is measured, on the self-test.",
-)
+@data_options(default=None, help="What answers are judged on; the self-test's examples are compared without it")
 @click.option("--float-model", type=click.Path(), metavar="FILE", help="The float .keras model, as the baseline row.")
 @click.option("--backend", "backends", multiple=True, default=("auto",), metavar="NAME", help="auto, all, or a name.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
-    "--margin-points", type=click.FloatRange(0), default=0.5, show_default=True, help="Largest drop that is acceptable."
+    "--margin",
+    "--margin-points",
+    type=click.FloatRange(0),
+    help="Largest loss that is acceptable: points of a share (0.5 when not given), or percent of the error that the "
+    "trivial answer makes (1).",
 )
+@click.option("--accept-chance", is_flag=True, help="Report on a model that is no better than the trivial answer.")
 @click.option("--preset", type=click.Choice(["quick", "default", "frontier"]), default="default", show_default=True)
 @seed_option
 @out_option("Folder for report.html, report.json, CSV, Markdown and pictures; needs the toolkit extra.")
@@ -41,11 +47,12 @@ __all__ = ["command"]
 @reports_errors
 def command(
     bundle: str,
-    data: str | None,
+    data: DataChoice,
     float_model: str | None,
     backends: tuple[str, ...],
     threads: int,
-    margin_points: float,
+    margin: float | None,
+    accept_chance: bool,
     preset: str,
     seed: int,
     out: str | None,
@@ -57,7 +64,7 @@ def command(
     junit: str | None,
     as_json: bool,
 ) -> None:
-    """Measure accuracy, latency and footprint of every artifact in BUNDLE against the float model.
+    """Measure quality, latency and footprint of every artifact in BUNDLE against the float model.
 
     With --on, EDGEPRESS_SSH may name another client or its options, such as "ssh -F config".
     """
@@ -65,7 +72,7 @@ def command(
     from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
     from edgepress.benchmarks.report.terminal import to_terminal
     from edgepress.benchmarks.report.write import check_report_place
-    from edgepress.data import load_dataset
+    from edgepress.runtime import Manifest
 
     limits = None if gate is None else read_gate(gate)
     earlier = None if baseline is None else read_report(baseline)
@@ -75,7 +82,7 @@ def command(
         check_report_place(out)
     if junit is not None:
         check_writable(Path(junit))
-    dataset = None if data is None else load_dataset(data)
+    dataset = None if data.source is None else data_for(data, Manifest.read(bundle)).load()
     if host is None:
         report = benchmark(
             bundle,
@@ -85,7 +92,9 @@ def command(
             threads=threads,
             preset=preset,
             seed=seed,
-            margin_points=margin_points,
+            margin=margin,
+            normal=data.normal,
+            accept_chance=accept_chance,
             mlperf=mlperf,
         )
     else:
@@ -93,8 +102,9 @@ def command(
             raise InputError("--float-model with --on: the float32 artifact is the baseline on a device")
         if mlperf:
             raise InputError("--mlperf with --on: the load generator has no ARM wheel; run it on a workstation")
-        options = {"preset": preset, "seed": seed, "threads": threads, "margin-points": margin_points}
-        arguments = [f"--{name}={value}" for name, value in options.items()]
+        options = {"preset": preset, "seed": seed, "threads": threads, "margin": margin}
+        arguments = [f"--{name}={value}" for name, value in options.items() if value is not None]
+        arguments += ["--accept-chance"] if accept_chance else []
         arguments += [f"--backend={backend}" for backend in backends]
         ssh = shlex.split(os.environ.get("EDGEPRESS_SSH", "ssh"))
         report = benchmark_on(host, bundle, dataset, arguments=arguments, ssh=ssh, python=remote_python)
@@ -111,3 +121,16 @@ def command(
     broken = [f"{check.row} {check.limit}: {check.reason}" for check in checks if not check.passed]
     if broken:
         raise CheckFailedError("the gate is not passed: " + "; ".join(broken))
+
+
+def data_for(data: DataChoice, manifest: "Manifest") -> DataChoice:
+    """The data as the bundle's models take them, where nothing else is said: their task, their pictures' size, their
+    recordings' length."""
+    only = manifest.contract.only
+    shape = (only.height, only.width, only.channels) if isinstance(only, Picture) else None
+    return replace(
+        data,
+        task=data.task or manifest.task.kind,
+        input_shape=data.input_shape or shape,
+        seconds=data.seconds or (only.seconds if isinstance(only, Audio) else None),
+    )

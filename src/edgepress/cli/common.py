@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DataChoice",
     "asking_options",
+    "backbone_option",
     "bounds_of",
     "data_options",
     "emit",
@@ -64,8 +65,8 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
 model_option = click.option(
     "--model",
     metavar="NAME|FILE",
-    help="A model to train (mlp, conv1d, autoencoder, lenet-300-100, lenet-5, cnn; the usual one for the data when not "
-    "given), or a Keras file of your own to start from.",
+    help="A model to train (mlp, conv1d, ds-cnn, autoencoder, lenet-300-100, lenet-5, cnn; the usual one for the data "
+    "when not given), or a Keras file of your own to start from.",
 )
 preset_option = click.option(
     "--preset",
@@ -78,6 +79,12 @@ teacher_option = click.option(
     "--teacher",
     metavar="NAME|FILE",
     help="Who teaches the float model, in place of the preset's: a model's name, or a Keras file of your own.",
+)
+backbone_option = click.option(
+    "--backbone",
+    metavar="NAME|FILE",
+    help="A trained model that is given a new head: a Keras file of your own, or mobilenet, mobilenet-0.25, "
+    "mobilenet-v2, mobilenet-v2-0.35, resnet50 with their published weights.",
 )
 
 

@@ -9,6 +9,7 @@ from edgepress.runtime import InputError
 from .common import (
     DataChoice,
     asking_options,
+    backbone_option,
     bounds_of,
     data_options,
     emit,
@@ -33,6 +34,7 @@ _TRIALS = 12
 @asking_options
 @model_option
 @teacher_option
+@backbone_option
 @preset_option
 @seed_option
 @out_option("Run folder: models, bundle/ and bundle/report/. A new one below runs/ when not given.")
@@ -50,6 +52,7 @@ def command(
     accept_chance: bool,
     model: str | None,
     teacher: str | None,
+    backbone: str | None,
     preset: str,
     seed: int,
     out: str | None,
@@ -80,8 +83,9 @@ def command(
     if trials is not None and budget is None:
         raise InputError("--trials without a limit: name --max-drop, --max-bytes or --max-latency-us to search for")
     result = press(
-        data.load(), out, model=model, teacher=teacher, preset=preset, seed=seed, overwrite=overwrite, budget=budget,
-        trials=trials or _TRIALS, task=data.task, input=input_, bounds=bounds_of(bounds), accept_chance=accept_chance,
+        data.load(), out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
+        overwrite=overwrite, budget=budget, trials=trials or _TRIALS, task=data.task, input=input_,
+        bounds=bounds_of(bounds), accept_chance=accept_chance,
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(

@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from edgepress.base.files import check_writable
+from edgepress.runtime import InputError
 
 from .common import (
     DataChoice,
+    backbone_option,
     data_options,
     emit,
     json_option,
@@ -29,6 +31,8 @@ __all__ = ["command"]
 @data_options()
 @model_option
 @teacher_option
+@backbone_option
+@click.option("--input", "input_", metavar="NAME|FILE", help="How a backbone takes its input; see `edgepress press`.")
 @preset_option
 @seed_option
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of the baseline, in place of the preset's.")
@@ -43,6 +47,8 @@ def command(
     data: DataChoice,
     model: str | None,
     teacher: str | None,
+    backbone: str | None,
+    input_: str | None,
     preset: str,
     seed: int,
     epochs: int | None,
@@ -58,12 +64,17 @@ def command(
     The pressed model is written to --out, the baseline beside it as NAME-float.keras, each with its history. A run that
     was stopped goes on where it was when the same command is given again.
     """
-    from edgepress.train import MODELS, TrainConfig, train
+    from edgepress.train import MODELS, TrainConfig, sections_of, train
 
     check_writable(Path(out))
     if tensorboard is not None:
         check_writable(Path(tensorboard) / "events")
-    config = TrainConfig.preset(preset, seed=seed)
+    if model is not None and backbone is not None:
+        raise InputError("--backbone is a model already: name a --model to make or to press, or a backbone, not both")
+    TrainConfig.preset(preset)
+    dataset = data.load()
+    sections = sections_of(dataset, data.task, backbone=backbone is not None)
+    config = TrainConfig.preset(preset, sections, seed=seed)
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs)
     if weight_bits is not None:
@@ -75,12 +86,15 @@ def command(
         config = dataclasses.replace(config, model=model)
     elif model is not None:
         start = model
+    if backbone is not None:
+        config = dataclasses.replace(config, model="", backbone=backbone)
     result = train(
-        data.load(),
+        dataset,
         config,
         out,
         model=start,
         task=data.task,
+        input=input_,
         baseline_only=baseline,
         overwrite=overwrite,
         tensorboard=tensorboard,

@@ -4,6 +4,7 @@ It stands between the runtime and the data, so that training, export and benchma
 """
 
 from .metric import Metric, bootstrap, resamples
+from .noise import sqnr_db
 from .table import QUALITY, Quality, quality_of
 
-__all__ = ["QUALITY", "Metric", "Quality", "bootstrap", "quality_of", "resamples"]
+__all__ = ["QUALITY", "Metric", "Quality", "bootstrap", "quality_of", "resamples", "sqnr_db"]

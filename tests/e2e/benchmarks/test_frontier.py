@@ -16,10 +16,7 @@ SMALL = {"copies": 1, "epochs": 6, "passes": 4, "batch_size": 32}
 @pytest.fixture(scope="module")
 def digits():
     whole = load_dataset("mnist")
-    return replace(
-        whole, x_train=whole.x_train[:1500], y_train=whole.y_train[:1500],
-        x_test=whole.x_test[:200], y_test=whole.y_test[:200],
-    )  # fmt: skip
+    return replace(whole, train=whole.train[:1500], test=whole.test[:200])
 
 
 @pytest.fixture(scope="module")

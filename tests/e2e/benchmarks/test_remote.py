@@ -139,7 +139,7 @@ def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, 
     manifest = Manifest.read(bundle)
     two = [manifest.artifact(f"float-{variant}.tflite") for variant in ("float32", "int8")]
     (bundle / "manifest.json").write_text(manifest._replace(artifacts=tuple(two)).to_json())
-    few = dataclasses.replace(dataset, x_test=dataset.x_test[:500], y_test=dataset.y_test[:500])
+    few = dataclasses.replace(dataset, test=dataset.test[:500])
     report = benchmark_on("device", bundle, few, arguments=["--preset=quick"], ssh=server, python=arm_python)
     assert report.machine["architecture"] == "aarch64"
     here = benchmark(bundle, few, backends=("litert",), preset="quick")

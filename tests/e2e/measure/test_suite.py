@@ -13,6 +13,7 @@ import edgepress.benchmarks
 from edgepress.benchmarks import benchmark, report_to_dict, write_report
 from edgepress.benchmarks.measure.speed import PACES, Pace
 from edgepress.benchmarks.measure.sweeps import thread_counts
+from edgepress.data import dataset_of_arrays
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
 
 FILES = ("digits-float32.tflite", "digits-int8.tflite", "digits-int8.onnx")
@@ -107,17 +108,14 @@ def test_bad_input_is_refused_before_anything_runs(bundle, dataset, tmp_path):
         benchmark(bundle, dataset, float_model=tmp_path / "none.keras")
     with pytest.raises(InputError, match="backend 'tpu'"):
         benchmark(bundle, dataset, backends=("tpu",))
-    small = dataclasses.replace(dataset, x_train=dataset.x_train[:, :8], x_test=dataset.x_test[:, :8])
+    cut = [(part.x[:, :8], part.targets) for part in (dataset.train, dataset.test)]
+    small = dataset_of_arrays("digits", *cut, names=dataset.labels)
     with pytest.raises(InputError, match=r"images of \(8, 28\)"):
         benchmark(bundle, small)
-    named = dataclasses.replace(dataset, labels=tuple("abcdefghij"))
+    named = dataclasses.replace(dataset, targets=dataset.targets._replace(names=tuple("abcdefghij")))
     with pytest.raises(InputError, match="classes a, b"):
         benchmark(bundle, named)
-    raw = Manifest.read(bundle)._replace(output="raw")
-    (bundle / "manifest.json").write_text(raw.to_json())
-    with pytest.raises(InputError, match="no classifiers"):
-        benchmark(bundle, dataset)
-    manifest = raw._replace(output="logits", selftest=None)
+    manifest = Manifest.read(bundle)._replace(selftest=None)
     (bundle / "manifest.json").write_text(manifest.to_json())
     with pytest.raises(InputError, match="no self-test"):
         benchmark(bundle)
@@ -127,8 +125,8 @@ def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
     """Everything that the quick preset leaves out, in a short run."""
     short = Pace(repetitions=2, rounds=2, turn_us=1_000, batches=(8, 256), thorough=True)
     monkeypatch.setitem(PACES, "default", short)
-    few = dataclasses.replace(dataset, x_test=dataset.x_test[:300], y_test=dataset.y_test[:300])
-    found = benchmark(bundle, few, margin_points=20)
+    few = dataclasses.replace(dataset, test=dataset.test[:300])
+    found = benchmark(bundle, few, margin=20)
     report = report_to_dict(found)
     jsonschema.validate(report, SCHEMA)
     assert report["conformance"]["ok"]

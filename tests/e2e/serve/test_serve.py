@@ -112,7 +112,9 @@ def test_what_is_below_the_threshold_is_unknown_where_asked_for(
     assert (wrong.status, wrong.json["error"]) == (422, "unknown 'yes': allowed are false, true")
     shutil.copytree(served_bundle, tmp_path / "plain")
     manifest = json.loads((tmp_path / "plain/manifest.json").read_text())
-    (tmp_path / "plain/manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": None}))
+    (tmp_path / "plain/manifest.json").write_text(
+        json.dumps(manifest | {"task": manifest["task"] | {"unknown_threshold": None}})
+    )
     plain = run_server(tmp_path / "plain").predict(images, "/v1/predict?unknown=true")
     assert (plain.status, "no threshold" in plain.json["error"]) == (422, True)
 
@@ -138,7 +140,7 @@ def test_ids_travel_and_refusals_say_what_to_mend(server, test_digits):
         ("POST", "/v1/predict", b"", {"content-type": RAW}, 422, "multiple of 784"),
         ("POST", "/v1/predict", b"x", {"content-type": "text/plain"}, 415, "image/png"),
         ("POST", "/v1/predict", b"x", {}, 415, "image/png"),
-        ("POST", "/v1/predict", b"x", {"content-type": "image/png"}, 422, "PNG or JPEG"),
+        ("POST", "/v1/predict", b"x", {"content-type": "image/png"}, 422, "PNG, JPEG"),
         ("POST", "/v1/predict", form()[0], {"content-type": form()[1]}, 422, "no files"),
         ("POST", "/v1/predict", b"x", {"content-type": "multipart/form-data"}, 400, "boundary"),
         ("GET", "/artifacts/..%2Fmanifest.json", None, {}, 404, ""),

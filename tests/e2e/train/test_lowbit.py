@@ -5,11 +5,15 @@ import pytest
 
 from edgepress.benchmarks.studies.frontier.lowbit import LowBit, build_lowbit_mlp, lowbit_weights
 from edgepress.runtime import InputError
+from edgepress.runtime.contract import Picture
+from edgepress.runtime.tasks import Task
 from edgepress.train.fitting.distill import PoolEpochs
 from edgepress.train.fitting.epochs import one_hot
-from edgepress.train.fitting.fit import FitPlan, Validation, fit, predictor
+from edgepress.train.fitting.feed import predictor
+from edgepress.train.fitting.fit import FitPlan, Validation, fit
 from edgepress.train.fitting.rates import rate_schedule
 
+PIXELS, TASK = Picture(4, 4), Task("multiclass", "logits", ("a", "b"))
 pytestmark = pytest.mark.usefixtures("seeded")
 
 
@@ -26,7 +30,8 @@ def trained():
     source = PoolEpochs(images[None], one_hot(labels, 2), seed=(0,))
     rate = rate_schedule("cosine", 5e-3)
     plan = FitPlan("low-bit", epochs, 64, rate, epochs, (0,), settle=epochs - 2, weight_decay=0.1)
-    fit(model, source, Validation(images, labels), plan, images=len(source))
+    validation = Validation(images, labels, one_hot(labels, 2))
+    fit(model, source, validation, plan, examples=len(source), contract=PIXELS, task=TASK)
     return model, images, labels
 
 
@@ -36,12 +41,12 @@ def test_stored_weights_compute_what_the_model_computes(trained):
     for number, layer in enumerate(lowbit_weights(model)):
         x = x @ (layer.integers.T * np.float32(layer.scale)) + layer.bias
         x = np.maximum(x, 0) if number == 0 else x
-    np.testing.assert_allclose(predictor(model)(images), x, atol=0.05 * np.abs(x).max())
+    np.testing.assert_allclose(predictor(model, PIXELS)(images), x, atol=0.05 * np.abs(x).max())
 
 
 def test_it_learns_and_keeps_to_levels_density_and_bias_steps(trained):
     model, images, labels = trained
-    assert (predictor(model)(images).argmax(1) == labels).mean() > 0.97
+    assert (predictor(model, PIXELS)(images).argmax(1) == labels).mean() > 0.97
     first, last = lowbit_weights(model)
     assert set(np.unique(first.integers)) <= {-1, 0, 1}
     assert np.abs(last.integers).max() <= 7

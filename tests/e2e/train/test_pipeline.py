@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import tf_keras
-from fixtures.trained import blobs
+from fixtures.trained import blobs, pixels_of
 
 from edgepress.runtime import InputError
 from edgepress.train import (
@@ -20,7 +20,7 @@ from edgepress.train import (
     train_baseline,
 )
 from edgepress.train.compress.prune import sparsity
-from edgepress.train.fitting.fit import predictor
+from edgepress.train.fitting.feed import predictor
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def pressed(three_blobs, config, tmp_path_factory):
 
 
 def accuracy(model, dataset):
-    return (predictor(model)(dataset.x_test).argmax(axis=1) == dataset.y_test).mean()
+    return (predictor(model, pixels_of(dataset))(dataset.x_test).argmax(axis=1) == dataset.y_test).mean()
 
 
 def test_the_baseline_learns(pressed, dataset):
@@ -55,7 +55,8 @@ def test_the_history_tells_what_made_the_file(pressed, dataset, config):
     assert list(history["fits"]) == ["prune", "quantize"]
     assert len(history["fits"]["quantize"]["epochs"]) == config.quantize_epochs
     assert history["environment"]["op_determinism"] is True
-    assert 0 < pressed.validation_accuracy <= 1
+    assert pressed.validation[0] == "accuracy"
+    assert 0 < pressed.validation[1] <= 1
 
 
 def test_nothing_but_the_two_models_and_their_histories_is_left(pressed):
@@ -119,8 +120,8 @@ def test_a_model_of_ones_own_is_the_float_one_as_it_is(pressed, dataset, config,
     start = pressed.path.with_name("model-float.keras")
     with caplog.at_level("INFO", "edgepress"):
         adopted = adopt_baseline(dataset, config, start, tmp_path / "float.keras")
-    assert "its weights are the start; right about 100.00 % of the held-back" in caplog.text
-    assert adopted.validation_accuracy is None
+    assert "its weights are the start; accuracy 1.0000 on held-back" in caplog.text
+    assert adopted.validation is None
     for ours, theirs in zip(open_keras(adopted.path).model.weights, open_keras(start).model.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
     with pytest.raises(InputError, match="quantization-aware already: give the float model"):
@@ -141,9 +142,10 @@ def test_layers_that_cannot_be_pressed_are_named_and_left_out(dataset, config, t
             layers.Dense(3),
         ]
     )
-    save_keras(model, tmp_path / "own.keras")
+    save_keras(model, tmp_path / "new.keras")
+    start = train_baseline(dataset, config, tmp_path / "own.keras", model=tmp_path / "new.keras").path
     with caplog.at_level("INFO", "edgepress"):
-        found = open_keras(press_model(dataset, tmp_path / "own.keras", config, tmp_path / "pressed.keras").path)
+        found = open_keras(press_model(dataset, start, config, tmp_path / "pressed.keras").path)
     assert "pruning leaves whole: 'depth' (DepthwiseConv2D)" in caplog.text
     assert "TFMOT cannot train 'norm' (LayerNormalization) quantization-aware: that is left out" in caplog.text
     assert not found.quantized

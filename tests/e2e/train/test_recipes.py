@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from fixtures.trained import pixels_of
 
 from edgepress.runtime import InputError
 from edgepress.train import open_keras, press_model, strip_quantization, train_baseline
-from edgepress.train.fitting.fit import predictor
+from edgepress.train.fitting.feed import predictor
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def pressed_kernels(baseline, dataset, config, tmp_path):
     def press(**changes):
         changed = dataclasses.replace(config, **changes)
         opened = open_keras(press_model(dataset, baseline, changed, tmp_path / "pressed.keras").path)
-        outputs = predictor(opened.model)(dataset.x_test)
+        outputs = predictor(opened.model, pixels_of(dataset))(dataset.x_test)
         assert (outputs.argmax(axis=1) == dataset.y_test).mean() > 0.9
         plain = strip_quantization(opened.model) if opened.quantized else opened.model
         return {layer.name: layer.kernel.numpy() for layer in plain.layers if hasattr(layer, "kernel")}
@@ -100,7 +101,7 @@ def test_batch_norm_is_folded_before_quantization(dataset, config, tmp_path):
     plain = strip_quantization(opened.model)
     assert [type(layer).__name__ for layer in plain.layers if layer.weights] == ["Dense"] * 3
     assert zeros(plain.get_layer("hidden1").kernel.numpy()) == pytest.approx(0.6, abs=0.001)
-    assert (predictor(opened.model)(dataset.x_test).argmax(axis=1) == dataset.y_test).mean() > 0.9
+    assert (predictor(opened.model, pixels_of(dataset))(dataset.x_test).argmax(axis=1) == dataset.y_test).mean() > 0.9
 
 
 def test_four_bits_a_weight_stay_in_the_file_and_zeros_zero(pressed_kernels):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import tf_keras
 
+from edgepress.runtime.contract import Picture
+from edgepress.runtime.tasks import Task
 from edgepress.train import build_mlp, build_network, open_keras, press_model, strip_quantization, train_baseline
 from edgepress.train.compress.slim import slim
-from edgepress.train.fitting.fit import predictor
+from edgepress.train.fitting.feed import predictor
 
 layers = tf_keras.layers
 
@@ -23,13 +25,25 @@ def framed():
     return images
 
 
+TASK = Task("multiclass", "logits", ("a", "b", "c"))
+
+
+def contract(images):
+    order = "grey" if images.ndim == 3 else "rgb"
+    return Picture(*images.shape[1:3], order=order)
+
+
 def logits(model, images):
-    return predictor(model)(images)
+    return predictor(model, contract(images))(images)
+
+
+def slimmed(model, images, **losses):
+    return slim(model, images, contract(images), **losses)
 
 
 def test_a_constant_frame_leaves_and_what_it_said_stays(framed):
     model = build_mlp(90, 3, (7,))
-    slimmer = slim(model, framed, pixel_loss=1e-6)
+    slimmer = slimmed(model, framed, pixel_loss=1e-6)
     assert slimmer.input_shape == (None, 9, 10, 1)
     assert slimmer.get_layer("hidden1").kernel.shape == (42, 7)
     np.testing.assert_allclose(logits(slimmer, framed), logits(model, framed), atol=1e-4)
@@ -38,7 +52,7 @@ def test_a_constant_frame_leaves_and_what_it_said_stays(framed):
 def test_a_flattened_picture_in_colour_is_cropped_too(framed):
     images = np.repeat(framed[..., None], 3, axis=-1)
     model = tf_keras.Sequential([layers.Input((9, 10, 3)), layers.Flatten(), layers.Dense(4, use_bias=False)])
-    slimmer = slim(model, images, pixel_loss=1e-6)
+    slimmer = slimmed(model, images, pixel_loss=1e-6)
     assert [type(layer).__name__ for layer in slimmer.layers] == ["InputLayer", "Cropping2D", "Flatten", "Dense"]
     assert slimmer.layers[-1].kernel.shape == (6 * 7 * 3, 4)
     np.testing.assert_allclose(logits(slimmer, images), logits(model, images), atol=1e-4)
@@ -48,7 +62,7 @@ def test_no_more_than_the_share_leaves(framed):
     images = np.random.default_rng(1).integers(0, 255, (500, 9, 10)).astype(np.uint8)
     model = build_mlp(90, 3, (7,))
     variance = (images.reshape(500, -1) / 255).var(axis=0) * np.square(model.layers[0].kernel.numpy()).sum(axis=1)
-    slimmer = slim(model, images, pixel_loss=0.25)
+    slimmer = slimmed(model, images, pixel_loss=0.25)
     (top, bottom), (left, right) = slimmer.layers[1].cropping
     inside = variance.reshape(9, 10)[top : 9 - bottom, left : 10 - right].sum()
     assert 0.6 < inside / variance.sum() < 1
@@ -59,7 +73,7 @@ def test_even_numbers_stay():
     """LiteRT computes nonsense of 4-bit rows of odd length."""
     images = np.random.default_rng(0).integers(0, 255, (400, 9, 9)).astype(np.uint8)
     for loss in (0.2, 0.3, 0.4):
-        slimmer = slim(build_mlp(81, 3, (12, 7)), images, pixel_loss=loss, unit_loss=loss)
+        slimmer = slimmed(build_mlp(81, 3, (12, 7)), images, pixel_loss=loss, unit_loss=loss)
         assert [layer.kernel.shape[0] % 2 for layer in slimmer.layers if hasattr(layer, "kernel")][:2] == [0, 0]
         assert slimmer.get_layer("hidden2").units in (2, 4, 6, 7)
 
@@ -70,7 +84,7 @@ def test_units_that_never_change_leave(framed):
     # The others fire on some pictures.
     kernel[:, [1, 4]], bias[:] = 0, (3, 2, 3, 3, -2, 3)
     model.get_layer("hidden1").set_weights([kernel, bias])
-    slimmer = slim(model, framed, unit_loss=1e-7)
+    slimmer = slimmed(model, framed, unit_loss=1e-7)
     assert [layer.units for layer in slimmer.layers if hasattr(layer, "units")] == [4, 3]
     np.testing.assert_allclose(logits(slimmer, framed), logits(model, framed), atol=1e-4)
 
@@ -90,7 +104,7 @@ def test_channels_of_a_convolution_leave(framed):
     kernel, bias = one.get_weights()
     kernel[..., [0, 2]], bias[[0, 2]] = 0, (-1, 1.5)
     one.set_weights([kernel, bias])
-    slimmer = slim(model, framed, unit_loss=1e-9)
+    slimmer = slimmed(model, framed, unit_loss=1e-9)
     assert slimmer.get_layer("one").filters == 2
     assert slimmer.get_layer("two").kernel.shape == (2, 2, 2, 3)
     np.testing.assert_allclose(logits(slimmer, framed), logits(model, framed), atol=1e-4)
@@ -103,10 +117,10 @@ def test_what_cannot_leave_stays(framed):
     three = layers.Dense(5, name="three")(layers.Add()([one, two]))
     outputs = layers.Add()([layers.Dense(2)(three), layers.Dense(2)(three)])
     summed = tf_keras.Model(inputs, outputs)
-    assert slim(summed, framed, pixel_loss=0.3, unit_loss=0.3).count_params() == summed.count_params()
-    lenet = build_network("lenet-5", (28, 28), 3)
+    assert slimmed(summed, framed, pixel_loss=0.3, unit_loss=0.3).count_params() == summed.count_params()
+    lenet = build_network("lenet-5", Picture(28, 28), TASK)
     images = np.random.default_rng(0).integers(0, 255, (20, 28, 28)).astype(np.uint8)
-    slimmer = slim(lenet, images, pixel_loss=0.5, unit_loss=0.2)
+    slimmer = slimmed(lenet, images, pixel_loss=0.5, unit_loss=0.2)
     assert slimmer.input_shape == lenet.input_shape
     assert slimmer.get_layer("conv2").filters == 16
     assert slimmer.get_layer("hidden1").units < 120

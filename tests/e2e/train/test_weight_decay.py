@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from edgepress.runtime.contract import Picture
+from edgepress.runtime.tasks import Task
 from edgepress.train import build_mlp
 from edgepress.train.fitting.distill import PoolEpochs
 from edgepress.train.fitting.epochs import one_hot
@@ -16,7 +18,9 @@ def test_kernels_shrink_by_rate_times_decay_each_step():
     model.set_weights([kernel, bias])
     source = PoolEpochs(images, one_hot(labels, 2, smoothing=1.0), seed=(0,))
     plan = FitPlan("decay", 1, 16, lambda progress: 0.1, 1, (0,), weight_decay=0.5)
-    fit(model, source, Validation(images[0], labels), plan, images=len(source))
+    validation = Validation(images[0], labels, one_hot(labels, 2))
+    task = Task("multiclass", "logits", ("a", "b"))
+    fit(model, source, validation, plan, examples=len(source), contract=Picture(2, 2), task=task)
     shrunk, kept = model.get_weights()
     np.testing.assert_allclose(shrunk, kernel * (1 - 0.1 * 0.5) ** 4, rtol=1e-5)
     np.testing.assert_allclose(kept, bias, atol=1e-5)

@@ -1,5 +1,7 @@
 """Metrics against scikit-learn's definitions, worked by hand or computed beside it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,22 @@ def test_f1_intervals_cover(truth):
         low, high = facts.f1_difference[1].interval
         covered += low <= expected <= high
     assert covered >= 88
+
+
+def test_many_classes_take_no_square_of_them():
+    """20,000 classes: their square in 8 bytes would be 3.2 GB."""
+    classes, rng = 20_000, np.random.default_rng(1)
+    truth = rng.integers(0, classes, 200)
+    said = Answers(np.zeros((200, classes), np.float32))
+    said.probabilities[np.arange(200), np.where(np.arange(200) < 150, truth, (truth + 1) % classes)] = 1
+    tracemalloc.start()
+    scores, compared = describe(said, truth), compare(said, said, truth, seed=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e9
+    assert scores.accuracy == 0.75
+    assert scores.confusion is None
+    assert len(scores.f1) == len(compared.f1_difference) == classes
 
 
 def test_verdict():

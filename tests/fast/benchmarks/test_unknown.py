@@ -13,7 +13,8 @@ def with_threshold(bundle):
 
     def change(value):
         manifest = json.loads((bundle / "manifest.json").read_text())
-        (bundle / "manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": value}))
+        manifest["task"]["unknown_threshold"] = value
+        (bundle / "manifest.json").write_text(json.dumps(manifest))
         return bundle
 
     return change

@@ -33,5 +33,5 @@ def test_one_that_dies_says_how(worker):
 
 def test_one_that_fails_goes_on(worker):
     with pytest.raises(WorkerError, match="FileNotFoundError"):
-        worker.ask("predict", images="/nowhere.npy", out="/nowhere.npy")
+        worker.ask("answer", examples="/nowhere.npy", out="/nowhere")
     assert worker.ask("work", seconds=0.01)["images"] > 0

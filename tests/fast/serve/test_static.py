@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import Picture, TensorSpec
-from edgepress.runtime.encoding import InputEncoder, OutputDecoder
+from edgepress.runtime.contract import NORMALIZATIONS
+from edgepress.runtime.encoding import ClassDecoder, encoder_of
 from edgepress.runtime.preprocess.fit import fit_picture
-from edgepress.runtime.serve.web.words import STATIC
+from edgepress.runtime.serve.web.words import STATIC, page_picture
+from edgepress.runtime.tasks import Task
 
 HERE = Path(__file__).parent
 VECTORS = sorted((HERE.parents[1] / "golden/preprocess").glob("*.json"))
@@ -79,13 +81,14 @@ def test_javascript_equals_python_on_random_pictures_and_contracts(tmp_path):
         contract = Picture(
             height=int(rng.integers(8, 33)),
             width=int(rng.integers(8, 33)),
-            channels=int(rng.choice([1, 1, 3])),
-            fit=str(rng.choice(["mnist", "mnist", "resize"])),
+            order=str(rng.choice(["grey", "grey", "rgb"])),
+            fit=str(rng.choice(["mnist", "mnist", "stretch", "crop", "pad"])),
             box=int(rng.integers(5, 40)),
             polarity=str(rng.choice(["light-on-dark", "dark-on-light", "as-is"])),
+            resampling=str(rng.choice(["area", "bilinear"])),
         )
         vector = {
-            "contract": contract.to_dict(),
+            "contract": page_picture(contract),
             "picture": encoded(picture),
             "pixels": encoded(np.ascontiguousarray(fit_picture(picture, contract))),
         }
@@ -116,21 +119,31 @@ def test_a_wrong_vector_is_found(tmp_path):
         ("uint8", 1.0, 0),
     ],
 )
-@pytest.mark.parametrize(("slope", "offset"), [(1 / 255, 0.0), (1 / 127.5, -1.0), (0.0123, 0.4)])
-def test_javascript_encodes_inputs_and_decodes_outputs_as_python_does(dtype, scale, zero_point, slope, offset):
-    contract = Picture(16, 16, scale=slope, offset=offset)
-    spec = TensorSpec("x", (-1, 256), dtype, scale, zero_point)
-    levels = np.arange(256, dtype=np.uint8)
-    table = InputEncoder(spec, contract).encode(levels[None])
+@pytest.mark.parametrize(
+    ("order", "mean", "std"),
+    [
+        ("grey", (0.0,), (255.0,)),
+        ("rgb", (127.5,), (127.5,)),
+        ("rgb", *NORMALIZATIONS["imagenet"][1:]),
+        NORMALIZATIONS["caffe"],
+    ],
+)
+def test_javascript_encodes_inputs_and_decodes_outputs_as_python_does(dtype, scale, zero_point, order, mean, std):
+    contract = Picture(16, 16, order=order, mean=mean, std=std)
+    spec = TensorSpec("x", (-1, *contract.shape), dtype, scale, zero_point)
+    pixels = np.arange(contract.size).astype(np.uint8)[::-1].copy()
+    encoder = encoder_of(spec, contract)
+    expected = encoder.encode(encoder.rows(pixels.reshape(1, *contract.shape)))
     outputs = np.random.default_rng(0).normal(0, 40, (5, 10)).clip(-128, 127).astype(np.int8)
     output_spec = TensorSpec("y", (-1, 10), "int8", 0.11, 3)
-    decoded = OutputDecoder(output_spec, "logits").probabilities(outputs)
+    decoded = ClassDecoder(output_spec, Task("multiclass", "logits")).probabilities(outputs)
     given = {
-        "contract": contract.to_dict(),
+        "contract": page_picture(contract),
         "input": {"dtype": dtype, "scale": scale, "zero_point": zero_point},
         "output": {"scale": 0.11, "zero_point": 3},
+        "pixels": pixels.tolist(),
         "values": outputs.ravel().tolist(),
     }
     answer = node("tensors.mjs", STATIC / "tensors.js", input=json.dumps(given))
-    assert np.array_equal(np.array(answer["table"], table.dtype), table[0])
+    assert np.array_equal(np.array(answer["values"], expected.dtype), expected.ravel())
     assert np.allclose(answer["probabilities"], decoded, rtol=1e-5, atol=1e-7)

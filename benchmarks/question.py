@@ -1,0 +1,152 @@
+"""What every row of a benchmark is asked: the test part's examples, as the bundle's contract and task take them."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.data import NOTHING, Dataset, question_of, with_normal
+from edgepress.runtime import InputError, Manifest
+from edgepress.runtime.conformance.golden import Vectors
+from edgepress.runtime.contract import Features, Input, Picture
+from edgepress.runtime.tasks import Task
+
+from .measure.examples import Examples
+
+__all__ = ["ANOMALY_NAMES", "Question", "ask"]
+
+_LOG = logging.getLogger("edgepress")
+ANOMALY_NAMES = ("normal", "anomaly")
+"""Of the classes that `with_normal` makes."""
+_NAMED = 8
+"""Names that a message lists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Examples, and what is right about them."""
+
+    task: Task
+    examples: Examples
+    truth: NDArray[Any] | None = None
+    """As the data set has it, (n,) or (n, k); None where nothing is known to be right."""
+    fitted: NDArray[Any] | None = None
+    """Likewise of the training part."""
+    contract: Mapping[str, Input] | None = None
+
+    @property
+    def pictures(self) -> NDArray[np.uint8] | None:
+        """The examples, where they are pictures as people have them."""
+        only = self.examples.only
+        return only if only is not None and only.dtype == np.uint8 and only.ndim in (3, 4) else None
+
+
+def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str | None = None) -> Question:
+    """The test part of a data set; the self-test's examples, about which nothing is known, without one.
+
+    Args:
+        bundle: Its folder.
+        manifest: Of the bundle.
+        dataset: What its models are tested on.
+        normal: Which class is the normal one, where anomalies are looked for and it is not called so.
+
+    Raises:
+        InputError: Data that the bundle's models do not take, or whose targets are another question's; no self-test.
+    """
+    task = manifest.task
+    if dataset is None:
+        _LOG.info("benchmark: nothing is known to be right without --data; the self-test's examples are compared")
+        return Question(task, _selftest(bundle, manifest), contract=manifest.contract.inputs)
+    if task.kind == "anomaly" and dataset.targets.names != ANOMALY_NAMES:
+        dataset = with_normal(dataset, normal)
+    examples = Examples(_inputs(manifest, dataset))
+    if task.kind == "raw" or dataset.targets.kind == NOTHING:
+        return Question(task, examples, contract=manifest.contract.inputs)
+    question_of(dataset, task.kind)
+    _check_names(manifest, dataset)
+    return Question(task, examples, dataset.y_test, dataset.y_train, manifest.contract.inputs)
+
+
+def _inputs(manifest: Manifest, dataset: Dataset) -> dict[str, NDArray[Any]]:
+    wanted, given = manifest.contract.inputs, dataset.inputs
+    if len(wanted) != len(given) or (len(wanted) > 1 and set(wanted) != set(given)):
+        raise InputError(
+            f"{dataset.name} has {len(given)} inputs ({_some(given)}), the bundle takes {len(wanted)} "
+            f"({_some(wanted)}): name the data set that it was made for"
+        )
+    found = {}
+    for name, contract in wanted.items():
+        own = name if len(wanted) > 1 else next(iter(given))
+        _check_input(dataset.name, given[own], contract)
+        found[name] = dataset.test.inputs[own]
+    return found
+
+
+def _check_input(data: str, given: Input, contract: Input) -> None:
+    """Raise InputError where examples of one kind cannot go in as the other."""
+    pictures = isinstance(contract, Picture)
+    fits = len(given.shape) == len(contract.shape) and all(
+        size == wanted or wanted < 0 for size, wanted in zip(given.shape, contract.shape, strict=True)
+    )
+    if fits and (not pictures or isinstance(given, Picture)):
+        if isinstance(given, Features) and isinstance(contract, Features) and not _same_columns(given, contract):
+            raise InputError(
+                f"{data} has the columns {_some(given.expanded)}, the bundle takes {_some(contract.expanded)}: "
+                "name the data set that it was made for"
+            )
+        return
+    what = {True: "images", False: given.kind + (" examples" if given.kind != "features" else "")}
+    mend = "name the data set that it was made for"
+    if pictures and isinstance(given, Picture):
+        mend = f"scale them with --input-shape {'x'.join(map(str, contract.shape))}, or {mend}"
+    raise InputError(
+        f"{data} has {what[isinstance(given, Picture)]} of {given.shape}, the bundle takes "
+        f"{'images' if pictures else contract.kind} of {contract.shape}: {mend}"
+    )
+
+
+def _same_columns(given: Features, contract: Features) -> bool:
+    """Whether columns have the same names in the same order; arrays have numbers for names."""
+    unnamed = tuple(f"x{i}" for i in range(given.size))
+    return given.expanded == contract.expanded or unnamed in (given.expanded, contract.expanded)
+
+
+def _check_names(manifest: Manifest, dataset: Dataset) -> None:
+    """Raise InputError where classes, labels or numbers are others, or as many others."""
+    task, given = manifest.task, dataset.targets.names
+    if task.kind == "anomaly":
+        return
+    what = {"multilabel": "labels", "regression": "numbers"}.get(task.kind, "classes")
+    # An .npz file holds indices and no names.
+    unnamed = given == tuple(map(str, range(len(given)))) or task.kind == "regression"
+    fewer = task.classifies and len(given) <= len(task.labels)
+    same_count = len(given) == len(task.labels) or not task.labels
+    if given == task.labels or (unnamed and (same_count or fewer)):
+        return
+    if not same_count and not fewer:
+        raise InputError(
+            f"the bundle's models have {len(task.labels)} outputs ({_some(task.labels)}), {dataset.name} has "
+            f"{len(given)} {what} ({_some(given)}): name the data set that it was made for"
+        )
+    raise InputError(
+        f"{dataset.name} has the {what} {_some(given)}, the bundle {_some(task.labels)}: "
+        "name the data set that it was made for"
+    )
+
+
+def _some(names: Any) -> str:
+    found = list(names)
+    return ", ".join(found[:_NAMED]) + (f", ... ({len(found)})" if len(found) > _NAMED else "")
+
+
+def _selftest(bundle: Path, manifest: Manifest) -> Examples:
+    if manifest.selftest is None:
+        raise InputError(f"{bundle} holds no self-test: name a data set with --data")
+    vectors = Vectors.read(bundle / manifest.selftest)
+    if vectors.images is not None:
+        return Examples({"": vectors.images})
+    return Examples(vectors.inputs, reals=True)
