@@ -5,49 +5,28 @@ what is left is tried on held-back examples, and the way that is clearly best is
 are right equally often.
 """
 
-import logging
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
-from edgepress.quality import Metric, Quality, bootstrap, quality_of
+from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
 
 from .keras_file import graph_of
+from .trying import NoBetterThanChanceError, Tried, choose, enough, refuse_chance, some
 
 __all__ = ["NoBetterThanChanceError", "Tried", "find_contract", "own_contract", "stated_inputs", "suited"]
 
-_log = logging.getLogger("edgepress")
-_TRIED = 2000
-"""Held-back examples that the candidates are tried on."""
-_LEAST_SKILL = 0.28
-"""Share of the proper score of the classes' shares alone that a way of feeding must save to count: networks of raw
-pixels save less on pixels / 255, and networks of pixels / 255 more, even after a few epochs."""
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
 """First layers that say: raw numbers come in."""
-
-
-class NoBetterThanChanceError(InputError):
-    """However the examples are fed, the model answers no better than somebody who looks at none of them."""
-
-
-class Tried(NamedTuple):
-    """One way of feeding the model, on held-back examples."""
-
-    input: str
-    """What it is called: `pixels/255`, ..., `as they are`, `standardized`."""
-    metric: str
-    value: float
-    loss: float | None
-    """A proper score, where the task has one."""
 
 
 def own_contract(dataset: Dataset, fitted: Part) -> Contract:
@@ -261,13 +240,6 @@ def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], 
     return np.asarray(given), feeds[0]
 
 
-def _some(part: Part) -> Part:
-    if len(part) <= _TRIED:
-        return part
-    chosen: Part = part[np.unique(np.linspace(0, len(part) - 1, _TRIED).astype(np.int64))]
-    return chosen
-
-
 def _confirmed(
     model: Any, contract: Contract, task: Task, fitted: Part, held_back: Part, accept_chance: bool
 ) -> Contract:
@@ -275,7 +247,7 @@ def _confirmed(
     quality = quality_of(task)
     if quality is None or held_back.targets is None or fitted.targets is None or _all_alike(held_back):
         return contract
-    part = _some(held_back)
+    part = some(held_back)
     assert part.targets is not None
     answers = _answers(model, contract, task, quality, part)
     tried = Tried(
@@ -284,7 +256,7 @@ def _confirmed(
     trivial, better = quality.beats_trivial(answers, fitted.targets, part.targets)
     found = {**contract.found, "tried": [tried._asdict()], "trivial": trivial, "examples": len(part)}
     if not better:
-        _refuse_chance(model, [tried], trivial, len(part), accept_chance)
+        refuse_chance(model.name, [tried], trivial, task, [answers], part, accept_chance=accept_chance)
         found["chance"] = True
     return contract._replace(found=found)
 
@@ -303,88 +275,7 @@ def _tried(
     held_back: Part,
     accept_chance: bool,
 ) -> Contract:
-    part = _enough(held_back, fitted)
-    assert part.targets is not None
-    assert fitted.targets is not None
+    part = enough(held_back, fitted)
     answers = {why: _answers(model, contract, task, quality, part) for why, contract in candidates.items()}
-    sign = 1 if quality.metric.higher else -1
-    tried = [
-        Tried(
-            why, quality.metric.name, quality.metric.of(given, part.targets),
-            None if quality.proper is None else quality.proper.of(given, part.targets),
-        )
-        for why, given in answers.items()
-    ]  # fmt: skip
-    best = max(tried, key=lambda each: (sign * each.value, -(each.loss or 0.0)))
-    # Likeliest first, as the candidates are.
-    close = [each for each in tried if not _clearly_better(quality.metric, answers, best, each, part)]
-    trivial, better = quality.beats_trivial(answers[best.input], fitted.targets, part.targets)
-    found = {"by": "tried", "tried": [each._asdict() for each in tried], "trivial": trivial, "examples": len(part)}
-    if not better:
-        _refuse_chance(model, tried, trivial, len(part), accept_chance)
-        return next(iter(candidates.values()))._replace(found={**found, "chance": True})
-    chosen = _likeliest(quality, answers, close, fitted, part)
-    if chosen is None:
-        raise InputError(
-            f"{model.name} answers equally well however it is fed ({_table(tried, trivial, len(part))}): say with "
-            f"--input which it is: {', '.join(each.input for each in close)}"
-        )
-    _log.info("input of %s: %s, found by trying (%s)", model.name, chosen.input, _table(tried, trivial, len(part)))
-    return candidates[chosen.input]._replace(found={**found, "why": chosen.input})
-
-
-def _enough(held_back: Part, fitted: Part) -> Part:
-    """Held-back examples, and fitted ones where those are few: what a model was fitted to tells its input as well."""
-    if len(held_back) >= _TRIED:
-        return _some(held_back)
-    rows = np.unique(np.linspace(0, len(fitted) - 1, min(len(fitted), _TRIED - len(held_back))).astype(np.int64))
-    assert held_back.targets is not None
-    assert fitted.targets is not None
-    inputs = {name: np.concatenate([values, fitted.inputs[name][rows]]) for name, values in held_back.inputs.items()}
-    return Part(inputs, np.concatenate([held_back.targets, fitted.targets[rows]]))
-
-
-def _likeliest(
-    quality: Quality, answers: Mapping[str, NDArray[Any]], close: list[Tried], fitted: Part, part: Part
-) -> Tried | None:
-    """The likeliest of several ways that are right equally often; None where none stands out.
-
-    Many networks are nearly blind to the scale of their input: other logits, the same label. What tells ways apart then
-    is the proper score, but the lowest is not the right one: a network that was fitted briefly gains by any larger
-    scale. Numbers that are far too small show by a score that is no better than the classes' shares alone.
-    """
-    if len(close) == 1 or quality.proper is None:
-        return close[0]
-    assert part.targets is not None
-    width = next(iter(answers.values())).shape[1]
-    shares = np.bincount(fitted.targets, minlength=width) / len(fitted)  # type: ignore[arg-type]
-    nothing = quality.proper.of(np.tile(shares, (len(part), 1)), part.targets)
-    told = [each for each in close if each.loss is not None and each.loss <= (1 - _LEAST_SKILL) * nothing]
-    if told:
-        return told[0]
-    first, *others = sorted(close, key=lambda each: each.loss or 0.0)
-    lower = all(_clearly_better(quality.proper, answers, first, each, part) for each in others)
-    return first if lower else None
-
-
-def _clearly_better(metric: Metric, answers: Mapping[str, NDArray[Any]], best: Tried, other: Tried, part: Part) -> bool:
-    """Paired, 95 %."""
-    assert part.targets is not None
-    if best is other:
-        return False
-    _, low, high = bootstrap(metric, answers[best.input], answers[other.input], part.targets, seed=0, draws=400)
-    return low > 0 if metric.higher else high < 0
-
-
-def _refuse_chance(model: Any, tried: list[Tried], trivial: float, examples: int, accept: bool) -> None:
-    text = f"{model.name} is no better than the trivial answer ({_table(tried, trivial, examples)})"
-    if not accept:
-        raise NoBetterThanChanceError(
-            f"{text}: name the input with --input, or the data it was trained on; --accept-chance goes on"
-        )
-    _log.warning("%s: accepted with --accept-chance", text)
-
-
-def _table(tried: list[Tried], trivial: float, examples: int) -> str:
-    rows = ", ".join(f"{each.input} {each.value:.4f}" for each in tried)
-    return f"{tried[0].metric} on {examples} examples: {rows}; trivial {trivial:.4f}"
+    why, found = choose(model.name, answers, task, quality, fitted, part, accept_chance=accept_chance)
+    return candidates[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))

@@ -116,3 +116,13 @@ def test_rows_that_are_scaled_already_are_taken_as_they_are(keras):
     )
     assert contract.found["why"] == "as they are"
     assert contract.only.mean == ()
+
+
+def test_classes_in_another_order_are_pointed_out(keras):
+    model = fitted_to(keras, lambda x: x / 255)
+    images, labels = quadrants()
+    dataset = suited(model, dataset_of_arrays("turned", (images, (labels + 1) % 4), names=("nw", "ne", "sw", "se")))
+    with pytest.raises(NoBetterThanChanceError, match=r"classes in the order ne, sw, se, nw it would be right 1\.00"):
+        find_contract(
+            model, dataset, TASK._replace(labels=dataset.labels), fitted=dataset.train, held_back=dataset.test
+        )
