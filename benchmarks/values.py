@@ -325,3 +325,22 @@ class Report:
     def classifies(self) -> bool:
         """Whether each example gets one of the labels."""
         return self.task is None or self.task["kind"] in ("multiclass", "binary")
+
+    def __repr__(self) -> str:
+        return f"<edgepress Report of {self.bundle.name}: {len(self.rows)} rows, {self.created}>"
+
+    def __str__(self) -> str:
+        from .report.table import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .report.table import to_html
+
+        return to_html(self)
+
+    def _repr_markdown_(self) -> str:
+        from .report.table import to_markdown
+
+        return to_markdown(self)

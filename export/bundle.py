@@ -30,6 +30,7 @@ from .fidelity.measure import run_artifacts
 from .inspect.describe import describe
 from .question import Asked, ask, common, with_thresholds
 from .source import Source, open_source
+from .standardize import blamed, standardized
 from .targets import RuntimeFloor
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants, with_bounds
 
@@ -135,6 +136,7 @@ def export(
             )
             for source in sources
         ]  # fmt: skip
+        asked = standardized(asked)
         default = asked[-1]
         contract, question = common(asked)
         question = with_thresholds(question, default)
@@ -147,7 +149,7 @@ def export(
             made, failed = _convert(model.source, chosen, converter, floor, folder)
             kept, refused = _check(made, model, question, folder)
             artifacts += kept
-            records[model.source.name] = _record(model.source) | converter.record
+            records[model.source.name] = _record(model) | converter.record
             withheld += failed + refused
         manifest = Manifest(
             name=name or Path(out).name,
@@ -191,13 +193,19 @@ def _standard(asked: Asked, task: Task) -> Standard:
     return Standard({name: values[rows] for name, values in asked.reference.items()}, asked.held_back[rows], task)
 
 
-def _record(source: Source) -> dict[str, Any]:
+def _record(asked: Asked) -> dict[str, Any]:
     """A model's entry in the manifest."""
+    source = asked.source
     record: dict[str, Any] = {"file": source.path.name, "sha256": source.sha256}
+    if asked.test:
+        record["test"] = dict(asked.test)
+    if source.standardized:
+        record["standardized"] = dict(source.standardized)
     return record | ({"partly_quantized": "quantized after training"} if source.partly_quantized else {})
 
 
 _Made = tuple[Variant, Artifact]
+_EIGHT_BITS = ("int8", "uint8")
 
 
 def _convert(
@@ -249,6 +257,8 @@ def _check(made: Sequence[_Made], asked: Asked, task: Task, folder: Path) -> tup
             failure = answer
         else:
             metrics, failure = judge(variant, task, answer, asked.reference, asked.held_back)
+            if failure and any(spec.dtype in _EIGHT_BITS for spec in artifact.inputs) and (cause := blamed(asked)):
+                failure = f"{failure}; {cause}"
         if failure is None:
             kept.append(artifact._replace(metrics=metrics))
         else:

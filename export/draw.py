@@ -16,6 +16,8 @@ _CONFORMANCE_SAMPLES = 1000
 _CALIBRATION_SAMPLES = 500
 _HELD_BACK_SAMPLES = 5000
 _FEWEST_SAMPLES = 20
+_FOREIGN_SHARE = 0.5
+"""What is held back where nothing was fitted here: half, so that a small difference can be seen."""
 
 
 class Draw:
@@ -42,7 +44,7 @@ class Draw:
                 f"{dataset.name} has {count} training examples: at least {_FEWEST_SAMPLES} are needed to calibrate and "
                 "to check"
             )
-        self.recipe = recipe or SplitRecipe(seed)
+        self.recipe = recipe or SplitRecipe(seed, _FOREIGN_SHARE)
         self._known = recipe is not None
         self._dataset, self._seed, self._own = dataset, seed, calibration
         split = dataset.split(*self.recipe)

@@ -1,26 +1,29 @@
 """What a bundle's models are asked, and how: one contract and one task for all of them."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from edgepress.data import NOTHING, Dataset
-from edgepress.quality import QUALITY
+from edgepress.quality import QUALITY, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Contract
 from edgepress.runtime.tasks import Task
 from edgepress.runtime.tasks.anomaly import scores
-from edgepress.train import find_contract, suited, task_of
+from edgepress.train import find_contract, sized, suited, task_of
 
 from .draw import Draw
 from .fidelity.measure import Outputs
 from .samples import Samples, samples_of
 from .source import Source
 
-__all__ = ["Asked", "ask", "common", "with_thresholds"]
+__all__ = ["Asked", "answers_of", "ask", "common", "with_thresholds"]
 
+_TESTED = 5000
+"""Test examples that a model's own metrics are measured on, at most."""
 _UNKNOWN_SHARE = 0.02
 """Share of held-back examples that the threshold for "unknown", or for an anomaly, may turn away."""
 
@@ -37,6 +40,8 @@ class Asked:
     held_back: Samples
     reference: Outputs
     """What the Keras model itself gives for the held-back examples, in float32."""
+    test: Mapping[str, Any] = field(default_factory=dict)
+    """What it comes to on the test part, told beside the rest and used for nothing; empty without right answers."""
 
 
 def ask(
@@ -54,6 +59,7 @@ def ask(
     Raises:
         InputError: Model and data do not fit together, or how it takes its input cannot be told.
     """
+    source = _sized(source, dataset)
     dataset = suited(source.model, dataset)
     calibration = None if calibration is None else suited(source.model, calibration)
     history = source.history
@@ -74,8 +80,18 @@ def ask(
     held_back = samples_of(source.model, contract, draw.held_back)
     return Asked(
         source, draw, contract, found, samples_of(source.model, contract, draw.calibration), held_back,
-        _answers(source.model, held_back),
+        answers_of(source.model, held_back), _tested(source.model, contract, found, dataset),
     )  # fmt: skip
+
+
+def _sized(source: Source, dataset: Dataset) -> Source:
+    """The model with the data's sizes where it leaves them open."""
+    model = sized(source.model, dataset)
+    if model is not source.model and source.quantized is not None:
+        raise InputError(
+            f"{source.name} is quantization-aware and leaves sizes of its input open: train it with a fixed size"
+        )
+    return replace(source, model=model)
 
 
 def _fits(task: Mapping[str, Any], dataset: Dataset) -> bool:
@@ -85,7 +101,20 @@ def _fits(task: Mapping[str, Any], dataset: Dataset) -> bool:
     return dataset.targets.kind == NOTHING or len(task["labels"]) == len(dataset.targets.names)
 
 
-def _answers(model: Any, samples: Samples) -> Outputs:
+def _tested(model: Any, contract: Contract, task: Task, dataset: Dataset) -> dict[str, Any]:
+    """The model's own metrics on test examples: held-back ones of other people's models may have been fitted."""
+    quality = quality_of(task)
+    if quality is None or dataset.test.targets is None:
+        return {}
+    samples = samples_of(model, contract, dataset.test).thinned(_TESTED)
+    assert samples.targets is not None
+    (output,) = answers_of(model, samples).values()
+    answers = quality.answers(task, samples.first, output)
+    return {"examples": len(samples), **quality.measure(answers, samples.targets)}
+
+
+def answers_of(model: Any, samples: Samples) -> Outputs:
+    """What a tf-keras model gives, by output name."""
     given = model.predict([samples.inputs[name] for name in model.input_names], batch_size=256, verbose=0)
     arrays = given if isinstance(given, list) else [given]
     return {name: np.asarray(values) for name, values in zip(model.output_names, arrays, strict=True)}
@@ -117,9 +146,14 @@ def with_thresholds(task: Task, asked: Asked) -> Task:
     (output, *others) = asked.reference.values()
     if task.classifies and not others:
         answers = QUALITY[task.kind].answers(task, asked.held_back.first, output)
-        return task._replace(unknown_threshold=round(float(np.quantile(answers.max(axis=1), _UNKNOWN_SHARE)), 4))
+        return task._replace(unknown_threshold=_rounded_down(np.quantile(answers.max(axis=1), _UNKNOWN_SHARE)))
     if task.kind == "anomaly":
         found = scores(asked.held_back.first, output)
         normal = found if asked.held_back.targets is None else found[asked.held_back.targets == 0]
         return task._replace(threshold=float(np.quantile(normal if len(normal) else found, 1 - _UNKNOWN_SHARE)))
     return task
+
+
+def _rounded_down(share: Any) -> float:
+    """To four digits; a threshold that was rounded up to 1 would turn everything away."""
+    return math.floor(float(share) * 1e4) / 1e4

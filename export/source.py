@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Source:
     """What training recorded: what was fitted, and how the model is asked; None for other people's files."""
     partly_quantized: bool = False
     """Whether the file had quantizers in some layers only: it is quantized after training, as a plain one."""
+    standardized: Mapping[str, Any] = field(default_factory=dict)
+    """Input to how the Keras file itself takes it, where `model` takes it centred and scaled (`standardize`)."""
 
 
 def open_source(name: str, path: Path) -> Source:

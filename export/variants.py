@@ -154,13 +154,13 @@ VARIANTS: dict[str, Variant] = {
         _onnx("float16", "onnx.quantize:float16", 0.05, 50, base="onnx:float32"),
         _onnx(
             "dynamic-int8", "onnx.quantize:dynamic_int8", 0.3, 25, base="onnx:float32", max_changed_percent=2,
-            **_ROUNDING,            scale_per_batch=True,
+            **_ROUNDING, scale_per_batch=True,
         ),
         _onnx("int8", "onnx.convert:from_tflite", 0.3, 20, base="tflite:int8", max_changed_percent=5),
         _onnx("int8-percentile", "onnx.quantize:int8_percentile", 0.3, 20, base="onnx:float32", max_changed_percent=5),
         _onnx(
             "dynamic-int4", "onnx.quantize:dynamic_int4", 1.0, 10, base="onnx:float32", max_changed_percent=10,
-            **_ROUNDING,            scale_per_batch=True,
+            **_ROUNDING, scale_per_batch=True,
         ),
     )
 }  # fmt: skip

@@ -15,7 +15,7 @@ from .backends import Session
 from .batches import run_batches
 from .bundle.manifest import Artifact
 from .contract import Contract, Picture
-from .encoding import ClassDecoder, NumberEncoder, PixelEncoder, encoder_of
+from .encoding import ClassDecoder, NumberEncoder, PixelEncoder, encoder_of, named_reals
 from .prediction import UNKNOWN, Prediction
 from .tasks import Anomalies, LabelSets, Outputs, Task, Values
 from .tasks.decode import DECODERS
@@ -83,7 +83,7 @@ class Model:
         self._predict_one: Callable[[NDArray[Any]], Prediction | None] = _no_shortcut
         if len(session.inputs) == 1 and session.outputs:
             only = contract.only if contract else None
-            if only is not None or task is None or task.classifies:
+            if only is not None or contract is None:
                 self._encoder = encoder_of(session.inputs[0], only)
         if task is not None and task.classifies and session.outputs:
             self._names = _class_names(task, output_classes(session))
@@ -253,7 +253,7 @@ class Model:
             raw = self._run_rows(inputs)
             inputs = self._encoder.reals(inputs)
         else:
-            named = self._named_reals(x)
+            named = named_reals(self.artifact, self.contract, x)
             inputs = next(iter(named.values()))
             given = run_batches(self, named)
             raw = [given[spec.name] for spec in specs]
@@ -266,24 +266,10 @@ class Model:
         decode = DECODERS.get(task.kind)
         return Outputs(outputs) if decode is None else decode(task, inputs, next(iter(outputs.values())))
 
-    def _named_reals(self, x: Any) -> dict[str, NDArray[Any]]:
-        """Inputs by name as real numbers, each by its contract."""
-        names = [spec.name for spec in self.artifact.inputs]
-        if self.contract is None or set(self.contract.inputs) != set(names):
-            raise InputError(f"{self.artifact.file} does not say how its inputs are made: use run")
-        if not isinstance(x, Mapping) or set(x) != set(names):
-            came = ", ".join(map(str, x)) if isinstance(x, Mapping) else "one array"
-            raise InputError(f"inputs {came}: the model takes a mapping of {', '.join(names)}")
-        reals = {}
-        for spec in self.artifact.inputs:
-            encoder = encoder_of(spec, self.contract.inputs[spec.name])
-            rows = encoder.rows(x[spec.name])
-            reals[spec.name] = encoder.reals(rows).reshape(len(rows), *spec.shape[1:])
-        return reals
-
     def predict_files(self, files: AnyFile | Iterable[AnyFile], *, unknown: bool = False) -> Any:
         """Answer the task's question about files: pictures of one object each, located and scaled by the contract;
-        recordings; tables; arrays. All rows of all tables and arrays follow one another.
+        recordings; tables; arrays; for a model with several inputs one `.npz`, an array each. All rows of all tables
+        and arrays follow one another.
 
         Args:
             files: Paths, streams or bytes; or a single one of them.
@@ -293,11 +279,11 @@ class Model:
             InputError: A file that cannot be read, or a model without a contract.
             MissingExtraError: Pillow, or what reads sound, is not installed.
         """
-        if self.contract is None or self.contract.only is None:
+        if self.contract is None:
             raise InputError(f"{self.artifact.file} does not say how files become its input: load it from a bundle")
-        from .preprocess.files import read_files
+        from .preprocess.files import read_examples
 
-        return self.predict(read_files(files, self.contract.only), unknown=unknown)
+        return self.predict(read_examples(files, self.contract), unknown=unknown)
 
     def predict_page(self, file: PictureFile, *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:
         """Classify every object on a photograph or a scanned page, in reading order.
@@ -363,6 +349,11 @@ class Model:
                 self._call_raw, self._predict_one = _no_call, _no_shortcut
         finally:
             self._turns.put(turn)
+
+    def __repr__(self) -> str:
+        from .summary import summary
+
+        return summary(self, closed=self._session is None)
 
     def __enter__(self) -> Model:
         return self

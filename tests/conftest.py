@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bundles import golden, real_digits, write_bundle
 
-pytest_plugins = [f"fixtures.{name}" for name in ("compared", "exported", "measured", "served", "trained")]
+pytest_plugins = [f"fixtures.{name}" for name in ("compared", "exported", "measured", "paged", "served", "trained")]
 
 # The fixture that a folder's tests mean. Fixtures of a module or session name it themselves.
 MEANINGS = {

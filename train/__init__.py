@@ -3,17 +3,22 @@
 from .config import PRESETS, TrainConfig, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
+from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
 from .meaning import meaning_of, task_of
 from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
+from .rescale import CannotFoldError, Change, fold_change, own_change
+from .sizes import sized
 from .transfer import BACKBONES, backbone_help
 
 __all__ = [
     "BACKBONES",
     "MODELS",
     "PRESETS",
+    "CannotFoldError",
+    "Change",
     "History",
     "KerasFile",
     "NoBetterThanChanceError",
@@ -26,13 +31,20 @@ __all__ = [
     "build_network",
     "draw_curves",
     "find_contract",
+    "fold_change",
+    "is_keras_model",
     "meaning_of",
+    "model_file",
+    "model_identity",
+    "model_name",
     "open_keras",
+    "own_change",
     "own_contract",
     "own_task",
     "press_model",
     "save_keras",
     "sections_of",
+    "sized",
     "strip_quantization",
     "suited",
     "task_of",

@@ -1,49 +1,32 @@
 """How a data set's examples become a model's input: found, not assumed.
 
 What the user states comes first, then what training recorded with the model, then what the model's first layers say;
-what is left is tried on held-back examples, and taken where one way is clearly best.
+what is left is tried on held-back examples, and the way that is clearly best is taken; the likeliest of those that
+are right equally often.
 """
 
-import logging
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
-from edgepress.quality import Quality, bootstrap, quality_of
+from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
 
 from .keras_file import graph_of
+from .trying import NoBetterThanChanceError, Tried, choose, enough, refuse_chance, some
 
 __all__ = ["NoBetterThanChanceError", "Tried", "find_contract", "own_contract", "stated_inputs", "suited"]
 
-_log = logging.getLogger("edgepress")
-_TRIED = 2000
-"""Held-back examples that the candidates are tried on."""
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
 """First layers that say: raw numbers come in."""
-
-
-class NoBetterThanChanceError(InputError):
-    """However the examples are fed, the model answers no better than somebody who looks at none of them."""
-
-
-class Tried(NamedTuple):
-    """One way of feeding the model, on held-back examples."""
-
-    input: str
-    """What it is called: `pixels/255`, ..., `as they are`, `standardized`."""
-    metric: str
-    value: float
-    loss: float | None
-    """A proper score, where the task has one."""
 
 
 def own_contract(dataset: Dataset, fitted: Part) -> Contract:
@@ -156,7 +139,7 @@ def find_contract(
 
     Raises:
         NoBetterThanChanceError: No candidate is better than the trivial answer; the message has the table.
-        InputError: Several candidates are equally good; likewise.
+        InputError: Nothing tells the candidates apart; likewise.
     """
     if stated is not None:
         inputs = stated_inputs(stated, dataset)
@@ -168,9 +151,10 @@ def find_contract(
         if {name: each.shape for name, each in contract.inputs.items()} == {
             name: each.shape for name, each in dataset.inputs.items()
         }:
-            return contract._replace(found={"by": "training"})
-    candidates = dict(_candidates(model, dataset, fitted))
+            # How that was found when the model was taken in: told by its layers, tried, with what table.
+            return contract if contract.found else contract._replace(found={"by": "training"})
     quality = quality_of(task)
+    candidates = dict(_candidates(model, dataset, fitted, tried=quality is not None and held_back.targets is not None))
     if len(candidates) == 1:
         (contract,) = candidates.values()
         return _confirmed(model, contract, task, fitted, held_back, accept_chance)
@@ -182,8 +166,12 @@ def find_contract(
     return _tried(model, candidates, task, quality, fitted, held_back, accept_chance)
 
 
-def _candidates(model: Any, dataset: Dataset, fitted: Part) -> Iterator[tuple[str, Contract]]:
-    """What the model's input may be, the likeliest first."""
+def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> Iterator[tuple[str, Contract]]:
+    """What the model's input may be, the likeliest first.
+
+    Numbers that cannot be tried on right answers are taken as they are: who gives samples of a model's input gives
+    those.
+    """
     raw = _takes_raw_numbers(model)
     ways: dict[str, list[tuple[str, Input]]] = {}
     for name, described in dataset.inputs.items():
@@ -201,7 +189,9 @@ def _candidates(model: Any, dataset: Dataset, fitted: Part) -> Iterator[tuple[st
                 ways[name].append(("standardized", described._replace(mean=mean, std=std)))
         elif isinstance(described, Features | Signal) and name not in raw:
             plain = described._replace(mean=(), std=())
-            ways[name] = [("as they are", plain), ("standardized", _standardized(plain, fitted.inputs[name]))]
+            ways[name] = [("as they are", plain)]
+            if tried:
+                ways[name].append(("standardized", _standardized(plain, fitted.inputs[name])))
             if described.mean:
                 ways[name] = [("as the data say", described)]
         elif isinstance(described, Audio):
@@ -250,13 +240,6 @@ def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], 
     return np.asarray(given), feeds[0]
 
 
-def _some(part: Part) -> Part:
-    if len(part) <= _TRIED:
-        return part
-    chosen: Part = part[np.unique(np.linspace(0, len(part) - 1, _TRIED).astype(np.int64))]
-    return chosen
-
-
 def _confirmed(
     model: Any, contract: Contract, task: Task, fitted: Part, held_back: Part, accept_chance: bool
 ) -> Contract:
@@ -264,7 +247,7 @@ def _confirmed(
     quality = quality_of(task)
     if quality is None or held_back.targets is None or fitted.targets is None or _all_alike(held_back):
         return contract
-    part = _some(held_back)
+    part = some(held_back)
     assert part.targets is not None
     answers = _answers(model, contract, task, quality, part)
     tried = Tried(
@@ -273,7 +256,7 @@ def _confirmed(
     trivial, better = quality.beats_trivial(answers, fitted.targets, part.targets)
     found = {**contract.found, "tried": [tried._asdict()], "trivial": trivial, "examples": len(part)}
     if not better:
-        _refuse_chance(model, [tried], trivial, len(part), accept_chance)
+        refuse_chance(model.name, [tried], trivial, task, [answers], part, accept_chance=accept_chance)
         found["chance"] = True
     return contract._replace(found=found)
 
@@ -292,57 +275,7 @@ def _tried(
     held_back: Part,
     accept_chance: bool,
 ) -> Contract:
-    part = _some(held_back)
-    assert part.targets is not None
-    assert fitted.targets is not None
+    part = enough(held_back, fitted)
     answers = {why: _answers(model, contract, task, quality, part) for why, contract in candidates.items()}
-    sign = 1 if quality.metric.higher else -1
-    tried = [
-        Tried(
-            why, quality.metric.name, quality.metric.of(given, part.targets),
-            None if quality.proper is None else quality.proper.of(given, part.targets),
-        )
-        for why, given in answers.items()
-    ]  # fmt: skip
-    best = max(tried, key=lambda each: (sign * each.value, -(each.loss or 0.0)))
-    close = [each for each in tried if each is not best and not _clearly_better(quality, answers, best, each, part)]
-    trivial, better = quality.beats_trivial(answers[best.input], fitted.targets, part.targets)
-    found = {"by": "tried", "tried": [each._asdict() for each in tried], "trivial": trivial, "examples": len(part)}
-    if not better:
-        _refuse_chance(model, tried, trivial, len(part), accept_chance)
-        return next(iter(candidates.values()))._replace(found={**found, "chance": True})
-    if close:
-        raise InputError(
-            f"{model.name} answers equally well however it is fed ({_table(tried, trivial, len(part))}): say with "
-            f"--input which it is: {', '.join([best.input, *(each.input for each in close)])}"
-        )
-    _log.info("input of %s: %s, found by trying (%s)", model.name, best.input, _table(tried, trivial, len(part)))
-    return candidates[best.input]._replace(found={**found, "why": best.input})
-
-
-def _clearly_better(
-    quality: Quality, answers: Mapping[str, NDArray[Any]], best: Tried, other: Tried, part: Part
-) -> bool:
-    """By the metric, or where both are right equally often by the proper score: paired, 95 %."""
-    assert part.targets is not None
-    for metric in (quality.metric, quality.proper):
-        if metric is None:
-            continue
-        _, low, high = bootstrap(metric, answers[best.input], answers[other.input], part.targets, seed=0, draws=400)
-        if low > 0 if metric.higher else high < 0:
-            return True
-    return False
-
-
-def _refuse_chance(model: Any, tried: list[Tried], trivial: float, examples: int, accept: bool) -> None:
-    text = f"{model.name} is no better than the trivial answer ({_table(tried, trivial, examples)})"
-    if not accept:
-        raise NoBetterThanChanceError(
-            f"{text}: name the input with --input, or the data it was trained on; --accept-chance goes on"
-        )
-    _log.warning("%s: accepted with --accept-chance", text)
-
-
-def _table(tried: list[Tried], trivial: float, examples: int) -> str:
-    rows = ", ".join(f"{each.input} {each.value:.4f}" for each in tried)
-    return f"{tried[0].metric} on {examples} held-back examples: {rows}; trivial {trivial:.4f}"
+    why, found = choose(model.name, answers, task, quality, fitted, part, accept_chance=accept_chance)
+    return candidates[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))

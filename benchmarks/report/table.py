@@ -1,11 +1,12 @@
 """The report's rows as a table for people: terminal, Markdown, CSV, and the cells of the page."""
 
 import csv
+import html
 import io
 from collections.abc import Callable
 from typing import Any
 
-from edgepress.base.tables import markdown_table, text_table
+from edgepress.base.tables import html_table, markdown_table, text_table
 
 from ..values import Ratio, Report, Row
 from .codec import encode
@@ -19,6 +20,7 @@ __all__ = [
     "headline",
     "remarks",
     "to_csv",
+    "to_html",
     "to_markdown",
     "to_text",
     "warning",
@@ -99,6 +101,14 @@ def to_markdown(report: Report) -> str:
     """For a README or a pull request."""
     lines = markdown_table(headings(report), cells(report), columns=ALIGNED)
     return "\n".join([*warning(report), headline(report), "", *lines, *remarks(report)]) + "\n"
+
+
+def to_html(report: Report) -> str:
+    """For a notebook."""
+    before, after = [*warning(report), headline(report)], remarks(report)
+    table = html_table(headings(report), cells(report), columns=ALIGNED)
+    lines = [[f"<p>{html.escape(line)}</p>" for line in part if line] for part in (before, after)]
+    return "\n".join([*lines[0], *table, *lines[1]])
 
 
 def to_csv(report: Report) -> str:

@@ -6,7 +6,7 @@ import java.nio.channels.FileChannel.MapMode.READ_ONLY
 import kotlin.math.round
 import org.tensorflow.lite.Interpreter
 
-/** Class index of 784 grey pixels, 0 to 255, light on dark. */
+/** Class index of 784 grey pixels, 0 to 255, light on dark; the manifest's contract says mean 0 and std 255. */
 fun predict(context: Context, pixels: ByteArray): Int {
     val model = context.assets.openFd("pressed-int8.tflite").use {
         it.createInputStream().channel.map(READ_ONLY, it.startOffset, it.declaredLength)

@@ -2,7 +2,7 @@
 import Foundation
 import TensorFlowLite
 
-/// Class index of 784 grey pixels, 0 to 255, light on dark.
+/// Class index of 784 grey pixels, 0 to 255, light on dark; the manifest's contract says mean 0 and std 255.
 func predict(pixels: [UInt8]) throws -> Int {
     let path = Bundle.main.path(forResource: "pressed-int8", ofType: "tflite")!
     let interpreter = try Interpreter(modelPath: path)

@@ -1,4 +1,4 @@
-"""Python on a Raspberry Pi or a server: pip install 'edgepress[litert]', then python predict.py BUNDLE"""
+"""Python on a Raspberry Pi or a server: pip install 'edgepress[litert]', then python predict.py BUNDLE [FILE ...]"""
 
 import sys
 
@@ -6,7 +6,9 @@ import numpy as np
 
 from edgepress.runtime import load
 
-with load(sys.argv[1], variant="int8") as model:
-    pictures = np.zeros((3, *model.preprocessing.shape), np.uint8)
-    prediction = model.predict(pictures)
-    print(model.backend, prediction.labels.tolist(), prediction.probabilities.max(axis=1).round(3).tolist())
+bundle, *files = sys.argv[1:]
+with load(bundle, variant="int8") as model:
+    # Files as the contract has them: pictures, CSV, WAV, NPY. Without any, three blank examples.
+    given = model.contract.only
+    answer = model.predict_files(files) if files else model.predict(np.zeros((3, *given.shape), given.dtype))
+    print(model.backend, answer.rows())

@@ -19,8 +19,8 @@ _NEAR = 3 * math.sqrt(2)
 """Standard deviations of the noise in the difference of two scores: what noise alone may turn over."""
 
 _SHOWN = 1.96
-"""Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many answers
-changed between right and wrong, as of so many coin tosses."""
+"""Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many near ties
+turned between right and wrong, as of so many coin tosses."""
 
 _Judged = tuple[dict[str, float], str | None]
 
@@ -46,7 +46,7 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
-    if judged and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
+    if samples.targets is not None and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
         # Normal examples alone tell nothing of how well others are told from them.
         judged = False
     first = next(iter(reference))
@@ -124,10 +124,11 @@ def _by_metric(
             else _near_half(_scores(task, reference), ours >= task.threshold, variant.min_sqnr_db)
         )
         decided = int((changed & ~near).sum())
-        # Few examples show no small difference: beyond the bound is what the paired interval leaves no doubt of.
-        turned = (
-            changed & ((ours.argmax(1) == targets) != (theirs.argmax(1) == targets)) if task.classifies else changed
-        )
+        # Near ties fall either way like coins: few examples show no small difference among them. What changed where the
+        # model was decided counts in full.
+        turned = changed & near
+        if task.classifies:
+            turned &= (ours.argmax(1) == targets) != (theirs.argmax(1) == targets)
         bound = bound._replace(chance=100 * _SHOWN * math.sqrt(turned.sum()) / count)
     if abs(difference) <= bound.allowed + bound.chance + 1e-9 and decided <= allowed:
         return metrics, None

@@ -168,6 +168,17 @@ class Manifest(NamedTuple):
         return self.task.meaning if self.task.classifies and self.preprocessing is not None else _RAW
 
     @property
+    def keras_contract(self) -> Contract:
+        """How the Keras files take their input. It is the bundle's contract, but for inputs that export centred and
+        scaled: the artifacts have that change in their first layers, and the Keras files do not."""
+        inputs: dict[str, Any] = dict(self.contract.inputs)
+        for model in self.source.get("models", {}).values():
+            for name, way in model.get("standardized", {}).items():
+                if name in inputs:
+                    inputs[name] = inputs[name]._replace(mean=tuple(way["mean"]), std=tuple(way["std"]))
+        return self.contract._replace(inputs=inputs)
+
+    @property
     def unknown_threshold(self) -> float | None:
         """Below this highest probability an input counts as unknown, where the caller asks for it."""
         return self.task.unknown_threshold

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import golden, write_bundle
 
 from edgepress.export.companions.micro import write_c_header
 from edgepress.runtime import Picture, load
@@ -59,12 +60,17 @@ def test_cpp_compiles_with_the_header_that_export_writes(tmp_path):
 @pytest.mark.skipif(
     not NODE_MODULES.is_dir(), reason="onnxruntime-web for Node.js is absent: run scripts/test with npm"
 )
-def test_javascript_answers_as_the_runtime_does(tmp_path, pixels):
+@pytest.mark.parametrize("schema", [1, 2])
+def test_javascript_answers_as_the_runtime_does(tmp_path, pixels, schema):
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     shutil.copy(SNIPPETS / "predict.mjs", tmp_path)
     (tmp_path / "pixels").write_bytes(pixels.tobytes())
-    model = GOLDEN / "digits-int8.onnx"
-    node = ["node", "predict.mjs", str(model), "pixels"]
+    folder = write_bundle(tmp_path / "bundle", golden("digits-int8.onnx"))
+    if schema == 1:
+        old = {"preprocessing": {"scale": 1 / 255, "offset": 0.0}}
+        (folder / "manifest.json").write_text(json.dumps(old))
+    model = shutil.copy(folder / "digits-int8.onnx", tmp_path / "lone.onnx")
+    node = ["node", "predict.mjs", "bundle/digits-int8.onnx", "pixels"]
     label, scores = subprocess.check_output(node, cwd=tmp_path, text=True).split(maxsplit=1)
     with load(model, backend="onnxruntime") as native:
         expected = native.run(Picture(28, 28).normalize(pixels)[None])[0]

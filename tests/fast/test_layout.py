@@ -62,7 +62,12 @@ def test_no_source_imports_a_bare_stage():
 
 @pytest.mark.parametrize(
     ("module", "allowed"),
-    [("edgepress.runtime", {"edgepress", "numpy"}), ("edgepress.cli", {"edgepress", "numpy", "click"})],
+    [
+        ("edgepress", {"edgepress"}),
+        ("edgepress.verbs", {"edgepress"}),
+        ("edgepress.runtime", {"edgepress", "numpy"}),
+        ("edgepress.cli", {"edgepress", "numpy", "click"}),
+    ],
 )
 def test_a_fresh_import_loads_nothing_else(module, allowed):
     program = (

@@ -117,7 +117,9 @@ def start_server(bundle, folder, arguments=(), limits=None, environment=()):
     with open(log_file, "wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **dict(environment)})
     server = Server(process, log_file)
-    line = process.stdout.readline()
+    if not (line := process.stdout.readline()):
+        with process:
+            process.kill()
     assert line, f"the server did not start: {log_file.read_text()}"
     server.url = json.loads(line)["url"]
     server.port = int(server.url.rstrip("/").rpartition(":")[2])

@@ -30,6 +30,8 @@ __all__ = ["KerasFile", "graph_of", "model_of", "open_keras", "read_record", "sa
 _RECORD = "edgepress.json"
 _LARGEST_RECORD = 1 << 24
 _PROBES = 8
+_FREE_SIZE = 96
+"""In place of a size that is left open: large enough for networks that halve a picture five times."""
 _LARGEST_DIFFERENCE = 1e-4
 
 
@@ -65,6 +67,7 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
     stored = read_model(path)
     built = build_model(stored.graph.without_quantization(), stored.most_weights)
     _copy_weights(stored, built)
+    built.finish()
     if stored.keras_version.startswith("3."):
         _compare_with_keras3(built.model, path, stored.format)
     partly = stored.graph.partly_quantized
@@ -128,7 +131,7 @@ def strip_quantization(model: Any) -> Any:
             source = outer[node.name]
             sources = [*source.trainable_weights, *source.non_trainable_weights]
         set_weights((node.name,), variables, [source.numpy() for source in sources])
-    return built.model
+    return built.finish()
 
 
 def graph_of(model: Any) -> Graph:
@@ -150,7 +153,7 @@ def model_of(graph: Graph, weights: dict[str, list[NDArray[Any]]]) -> Any:
     built = build_model(graph, sum(array.size for arrays in weights.values() for array in arrays))
     for path, layer in built.layers.items():
         set_weights(path, layer.weights, weights.get(path[0], []))
-    return built.model
+    return built.finish()
 
 
 def _copy_weights(stored: StoredModel, built: BuiltModel) -> None:
@@ -196,8 +199,7 @@ def _compare_with_keras3(model: Any, path: Path, format: str) -> None:
     """Keras 3 loads the file too, in safe mode and past the whitelist, and must compute the same."""
     keras = require("keras", extra="toolkit")
     rng = np.random.default_rng(0)
-    shapes = [tuple(length or 8 for length in tensor.shape[1:]) for tensor in model.inputs]
-    probes = [rng.random((_PROBES, *shape), np.float32) for shape in shapes]
+    probes = [_probe(model, tensor, rng) for tensor in model.inputs]
     try:
         with tempfile.TemporaryDirectory() as work:
             # Keras 3 tells formats by the suffix, we by the magic.
@@ -218,6 +220,21 @@ def _compare_with_keras3(model: Any, path: Path, format: str) -> None:
                 f"{path}: rebuilt for tf-keras, the model's outputs differ from Keras 3's by {difference:.2g}: "
                 "a layer means something else there; please report the model"
             )
+
+
+def _probe(model: Any, tensor: Any, rng: np.random.Generator) -> NDArray[Any]:
+    """Numbers that an input may see: as large as what a first Rescaling or Normalization brings to about 1."""
+    shape = (_PROBES, *(length or _FREE_SIZE for length in tensor.shape[1:]))
+    numbers = rng.random(shape, np.float32)
+    if not tensor.dtype.is_floating:
+        return np.asarray(np.floor(numbers * 2), tensor.dtype.as_numpy_dtype)
+    layers = {type(layer).__name__: layer for layer in model.layers if getattr(layer, "input", None) is tensor}
+    if "Rescaling" in layers:
+        numbers = numbers / np.max(np.abs(layers["Rescaling"].scale))
+    elif "Normalization" in layers:
+        norm = layers["Normalization"]
+        numbers = np.asarray(norm.mean + (2 * numbers - 1) * np.sqrt(norm.variance), np.float32)
+    return numbers.astype(np.float32)
 
 
 def _flat(outputs: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
 from .graph import Graph, Node, Ref
-from .layers import MERGES, make_layer, restore_initializers
+from .layers import MERGES, finish_layer, make_layer, restore_initializers
 
 __all__ = ["BuiltModel", "build_model", "set_weights"]
 
@@ -24,6 +24,12 @@ class BuiltModel:
     model: Any
     layers: dict[tuple[str, ...], Any]
     """Each layer by its path: names of the models that it is inside of, then its own."""
+
+    def finish(self) -> Any:
+        """The model, once its weights are set."""
+        for layer in self.layers.values():
+            finish_layer(layer)
+        return self.model
 
 
 def build_model(graph: Graph, most_weights: int) -> BuiltModel:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from edgepress.runtime import InputError
 
-from .layers import plain_options
+from .layers import ONLY_IN_TRAINING, plain_options
 
 __all__ = ["Graph", "Node", "Ref", "parse_graph", "snake_case_names"]
 
 _MODELS = ("Sequential", "Functional", "Model")
 _QUANTIZE_LAYER = "QuantizeLayer"
+_BYPASSED = ONLY_IN_TRAINING | {_QUANTIZE_LAYER}
 _QUANTIZE_WRAPPERS = ("QuantizeWrapper", "QuantizeWrapperV2")
 _MOST_LAYERS = 10_000
 _DEEPEST = 10
@@ -70,11 +71,12 @@ class Graph:
         return self.quantized and bool(plain)
 
     def without_quantization(self) -> "Graph":
-        """The same model with plain layers: wrappers unwrapped, quantizing layers bypassed."""
+        """The same model with plain layers: wrappers unwrapped, quantizing layers and those that act in training alone
+        bypassed."""
         bypassed = {
             Ref(node.name, call, 0): refs[0]
             for node in self.nodes
-            if node.class_name == _QUANTIZE_LAYER
+            if node.class_name in _BYPASSED
             for call, refs in enumerate(node.calls)
         }
         # A wrapper's name is `quant_` and the layer's; references follow the layer.
@@ -85,7 +87,11 @@ class Graph:
                 ref = bypassed[ref]
             return ref._replace(layer=names.get(ref.layer, ref.layer))
 
-        nodes = tuple(replace(node, wrapper=None) for node in self.nodes if node.class_name != _QUANTIZE_LAYER)
+        nodes = tuple(
+            replace(node, wrapper=None, inner=node.inner and node.inner.without_quantization())
+            for node in self.nodes
+            if node.class_name not in _BYPASSED
+        )
         return replace(self, nodes=nodes).with_refs(follow)
 
     def with_refs(self, change: Callable[[Ref], Ref]) -> "Graph":

@@ -10,7 +10,7 @@ from typing import Any
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-__all__ = ["LAYERS", "MERGES", "make_layer", "plain_options"]
+__all__ = ["LAYERS", "MERGES", "ONLY_IN_TRAINING", "finish_layer", "make_layer", "plain_options"]
 
 _CONV = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias")
 _DEPTHWISE = (*_CONV[1:], "depth_multiplier")
@@ -18,16 +18,27 @@ _POOL = ("pool_size", "strides", "padding", "data_format")
 _GLOBAL_POOL = ("data_format", "keepdims")
 _CONV_WEIGHTS = ("kernel_initializer", "bias_initializer")
 
+ONLY_IN_TRAINING = frozenset(
+    {"ActivityRegularization", "Identity", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"}
+    | {"RandomContrast", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHue"}
+    | {"RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation"}
+    | {"RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom"}
+)
+"""Layers that give what they take once a model is trained: they are bypassed. `RandomCrop` still crops, and is none."""
+
 LAYERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(ONLY_IN_TRAINING, ()),
     "Activation": ("activation",),
     "AlphaDropout": ("rate",),
     "AveragePooling1D": _POOL,
     "AveragePooling2D": _POOL,
     "BatchNormalization": ("axis", "momentum", "epsilon", "center", "scale"),
+    "CenterCrop": ("height", "width"),
     "Concatenate": ("axis",),
     "Conv1D": (*_CONV, "groups"),
     "Conv2D": (*_CONV, "groups"),
     "Conv2DTranspose": (*_CONV, "output_padding"),
+    "Cropping1D": ("cropping",),
     "Cropping2D": ("cropping", "data_format"),
     "Dense": ("units", "activation", "use_bias"),
     "DepthwiseConv2D": _DEPTHWISE,
@@ -45,16 +56,21 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "LeakyReLU": ("alpha",),
     "MaxPooling1D": _POOL,
     "MaxPooling2D": _POOL,
+    "Normalization": ("axis", "mean", "variance", "invert"),
     "PReLU": ("shared_axes",),
     "Permute": ("dims",),
     "ReLU": ("max_value", "negative_slope", "threshold"),
     "RepeatVector": ("n",),
     "Rescaling": ("scale", "offset"),
     "Reshape": ("target_shape",),
+    "Resizing": ("height", "width", "interpolation", "crop_to_aspect_ratio"),
     "SeparableConv2D": (*_CONV, "depth_multiplier"),
     "Softmax": ("axis",),
+    "SpatialDropout1D": ("rate",),
     "SpatialDropout2D": ("rate", "data_format"),
+    "UpSampling1D": ("size",),
     "UpSampling2D": ("size", "data_format", "interpolation"),
+    "ZeroPadding1D": ("padding",),
     "ZeroPadding2D": ("padding", "data_format"),
     "Add": (),
     "Average": (),
@@ -74,7 +90,16 @@ _ACTIVATIONS = frozenset(
 )
 _RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 """Keras 3's argument names where tf-keras has others."""
-_MUST_BE_FALSY = ("rms_scaling", "renorm", "virtual_batch_size", "approximate", "lora_rank", "quantization_mode")
+_MUST_BE_FALSY = (
+    "rms_scaling",
+    "renorm",
+    "virtual_batch_size",
+    "approximate",
+    "lora_rank",
+    "quantization_mode",
+    "pad_to_aspect_ratio",
+    "antialias",
+)
 """Arguments that change results and have no counterpart here."""
 _INITIALIZERS = {
     "kernel_initializer": "glorot_uniform",
@@ -137,6 +162,13 @@ def make_layer(class_name: str, name: str, options: dict[str, Any], trainable: b
     except Exception as error:
         # Keras raises whatever comes up where an argument makes no sense.
         raise InputError(f"layer {name!r} ({class_name}) cannot be rebuilt: {_one_line(error)}") from None
+
+
+def finish_layer(layer: Any) -> None:
+    """Let a layer whose weights were set compute with them."""
+    if type(layer).__name__ == "Normalization":
+        # It keeps a copy of its statistics, in another shape.
+        layer.finalize_state()
 
 
 def restore_initializers(layer: Any) -> None:

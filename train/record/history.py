@@ -42,7 +42,7 @@ class History:
     split: dict[str, Any] | None = None
     """The recipe (`SplitRecipe`) by which the training examples were parted: what was fitted, and what held back."""
     contract: dict[str, Any] | None = None
-    """How the data's examples become the model's input."""
+    """How the data's examples become the model's input, and how that was found."""
     task: dict[str, Any] | None = None
     """What its output means."""
     schema: int = SCHEMA
@@ -53,7 +53,7 @@ class History:
     ) -> "History":
         """The history of a run that has not trained yet."""
         source = {"name": dataset.name, "sha256": dataset.sha256}
-        made = json.loads(json.dumps([contract._replace(found={}).to_dict(), task.to_dict()]))
+        made = json.loads(json.dumps([contract.to_dict(), task.to_dict()]))
         recipe = config.split._asdict()
         return cls(stage, config.to_dict(), source, start, describe_environment(), {}, recipe, *made)
 
@@ -61,12 +61,14 @@ class History:
     def fingerprint(self) -> str:
         """Digest of everything that decides the weights: runs that share it end with the same ones."""
         machine = ("processors", "system")
+        # How it was found decides nothing.
+        contract = None if self.contract is None else {k: v for k, v in self.contract.items() if k != "found"}
         decisive = {
             "stage": self.stage,
             "config": self.config,
             "dataset": self.dataset["sha256"],
             "start": self.start,
-            "contract": self.contract,
+            "contract": contract,
             "task": self.task,
             "environment": {key: value for key, value in self.environment.items() if key not in machine},
         }

@@ -29,21 +29,33 @@ def contract_schemas(contract: Contract) -> dict[str, Any]:
     """What `v1/predict` takes, by the names in the table of bodies."""
     only = contract.only
     if only is None:
-        inputs = {name: _examples_of(each) for name, each in contract.inputs.items()}
+        inputs = {
+            name: {"anyOf": [_examples_of(each), _rows_of(each)]} if isinstance(each, Features) else _examples_of(each)
+            for name, each in contract.inputs.items()
+        }
         return {"Named": json_object_of({"inputs": json_object_of(inputs)})}
     if isinstance(only, Picture):
         return {"Images": json_object_of({"images": _examples_of(only)})}
     plain = json_object_of({"inputs": _examples_of(only)})
     if not isinstance(only, Features):
         return {"Inputs": plain}
-    values: dict[str, Any] = {}
-    for column in only.columns:
-        known = only.categories.get(column)
-        value = {"type": ["number", "string", "boolean"]} if known is None else {"enum": list(known)}
-        values[column] = {"oneOf": [value, {"type": "null"}]} if column in only.missing else value
-    row = {"type": "object", "required": [name for name in values if name not in only.missing], "properties": values}
     table = {"type": "string", "description": f"CSV; its first line names {', '.join(only.columns)}."}
-    return {"Rows": {"oneOf": [json_object_of({"rows": json_array(row) | {"minItems": 1}}), plain]}, "Table": table}
+    return {"Rows": {"oneOf": [json_object_of({"rows": _rows_of(only)}), plain]}, "Table": table}
+
+
+def _rows_of(contract: Features) -> dict[str, Any]:
+    """A list of objects by column name."""
+    values: dict[str, Any] = {}
+    for column in contract.columns:
+        known = contract.categories.get(column)
+        value = {"type": ["number", "string", "boolean"]} if known is None else {"enum": list(known)}
+        values[column] = {"oneOf": [value, {"type": "null"}]} if column in contract.missing else value
+    row = {
+        "type": "object",
+        "required": [name for name in values if name not in contract.missing],
+        "properties": values,
+    }
+    return json_array(row) | {"minItems": 1}
 
 
 def _examples_of(contract: Input) -> dict[str, Any]:

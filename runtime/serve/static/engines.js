@@ -1,20 +1,30 @@
 // Where an artifact runs: on the server that sent the page, or in this browser. Both answer
-// {probabilities: [[...], ...], inferenceMs, roundTripMs or null}.
+// {rows: [...], inferenceMs, roundTripMs or null}; answers.js says what rows are.
+//
+// A request is {type, body} for the server and {pixels} or {numbers} for the browser.
 
-import { dequantize, encodePixels, probabilities } from "./tensors.js";
+import { rowsOfOutputs, rowsOfServer } from "./answers.js";
+import { ARRAYS, dequantize, encodeNumbers, encodePixels, normalize } from "./tensors.js";
 
 const KEY = "edgepress-api-key";
+
+/** Kinds of input that this page prepares by itself, bit for bit as Python does. Recordings are resampled elsewhere. */
+const PREPARED = ["picture", "features", "signal", "tensor"];
 
 export class KeyNeededError extends Error {}
 
 export const storeKey = (key) => sessionStorage.setItem(KEY, key);
 
+/** The one input of the contract; undefined where there are several. */
+export const onlyInput = ({ contract: { inputs } }) => (inputs.length === 1 ? inputs[0] : undefined);
+
 /** The artifacts that can run from here, each with where. */
 export function choices(bundle) {
-  const found = [];
+  const found = [], only = onlyInput(bundle);
+  const here = bundle.browser_runtime && only && PREPARED.includes(only.kind);
   for (const artifact of bundle.artifacts) {
     if (bundle.default !== null) found.push({ artifact, where: "server" });
-    if (bundle.browser_runtime && artifact.format === "onnx" && artifact.inputs.length === 1) {
+    if (here && artifact.format === "onnx" && artifact.inputs.length === 1 && artifact.inputs[0].dtype in ARRAYS) {
       found.push({ artifact, where: "browser" });
     }
   }
@@ -22,7 +32,7 @@ export function choices(bundle) {
 }
 
 export function makeEngine({ artifact, where }, bundle) {
-  return where === "server" ? new ServerEngine(artifact) : new BrowserEngine(artifact, bundle);
+  return where === "server" ? new ServerEngine(artifact, bundle) : new BrowserEngine(artifact, bundle);
 }
 
 /** POST to this page's server; returns the response and its JSON. */
@@ -44,16 +54,17 @@ export async function readPage(png) {
 }
 
 class ServerEngine {
-  constructor(artifact) {
+  constructor(artifact, bundle) {
+    this.bundle = bundle;
     this.url = `v1/predict?artifact=${encodeURIComponent(artifact.file)}`;
   }
 
-  async predict(pixels) {
+  async predict({ type, body }) {
     const start = performance.now();
-    const { response, answer } = await ask(this.url, "application/octet-stream", pixels);
+    const { response, answer } = await ask(this.url, type, body);
     const timing = /inference;dur=([0-9.]+)/.exec(response.headers.get("server-timing") ?? "");
     return {
-      probabilities: answer.probabilities,
+      rows: rowsOfServer(answer, this.bundle),
       inferenceMs: timing ? Number(timing[1]) : null,
       roundTripMs: performance.now() - start,
     };
@@ -91,27 +102,33 @@ export class BrowserEngine {
     return { ort, session };
   }
 
-  /** The first output as the model gives it: {data, dims}. */
-  async run(pixels) {
+  /** The outputs as the model gives them, [{data, dims}, ...], for {pixels} or {numbers}. */
+  async run({ pixels, numbers }) {
     const { ort, session } = await this.ready;
     const spec = this.artifact.inputs[0];
-    const values = encodePixels(pixels, this.bundle.preprocessing, spec);
-    const size = spec.shape.slice(1).reduce((a, b) => a * b, 1);
-    const dims = [pixels.length / size, ...spec.shape.slice(1)];
+    const size = spec.shape.slice(1).reduce((a, b) => a * b, 1), given = pixels ?? numbers ?? [];
+    if (given.length === 0 || given.length % size !== 0 || !given.every(Number.isFinite)) {
+      throw new Error(`${given.length} numbers: send a multiple of ${size}, ${size} for one example.`);
+    }
+    const values = pixels ? encodePixels(pixels, this.bundle.preprocessing, spec) : encodeNumbers(numbers, onlyInput(this.bundle), spec);
+    const dims = [values.length / size, ...spec.shape.slice(1)];
     const outputs = await session.run({ [session.inputNames[0]]: new ort.Tensor(spec.dtype, values, dims) });
-    return outputs[session.outputNames[0]];
+    return this.artifact.outputs.map(({ name }, i) => outputs[name] ?? outputs[session.outputNames[i]]);
   }
 
-  async predict(pixels) {
+  async predict(request) {
     await this.ready;
     const start = performance.now();
-    const { data } = await this.run(pixels);
+    const outputs = await this.run(request);
     const inferenceMs = performance.now() - start;
-    const real = dequantize(data, this.artifact.outputs[0]);
-    return {
-      probabilities: probabilities(real, this.bundle.labels.length, this.bundle.output),
-      inferenceMs,
-      roundTripMs: null,
-    };
+    const reals = outputs.map(({ data, dims }, i) =>
+      Object.assign(dequantize(data, this.artifact.outputs[i]), { dims, count: dims[0] ?? 1 }),
+    );
+    const contract = onlyInput(this.bundle), { pixels, numbers } = request;
+    const given = pixels ? normalize(pixels, this.bundle.preprocessing) : encodeNumbers(numbers, contract, REAL);
+    return { rows: rowsOfOutputs(reals, this.bundle, this.artifact, given), inferenceMs, roundTripMs: null };
   }
 }
+
+/** The input as real numbers. */
+const REAL = { dtype: "float32", scale: null };

@@ -1,9 +1,11 @@
 // One side of the comparison: an artifact, what it says, how long it takes.
 
+import { describe } from "./answers.js";
 import { makeEngine } from "./engines.js";
-import { verdict } from "./verdict.js";
 
 const KEPT = 15;
+/** Longer answers are written smaller. */
+export const LONG = 6;
 
 const median = (values) => values.slice().sort((a, b) => a - b)[values.length >> 1];
 const time = (ms) => (ms < 1 ? `${Math.round(ms * 1000)} µs` : `${ms.toFixed(1)} ms`);
@@ -16,7 +18,6 @@ export class Panel {
     this.bundle = bundle;
     this.options = options;
     this.onChange = onChange;
-    this.bars = [];
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
     const select = this.part("choice"), several = new Set(bundle.artifacts.map(({ model }) => model)).size > 1;
     options.forEach(({ artifact, where }, index) => {
@@ -29,13 +30,6 @@ export class Panel {
       this.choose(Number(select.value));
       onChange();
     });
-    const list = this.part("bars");
-    for (const label of bundle.labels) {
-      const item = list.appendChild(document.createElement("li"));
-      item.innerHTML = '<span class="label"></span><span class="track"><span class="bar"></span></span><span class="value"></span>';
-      item.children[0].textContent = label;
-      this.bars.push(item);
-    }
     this.choose(chosen);
   }
 
@@ -47,11 +41,11 @@ export class Panel {
     this.part("time").textContent = "–";
   }
 
-  /** Ask the engine for all digits; returns the probabilities. A failure is shown, and thrown on. */
-  async predict(pixels) {
+  /** Ask the engine about all examples; returns the rows. A failure is shown, and thrown on. */
+  async predict(request) {
     const engine = this.engine;
     try {
-      const { probabilities, inferenceMs, roundTripMs } = await engine.predict(pixels);
+      const { rows, inferenceMs, roundTripMs } = await engine.predict(request);
       if (engine === this.engine) {
         this.times = [...this.times, { inferenceMs, roundTripMs }].slice(-KEPT);
         const parts = [`${time(median(this.times.map((t) => t.inferenceMs)))} model`];
@@ -59,10 +53,10 @@ export class Panel {
         this.part("time").textContent = parts.join(", ");
         this.part("problem").hidden = true;
       }
-      return probabilities;
+      return rows;
     } catch (error) {
       // fetch throws a TypeError where there is no network.
-      if (error instanceof TypeError && this.moveToBrowser()) return this.predict(pixels);
+      if (error instanceof TypeError && this.moveToBrowser()) return this.predict(request);
       this.part("problem").textContent = error.message;
       this.part("problem").hidden = false;
       throw error;
@@ -81,17 +75,38 @@ export class Panel {
     return true;
   }
 
-  /** Show the probabilities of one digit, or nothing for null. */
+  /** Show the answer about one example, or nothing for null. */
   show(row) {
-    const { index: best, share, unknown } = row === null ? { index: -1 } : verdict(row, this.bundle);
-    const percent = row === null ? "" : `${(share * 100).toFixed(1)} %`;
-    this.part("answer").textContent = row === null ? "–" : unknown ? "?" : this.bundle.labels[best];
-    this.part("confidence").textContent = unknown ? `perhaps ${this.bundle.labels[best]}` : percent;
-    this.bars.forEach((item, i) => {
-      const share = row === null ? 0 : row[i];
-      item.classList.toggle("best", i === best);
-      item.querySelector(".bar").style.width = `${share * 100}%`;
-      item.querySelector(".value").textContent = row === null ? "" : `${(share * 100).toFixed(1)} %`;
+    const empty = { answer: "–", note: "", bars: this.emptyBars(), raw: undefined };
+    const { answer, note, bars, raw } = row === null ? empty : describe(row, this.bundle);
+    this.part("answer").textContent = answer;
+    this.part("answer").classList.toggle("long", answer.length > LONG);
+    this.part("confidence").textContent = note;
+    this.part("raw").hidden = raw === undefined;
+    this.part("raw").textContent = raw ?? "";
+    this.showBars(bars);
+  }
+
+  /** Before there is an answer, the names of what it will hold. */
+  emptyBars() {
+    const { task, labels } = this.bundle;
+    return task.kind === "raw" ? [] : labels.map((label) => ({ label, share: 0, value: "", best: false }));
+  }
+
+  showBars(bars) {
+    const list = this.part("bars");
+    while (list.children.length > bars.length) list.lastChild.remove();
+    while (list.children.length < bars.length) {
+      const item = list.appendChild(document.createElement("li"));
+      item.innerHTML = '<span class="label"></span><span class="track"><span class="bar"></span></span><span class="value"></span>';
+    }
+    bars.forEach(({ label, share, value, best }, i) => {
+      const item = list.children[i], [name, track, number] = item.children;
+      item.classList.toggle("best", best);
+      item.classList.toggle("plain", share === null);
+      name.textContent = label;
+      track.firstChild.style.width = `${(share ?? 0) * 100}%`;
+      number.textContent = value;
     });
   }
 }

@@ -2,8 +2,9 @@
 
 const CACHE = "edgepress";
 const PAGE = [
-  "./", "index.html", "style.css", "icon.svg", "app.webmanifest", "main.js", "pad.js", "strokes.js", "panel.js",
-  "photo.js", "verdict.js", "preprocess.js", "tensors.js", "engines.js", "bundle.json",
+  "./", "index.html", "style.css", "icon.svg", "app.webmanifest", "main.js", "page.js", "pictures.js", "features.js",
+  "sound.js", "json.js", "answers.js", "chart.js", "pad.js", "strokes.js", "panel.js", "photo.js", "verdict.js",
+  "preprocess.js", "tensors.js", "engines.js", "bundle.json",
 ];
 
 self.addEventListener("install", (event) => {

@@ -2,7 +2,7 @@
 // runtime/encoding.py.
 // Math.fround after each step makes it float32 arithmetic.
 
-const ARRAYS = {
+export const ARRAYS = {
   float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: Int32Array,
 };
 
@@ -48,6 +48,9 @@ export function encodePixels(pixels, contract, spec) {
   return values;
 }
 
+/** Pixels as the real numbers of the model's input. */
+export const normalize = (pixels, contract) => encodePixels(pixels, contract, { dtype: "float32", scale: null });
+
 /** Numbers, example by example, as the values of the input tensor `spec`: centred and scaled in float64 first. */
 export function encodeNumbers(numbers, { mean = [], std = [] }, spec) {
   const values = new ARRAYS[spec.dtype](numbers.length);
@@ -64,6 +67,12 @@ export function dequantize(values, spec) {
   if (spec.scale === null) return Float32Array.from(values);
   const scale = Math.fround(spec.scale);
   return Float32Array.from(values, (integer) => (integer - spec.zero_point) * scale);
+}
+
+/** 1 / (1 + exp(-x)), without overflow. */
+export function logistic(value) {
+  const small = Math.exp(-Math.abs(value));
+  return Math.fround(value >= 0 ? 1 / (1 + small) : small / (1 + small));
 }
 
 /** Rows of probabilities from rows of outputs, `classes` long each. */

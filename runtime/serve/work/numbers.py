@@ -74,12 +74,17 @@ def numbers_from_raw(body: bytes, contract: Any, limits: Limits) -> NDArray[np.f
 
 
 def named_from_json(body: bytes, contract: Contract, limits: Limits) -> dict[str, NDArray[Any]]:
-    """`{"inputs": {name: ...}}` for a model with several inputs, as many examples of each."""
+    """`{"inputs": {name: ...}}` for a model with several inputs, as many examples of each; of features also objects."""
     value = json_object(body)
     inputs, names = value.get("inputs"), ", ".join(contract.inputs)
     if set(value) != {"inputs"} or not isinstance(inputs, dict) or set(inputs) != set(contract.inputs):
         raise Problem(422, f"the object has the keys {_keys(value)}: send inputs, an object with each of {names}")
-    found = {name: _checked(numbers_of(inputs[name], each), limits) for name, each in contract.inputs.items()}
+    found = {}
+    for name, each in contract.inputs.items():
+        given: Any = inputs[name]
+        objects = isinstance(given, list) and given and all(isinstance(row, dict) for row in given)
+        by_name = objects and isinstance(each, Features)
+        found[name] = _checked(_rows(given, each, limits) if by_name else numbers_of(given, each), limits)
     if len({len(array) for array in found.values()}) > 1:
         counts = ", ".join(f"{name} {len(array)}" for name, array in found.items())
         raise Problem(422, f"inputs hold different numbers of examples ({counts}): send as many of each")
@@ -93,7 +98,11 @@ def numbers_of(value: object, contract: Input) -> NDArray[Any]:
     # An object among lists would be taken for a row by column name.
     if not isinstance(value, list) or any(isinstance(each, dict) for each in value):
         raise Problem(422, f"inputs are no list of numbers: send lists of the shape {list(contract.shape)}")
-    return contract.numbers(value)
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        raise Problem(422, f"inputs are ragged: send lists of the shape {list(contract.shape)}") from None
+    return contract.numbers(array)
 
 
 def recordings(files: list[bytes], contract: Audio, limits: Limits) -> NDArray[np.float32]:
@@ -121,7 +130,7 @@ def recordings(files: list[bytes], contract: Audio, limits: Limits) -> NDArray[n
     return np.stack(windows)
 
 
-def _rows(rows: list[Any], contract: Features, limits: Limits) -> NDArray[np.float64]:
+def _rows(rows: list[Any], contract: Any, limits: Limits) -> NDArray[np.float64]:
     if len(rows) > limits.examples:
         raise _too_many(len(rows), limits)
     parts, start = [], time.perf_counter()

@@ -52,7 +52,8 @@ class Options:
     port: int = 8000
     """0 takes a free port."""
     artifact: str | None = None
-    """File name of the artifact that answers when a request names none; None: what `load(bundle)` takes."""
+    """File name of the artifact that answers when a request names none; None: what `load(bundle)` takes,
+    or another of the default model's where there is no int8."""
     backend: str = "auto"
     threads: int = 1
     api_key: str | None = None

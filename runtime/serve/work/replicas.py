@@ -22,6 +22,8 @@ from .problems import Problem
 
 __all__ = ["ServedArtifact", "ServedBundle", "stamp"]
 
+_USUAL = "int8"
+
 
 @dataclass(frozen=True)
 class ServedArtifact:
@@ -37,7 +39,7 @@ class ServedArtifact:
 class ServedBundle:
     """What is served until the folder holds a new bundle. Safe from several threads."""
 
-    def __init__(self, folder: str | os.PathLike[str], options: Options) -> None:
+    def __init__(self, folder: str | os.PathLike[str], options: Options, name: str | None = None) -> None:
         """Read the manifest, load the default artifact and try it on a blank example.
 
         Raises:
@@ -46,13 +48,16 @@ class ServedBundle:
         self.folder = Path(folder)
         self.stamp = stamp(folder)
         self.manifest = Manifest.read(folder)
+        self.name = name or self.manifest.name
+        """As clients call it."""
         self._options = options
         self._loaded: dict[str, ServedArtifact] = {}
         self._lock = threading.Lock()
         self.users = 0
         """Requests under way that began with this bundle; counted by the service."""
         path = self.folder if options.artifact is None else self.folder / self.manifest.artifact(options.artifact).file
-        self.default = self._keep(load(path, backend=options.backend, threads=options.threads))
+        model = load(path, self._variant(), backend=options.backend, threads=options.threads)
+        self.default = self._keep(model)
         self._try(self.default)
 
     def artifact(self, file: str) -> ServedArtifact:
@@ -94,6 +99,11 @@ class ServedBundle:
     def example(self) -> Mapping[str, Any] | None:
         """The first golden example by input name, as people would send it; None where there is none."""
         return example_of(self.folder, self.manifest)
+
+    def _variant(self) -> str:
+        """What answers by default: int8 as `load` takes it, or what the default model has in its place."""
+        own = [each.variant for each in self.manifest.artifacts if each.model == self.manifest.default_model]
+        return own[0] if own and _USUAL not in own else _USUAL
 
     def _keep(self, model: Any) -> ServedArtifact:
         columns = ANSWERS[self.manifest.task.kind].columns

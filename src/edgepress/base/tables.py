@@ -1,8 +1,9 @@
-"""Tables for people: Markdown, and plain text in columns."""
+"""Tables for people: Markdown, HTML, and plain text in columns."""
 
+import html
 from collections.abc import Iterable, Sequence
 
-__all__ = ["markdown_line", "markdown_table", "text_table"]
+__all__ = ["html_table", "markdown_line", "markdown_table", "text_table"]
 
 _RULES = {"l": "---", "r": "---:"}
 
@@ -30,6 +31,22 @@ def markdown_line(cells: Iterable[object]) -> str:
     """One row of such a table; a bar or a line break inside a cell does not end it."""
     texts = [str(cell).replace("\n", " ").replace("|", "\\|") for cell in cells]
     return f"| {' | '.join(texts)} |"
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, columns: str) -> list[str]:
+    """A table in HTML as a notebook shows it, one string a line; `columns` as in `markdown_table`.
+
+    Raises:
+        ValueError: A row with more or fewer cells than `head`.
+    """
+    sides = ["left" if letter == "l" else "right" for letter in _letters(columns, len(head))]
+
+    def line(cells: Iterable[object], tag: str) -> str:
+        pairs = zip(cells, sides, strict=True)
+        return "".join(f'<{tag} style="text-align: {side}">{html.escape(str(cell))}</{tag}>' for cell, side in pairs)
+
+    body = [f"<tr>{line(row, 'td')}</tr>" for row in _same_length(rows, len(head))]
+    return ["<table>", f"<thead><tr>{line(head, 'th')}</tr></thead>", "<tbody>", *body, "</tbody>", "</table>"]
 
 
 def text_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, columns: str) -> list[str]:

@@ -127,9 +127,10 @@ def data_for(data: DataChoice, manifest: "Manifest") -> DataChoice:
     """The data as the bundle's models take them, where nothing else is said: their task, their pictures' size, their
     recordings' length."""
     only = manifest.contract.only
+    shape = (only.height, only.width, only.channels) if isinstance(only, Picture) else None
     return replace(
         data,
         task=data.task or manifest.task.kind,
-        input_shape=data.input_shape or (only.shape if isinstance(only, Picture) else None),
+        input_shape=data.input_shape or shape,
         seconds=data.seconds or (only.seconds if isinstance(only, Audio) else None),
     )

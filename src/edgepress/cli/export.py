@@ -119,6 +119,7 @@ def command(
     }
     if result.withheld and result.matrix:
         rows.append(result.matrix.to_text())
+    rows += _on_test(result.manifest)
     rows += [f"input {name}: {_way(result.manifest, one)}" for name, one in result.manifest.contract.inputs.items()]
     rows.append(f"bundle: {out}")
     if site:
@@ -147,6 +148,16 @@ def _metric(manifest: Manifest, metrics: Mapping[str, float]) -> str:
         return f"held-back SQNR {metrics['sqnr_db']:.1f} dB"
     name, unit = quality.metric.name, "points" if quality.metric.unit == "points" else "% of the mean's error"
     return f"held-back {name} {metrics[name]:.4f} ({metrics['difference']:+.2f} {unit})"
+
+
+def _on_test(manifest: Manifest) -> list[str]:
+    """What the Keras models themselves come to on the test part."""
+    quality = quality_of(manifest.task)
+    tested = {name: model["test"] for name, model in manifest.source.get("models", {}).items() if "test" in model}
+    if quality is None:
+        return []
+    metric = quality.metric.name
+    return [f"{name} itself: {metric} {t[metric]:.4f} on {t['examples']:,} test examples" for name, t in tested.items()]
 
 
 def _way(manifest: Manifest, contract: Input) -> str:

@@ -1,22 +1,29 @@
-"""`edgepress predict`: what a model says about pictures."""
+"""`edgepress predict`: what a model says about files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from edgepress.base.hush import hushed
-from edgepress.runtime import Model, Prediction, load
+from edgepress.runtime import InputError, Model, load
 from edgepress.runtime.backends import BACKENDS
+from edgepress.runtime.contract import Tensor
+from edgepress.runtime.preprocess.files import read_files, read_named
 
 from .common import emit, json_option, reports_errors
 
 __all__ = ["command"]
 
+_SHOWN = 8
+"""Numbers of a raw output that are printed; `--json` has all."""
+
 
 @click.command("predict")
 @click.argument("model", type=click.Path())
-@click.argument("images", nargs=-1, required=True, type=click.Path())
+@click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--variant", default="int8", show_default=True, help="Which artifact of a bundle to take.")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, {', '.join(BACKENDS)}.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads of one call.")
@@ -28,7 +35,7 @@ __all__ = ["command"]
 @reports_errors
 def command(
     model: str,
-    images: tuple[str, ...],
+    files: tuple[str, ...],
     variant: str,
     backend: str,
     threads: int,
@@ -38,40 +45,113 @@ def command(
     isolate: bool,
     as_json: bool,
 ) -> None:
-    """Classify PNG and JPEG files of one object each with MODEL, a bundle or a model file."""
+    """Ask MODEL, a bundle or a model file, about FILES of what it takes.
+
+    Pictures of one object each (PNG, JPEG and others), recordings (WAV, FLAC), tables (CSV: one example a row), or
+    arrays (.npy: one or many examples; .npz with an array for each of several inputs).
+    """
     settings: dict[str, Any] = {"backend": backend, "threads": threads, "isolate": isolate}
     # LiteRT announces its delegate on standard error.
     with hushed():
         opened = load(model, variant=variant, delegate=not no_delegate, **settings)
     with opened as loaded:
         if page:
-            found = [entry for file in images for entry in _page_entries(loaded, file, unknown)]
+            found = [entry for file in files for entry in _page_entries(loaded, file, unknown)]
         else:
-            found = _entries(loaded, images, loaded.predict_files(images, unknown=unknown))
+            found = _entries(loaded, files, unknown)
         result = {"artifact": loaded.artifact.file, "backend": loaded.backend, "predictions": found}
-    width = max(map(len, images))
-    lines = [f"{p['file']:<{width}}  {p['label']}  {p['probability']:.4f}{_where(p)}" for p in found]
+    places = [f"{entry['file']}:{entry['row']}" if "row" in entry else entry["file"] for entry in found]
+    width = max(map(len, places), default=0)
+    lines = [f"{place:<{width}}  {_said(entry)}" for place, entry in zip(places, found, strict=True)]
     emit(result, "\n".join(lines), as_json=as_json)
 
 
-def _entries(model: Model, files: Sequence[str], prediction: Prediction) -> list[dict[str, Any]]:
-    names = model.labels or tuple(map(str, range(prediction.probabilities.shape[1])))
+def _entries(model: Model, files: Sequence[str], unknown: bool) -> list[dict[str, Any]]:
+    """One object an example: its file, its row where the file holds several, and what the model says."""
+    examples: Any
+    if model.contract is None:
+        parts = [_as_they_are(model, file) for file in files]
+        counts, examples = [len(part) for part in parts], np.concatenate(parts)
+    elif (only := model.contract.only) is not None:
+        parts = [read_files(file, only) for file in files]
+        counts, examples = [len(part) for part in parts], np.concatenate(parts)
+    else:
+        named = [read_named(file, model.contract) for file in files]
+        counts = [len(next(iter(each.values()))) for each in named]
+        examples = {name: np.concatenate([each[name] for each in named]) for name in model.contract.inputs}
+    rows = iter(_rows(model, model.predict(examples, unknown=unknown)))
     return [
-        {
-            "file": file,
-            "label": str(label),
-            "probability": float(row.max()),
-            "probabilities": dict(zip(names, map(float, row), strict=True)),
-        }
-        for file, label, row in zip(files, prediction.labels, prediction.probabilities, strict=True)
+        {"file": file, **({"row": row} if count > 1 else {}), **next(rows)}
+        for file, count in zip(files, counts, strict=True)
+        for row in range(count)
     ]
+
+
+def _as_they_are(model: Model, file: str) -> NDArray[Any]:
+    """Examples for a lone file, which takes numbers of its input's own shape."""
+    specs = model.artifact.inputs
+    if len(specs) != 1 or not file.lower().endswith(".npy"):
+        raise InputError(
+            f"{model.artifact.file} does not say how files become its input: load it from a bundle, or give the "
+            "numbers of its one input as .npy"
+        )
+    spec = specs[0]
+    return read_files(file, Tensor(spec.shape[1:], "uint8" if spec.dtype == "uint8" else "float32"))
+
+
+def _rows(model: Model, prediction: Any) -> list[dict[str, Any]]:
+    """As the prediction's own, with probabilities by their labels."""
+    rows: list[dict[str, Any]] = prediction.rows()
+    for row in rows:
+        if "probabilities" in row:
+            names = model.labels or tuple(map(str, range(len(row["probabilities"]))))
+            row["probabilities"] = dict(zip(names, row["probabilities"], strict=True))
+    return rows
 
 
 def _page_entries(model: Model, file: str, unknown: bool) -> list[dict[str, Any]]:
     prediction, boxes = model.predict_page(file, unknown=unknown)
-    entries = _entries(model, [file] * len(prediction), prediction)
-    return [entry | {"box": box} for entry, box in zip(entries, boxes.tolist(), strict=True)]
+    rows = _rows(model, prediction)
+    return [{"file": file, **row, "box": box} for row, box in zip(rows, boxes.tolist(), strict=True)]
 
 
-def _where(entry: dict[str, Any]) -> str:
-    return f"  box {' '.join(map(str, entry['box']))}" if "box" in entry else ""
+def _said(entry: dict[str, Any]) -> str:
+    """An answer in words, told by what it holds."""
+    for key, words in _WORDS.items():
+        if key in entry:
+            return words(entry)
+    return "  ".join(f"{name} {_numbers(entry[name])}" for name in entry if name not in ("file", "row"))
+
+
+def _numbers(values: Any) -> str:
+    flat = np.asarray(values).ravel()
+    more = f" ... ({flat.size:,} numbers)" if flat.size > _SHOWN else ""
+    return " ".join(f"{value:.6g}" for value in flat[:_SHOWN]) + more
+
+
+def _one_label(entry: dict[str, Any]) -> str:
+    box = f"  box {' '.join(map(str, entry['box']))}" if "box" in entry else ""
+    return f"{entry['label']}  {entry['probability']:.4f}{box}"
+
+
+def _several_labels(entry: dict[str, Any]) -> str:
+    chances = ", ".join(f"{name} {value:.4f}" for name, value in entry["probabilities"].items())
+    return f"{', '.join(entry['labels']) or 'none'}  ({chances})"
+
+
+def _named_values(entry: dict[str, Any]) -> str:
+    units = entry.get("units", {})
+    return "  ".join(f"{name} {value:.6g} {units.get(name, '')}".rstrip() for name, value in entry["values"].items())
+
+
+def _score(entry: dict[str, Any]) -> str:
+    return f"{'normal' if entry['normal'] else 'anomaly'}  {entry['score']:.6g}"
+
+
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "label": _one_label,
+    "labels": _several_labels,
+    "values": _named_values,
+    "score": _score,
+}
+"""By the key that tells a task's rows; those of raw models hold nothing but outputs."""

@@ -171,7 +171,11 @@ def _targets(
     every = np.concatenate(list(flat.values()))
     if every.dtype.kind in "US":
         classes = tuple(map(str, np.unique(every)))
-        answers = {part: np.searchsorted(np.array(classes), values.astype(str)) for part, values in flat.items()}
+        if names and set(classes) <= set(names):
+            # A model's outputs may stand in another order than the alphabet's.
+            classes = names
+        places = {text: place for place, text in enumerate(classes)}
+        answers = {part: np.array([places[str(text)] for text in values]) for part, values in flat.items()}
         return _classes(name, answers, classes, anomalies=anomalies)
     if every.dtype.kind == "f" and not np.isfinite(every).all():
         raise InputError(f"{name}: targets hold NaN or infinity: every example needs one")

@@ -16,6 +16,7 @@ from .readers.idx import is_idx_folder, read_idx_folder
 from .readers.mnist import is_mnist, read_mnist
 from .readers.npz import is_npy, is_npz, read_npz, refuse_npy
 from .readers.tables import is_table, is_table_folder, read_table, read_table_folder
+from .scale import brought_to_size
 
 __all__ = ["READERS", "Reader", "as_dataset", "data_help", "load_dataset"]
 
@@ -69,7 +70,7 @@ def load_dataset(
         source: A name or path in one of the forms of `READERS`.
         label: Of a table: the column with the right answers, or several, separated by commas.
         task: `regression` makes whole numbers among the targets numbers; `multiclass` and `binary` make them classes.
-        input_shape: Of pictures of several sizes: (height, width) or (height, width, channels).
+        input_shape: Of pictures, which are stretched to it: (height, width) or (height, width, channels).
         seconds: Of recordings: the length of the model's window; found from the files when None.
 
     Raises:
@@ -81,7 +82,7 @@ def load_dataset(
     for reader in READERS:
         if reader.recognizes(path):
             _check(source, reader, options)
-            return reader.read(path, options)
+            return brought_to_size(reader.read(path, options), options)
     state = "is none" if path.exists() else "does not exist"
     raise InputError(f"no data set at {source}, which {state}: data are {data_help()}")
 
@@ -120,4 +121,5 @@ def as_dataset(
         return data
     if isinstance(data, str | os.PathLike):
         return load_dataset(data, label=label, task=task, input_shape=input_shape, seconds=seconds)
-    return dataset_in_memory(data, name, Options(label, task, input_shape, seconds))
+    options = Options(label, task, input_shape, seconds)
+    return brought_to_size(dataset_in_memory(data, name, options), options)

@@ -1,5 +1,6 @@
 """From a data set to a bundle with its report, in one run folder that can be left and resumed."""
 
+import html
 import json
 import logging
 import os
@@ -15,7 +16,18 @@ from edgepress.benchmarks import Report, benchmark, write_report
 from edgepress.data import as_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
-from edgepress.train import MODELS, PRESETS, TrainConfig, adopt_baseline, press_model, sections_of, train_baseline
+from edgepress.train import (
+    MODELS,
+    PRESETS,
+    TrainConfig,
+    adopt_baseline,
+    model_file,
+    model_identity,
+    model_name,
+    press_model,
+    sections_of,
+    train_baseline,
+)
 
 from .budget import Budget
 from .search import search
@@ -50,12 +62,30 @@ class PressResult:
     report: Report
     """What is in report.json."""
 
+    def __repr__(self) -> str:
+        rows, withheld = len(self.report.rows), len(self.exported.withheld)
+        return f"<edgepress PressResult in {self.run}: {rows} rows, {withheld} withheld>"
+
+    def __str__(self) -> str:
+        return "\n".join([str(self.report), "", *self._places()])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the report's table, and where everything lies."""
+        return "\n".join([self.report._repr_html_(), *(f"<p>{html.escape(line)}</p>" for line in self._places())])
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join([self.report._repr_markdown_().rstrip(), *self._places()]) + "\n"
+
+    def _places(self) -> list[str]:
+        withheld = [f"withheld {each.file}: {each.reason}" for each in self.exported.withheld]
+        return [*withheld, f"bundle: {self.bundle}", f"report: {self.bundle / 'report' / 'report.html'}"]
+
 
 def press(
     data: Any = "mnist",
     out: str | os.PathLike[str] | None = None,
     *,
-    model: str | None = None,
+    model: Any = None,
     teacher: str | None = None,
     backbone: str | None = None,
     preset: str = "default",
@@ -75,8 +105,8 @@ def press(
     Args:
         data: As `as_dataset` takes it: a name, a path, arrays, or a `Dataset`.
         out: The run folder; a new one below `runs/` when None.
-        model: A model's name, in place of the preset's; or a Keras file of the user's own, which is the float model
-            then and is pressed from its own weights.
+        model: A model's name, in place of the preset's; or a Keras file or model of the user's own, which is the float
+            model then and is pressed from its own weights.
         teacher: Who teaches the float model, in place of the preset's: a model's name or a Keras file.
         backbone: A Keras file, or a name in `BACKBONES`, that is given a new head and fitted further.
         preset: `quick`, `default`, `frontier`, or the path of a TOML file.
@@ -94,7 +124,7 @@ def press(
         CheckFailedError: No model keeps the budget.
     """
     started = time.monotonic()
-    own = model is not None and model not in MODELS
+    own = model is not None and not (isinstance(model, str) and model in MODELS)
     if own and teacher is not None:
         raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
     if model is not None and backbone is not None:
@@ -115,7 +145,7 @@ def press(
         "config": config.to_dict(),
     }
     if own:
-        plan["model"] = str(model)
+        plan["model"] = model_identity(model)
     asked = {"task": task, "input": input, "bounds": dict(bounds or {}), "accept_chance": accept_chance}
     plan |= {name: value for name, value in asked.items() if value}
     if budget:
@@ -127,9 +157,10 @@ def press(
 
     logger.info("press: %s, %d + %d examples, into %s", dataset.name, len(dataset.train), len(dataset.test), run)
     models = {"float": run / "float.keras", "pressed": run / "pressed.keras"}
-    if model is not None and own:
-        logger.info("press: 1/4 take %s for the float baseline", model)
-        adopt_baseline(dataset, config, model, models["float"], task=task, input=input, accept_chance=accept_chance)
+    if own:
+        logger.info("press: 1/4 take %s for the float baseline", plan["model"])
+        with model_file(model) as file:
+            adopt_baseline(dataset, config, file, models["float"], task=task, input=input, accept_chance=accept_chance)
     else:
         logger.info("press: 1/4 train the float baseline")
         train_baseline(dataset, config, models["float"], task=task, input=input, keep_pool=not budget)
@@ -150,14 +181,16 @@ def press(
         variants=variants,
         packed=packed,
         seed=seed,
-        name=dataset.name,
+        name=model_name(model) if own else dataset.name,
         overwrite=True,
         bounds=bounds,
         accept_chance=accept_chance,
     )
     logger.info("press: 4/4 benchmark")
     pace = preset if preset in PRESETS else "default"
-    report = benchmark(bundle, dataset, float_model=models["float"], preset=pace, seed=seed)
+    report = benchmark(
+        bundle, dataset, float_model=models["float"], preset=pace, seed=seed, accept_chance=accept_chance
+    )
     write_report(report, bundle / "report")
     seconds = round(time.monotonic() - started, 1)
     done = {"finished": True, "seconds": seconds, "resumed": resumed}

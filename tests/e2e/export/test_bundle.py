@@ -7,7 +7,8 @@ from click.testing import CliRunner
 
 from edgepress.base.files import file_sha256
 from edgepress.cli import main
-from edgepress.export import Samples, bundle, export
+from edgepress.data import dataset_of_arrays
+from edgepress.export import bundle, export
 from edgepress.export.convert import Converter
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
 from edgepress.runtime.conformance import matrix as conformance_module
@@ -21,7 +22,7 @@ from edgepress.runtime.formats.tflite_file import read_tflite
 def from_tiny(tiny, tmp_path, monkeypatch):
     """A model path that opens as the tiny model."""
     path = tmp_path / "tiny.keras"
-    monkeypatch.setattr(bundle, "open_source", lambda name, path, *, classes: replace(tiny, name=name, path=path))
+    monkeypatch.setattr(bundle, "open_source", lambda name, path: replace(tiny, name=name, path=path))
     return path
 
 
@@ -74,7 +75,7 @@ def test_one_beyond_its_bound_is_withheld_and_the_rest_published(from_tiny, quad
     spoil("tflite:int8")
     result = export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["int8", "tflite:float32"])
     assert [each.file for each in result.withheld] == ["tiny-int8.tflite"]
-    assert "bound 0.3 points" in result.withheld[0].reason
+    assert "bound 0.5 points" in result.withheld[0].reason
     assert not (tmp_path / "out/tiny-int8.tflite").exists()
     assert (tmp_path / "out/tiny-float32.tflite").exists()
     with pytest.raises(CheckFailedError, match=r"tiny-int8\.tflite"):
@@ -90,7 +91,7 @@ def test_a_wrong_answer_of_one_backend_withholds_a_model_with_several_outputs(tm
     outputs = [keras.layers.Dense(3, name="sum")(joined), keras.layers.Dense(1, name="gate")(joined)]
     keras.Model([left, right], outputs).save(tmp_path / "two.keras")
     random = np.random.default_rng(0)
-    samples = Samples({"left": random.random((90, 6), np.float32), "right": random.random((90, 4), np.float32)}, None)
+    samples = {"left": random.random((90, 6), np.float32), "right": random.random((90, 4), np.float32)}
     real = conformance_module.run_trial
 
     def planted(folder, files, feed, *, backend, delegate):
@@ -102,7 +103,7 @@ def test_a_wrong_answer_of_one_backend_withholds_a_model_with_several_outputs(tm
 
     monkeypatch.setattr(conformance_module, "run_trial", planted)
     variants = ["tflite:float32", "tflite:float16"]
-    result = export({"two": tmp_path / "two.keras"}, samples, tmp_path / "out", variants=variants)
+    result = export({"two": tmp_path / "two.keras"}, samples, tmp_path / "out", variants=variants, task="raw")
     (withheld,) = result.withheld
     assert withheld.file == "two-float32.tflite"
     assert withheld.reason.startswith("litert+delegate: SQNR of output gate ")
@@ -130,8 +131,8 @@ def test_a_folder_that_exists_is_left_alone(from_tiny, quadrants, tmp_path):
 
 
 def test_images_of_another_size_are_refused(tiny, from_tiny, quadrants, tmp_path):
-    other = replace(quadrants, x_train=quadrants.x_train[:, :6], x_test=quadrants.x_test[:, :6])
-    with pytest.raises(InputError, match="images of"):
+    other = dataset_of_arrays("other", (quadrants.x_train[:, :6], quadrants.y_train))
+    with pytest.raises(InputError, match=r"takes \(64,\), other has examples of \(6, 8\)"):
         export({"tiny": from_tiny}, other, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

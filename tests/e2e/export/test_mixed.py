@@ -11,9 +11,11 @@ from edgepress.export.inspect.describe import describe
 from edgepress.export.samples import Samples
 from edgepress.export.tflite.mixed import to_mixed
 from edgepress.export.variants import VARIANTS
+from edgepress.runtime import Task
 from edgepress.runtime.formats.tflite_file import read_tflite
 
 MIXED = VARIANTS["tflite:mixed"]
+CLASSIFIER = Task("multiclass", "logits", ("nw", "ne", "sw", "se"))
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def kernels(content, folder):
 
 def to_within(files, samples, unlabelled, decibels):
     variant = dataclasses.replace(MIXED, min_sqnr_db=decibels)
-    return to_mixed(files["tflite:float32"].read_bytes(), variant, samples, unlabelled)
+    return to_mixed(files["tflite:float32"].read_bytes(), variant, CLASSIFIER, samples, unlabelled)
 
 
 def test_layers_keep_eight_bits_where_the_bound_asks_for_it(files, samples, unlabelled, tmp_path):

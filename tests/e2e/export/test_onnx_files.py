@@ -66,7 +66,7 @@ def test_a_lone_file_knows_its_labels(files, key, embedded, tmp_path):
     lone = tmp_path / "copied.onnx"
     lone.write_bytes(files[key].read_bytes())
     with load(lone) as model:
-        assert model.labels == embedded.labels
+        assert model.labels == embedded.task.labels
 
 
 @pytest.mark.parametrize("key", ONNX)
@@ -83,7 +83,7 @@ def test_a_model_that_ends_in_softmax(samples, embedded, tmp_path):
     hidden = tf_keras.layers.Dense(16, activation="relu")
     kind = tf_keras.layers.Dense(4, activation="softmax", name="kind")
     model = tf_keras.Sequential([tf_keras.Input((64,), name="pixels"), hidden, kind])
-    source = Source("soft", None, "", model, None, "probabilities")
+    source = Source("soft", None, "", model, None)
     path = Converter(source, samples, samples, embedded).write(VARIANTS["onnx:int8"], tmp_path)
     with load(path) as loaded:
         ours = loaded.run(samples.inputs["pixels"])

@@ -9,7 +9,7 @@ from edgepress.export.inspect.describe import describe
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
 from edgepress.export.variants import VARIANTS
-from edgepress.runtime import Picture
+from edgepress.runtime import Contract, Picture, Task
 from edgepress.runtime.bundle.embedded import Embedded
 
 OVERHEAD = 12_000
@@ -24,9 +24,13 @@ def default_files(tmp_path_factory):
     stack = [tf_keras.Input((784,), name="pixels")]
     stack += [tf_keras.layers.Dense(units, activation="relu", name=f"hidden{units}") for units in (128, 64)]
     model = tf_keras.Sequential([*stack, tf_keras.layers.Dense(10, name="logits")], name="mlp")
-    samples = Samples({"pixels": np.random.default_rng(0).random((100, 784), np.float32)}, None)
-    embedded = Embedded(tuple("0123456789"), "logits", Picture(28, 28), 0.5)
-    converter = Converter(Source("default", None, "", model, None, "logits"), samples, samples, embedded)
+    pixels = np.random.default_rng(0).random((100, 784), np.float32)
+    samples = Samples({"pixels": pixels}, model.predict(pixels, verbose=0).argmax(axis=1))
+    embedded = Embedded(
+        Contract({"pixels": Picture(28, 28)}),
+        Task("multiclass", "logits", tuple("0123456789"), unknown_threshold=0.5),
+    )
+    converter = Converter(Source("default", None, "", model, None), samples, samples, embedded)
     folder = tmp_path_factory.mktemp("default")
     return {variant.key: converter.write(variant, folder) for variant in VARIANTS.values()}
 

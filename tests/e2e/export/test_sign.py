@@ -7,7 +7,7 @@ from edgepress.base.files import file_sha256
 from edgepress.export import new_key, sign
 from edgepress.export.companions.packed import pack, write_packed
 from edgepress.export.inspect.describe import describe
-from edgepress.runtime import Artifact, ArtifactRefusedError, InputError, Manifest, Picture, load
+from edgepress.runtime import Artifact, ArtifactRefusedError, Contract, InputError, Manifest, Picture, Task, load
 from edgepress.runtime.bundle.signature import SIGNATURE_NAME, verify_bundle
 
 
@@ -20,8 +20,9 @@ def bundle(files, tmp_path):
     artifact = Artifact(
         path.name, "tiny", "tflite", "int8", file_sha256(path), found.bytes, found.inputs, found.outputs
     )
-    contract = Picture(8, 8, fit="stretch", polarity="as-is")
-    manifest = Manifest("tiny", ("nw", "ne", "sw", "se"), contract, "logits", (artifact,), "tiny")
+    contract = Contract({"pixels": Picture(8, 8, fit="stretch", polarity="as-is")})
+    task = Task("multiclass", "logits", ("nw", "ne", "sw", "se"))
+    manifest = Manifest("tiny", contract, task, (artifact,), "tiny")
     (path.parent / "manifest.json").write_text(manifest.to_json())
     return path.parent
 
@@ -69,7 +70,7 @@ def test_another_maker_is_refused(bundle, keys, tmp_path):
 def test_a_manifest_that_was_changed_is_refused(bundle, keys):
     sign(bundle, keys[0])
     data = json.loads((bundle / "manifest.json").read_text())
-    data["labels"].reverse()
+    data["task"]["labels"].reverse()
     (bundle / "manifest.json").write_text(json.dumps(data))
     with pytest.raises(ArtifactRefusedError, match="it was changed"):
         load(bundle, trusted_key=keys[1])

@@ -36,8 +36,8 @@ def test_a_lone_file_knows_its_labels_and_preprocessing(files, key, embedded, tm
     lone = tmp_path / "copied.tflite"
     lone.write_bytes(files[key].read_bytes())
     with load(lone) as model:
-        assert model.labels == embedded.labels
-        assert model.preprocessing == embedded.preprocessing
+        assert model.labels == embedded.task.labels
+        assert model.preprocessing == embedded.contract.picture
 
 
 @pytest.mark.parametrize("key", TFLITE)
@@ -51,7 +51,7 @@ def test_every_buffer_is_aligned_as_the_schema_demands(files, key):
 def test_android_finds_labels_and_normalization(files, embedded):
     content = files["tflite:int8"].read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.read("labels.txt").decode().split() == list(embedded.labels)
+        assert archive.read("labels.txt").decode().split() == list(embedded.task.labels)
     metadata = read_tflite(content).metadata["TFLITE_METADATA"]
     assert metadata[4:8] == b"M001"
     assert b"labels.txt" in metadata

@@ -8,7 +8,7 @@ from edgepress.export.inspect.describe import describe
 from edgepress.export.samples import Samples
 from edgepress.export.source import Source
 from edgepress.export.variants import VARIANTS
-from edgepress.runtime import Picture, load
+from edgepress.runtime import Contract, Picture, Task, load
 from edgepress.runtime.bundle.embedded import Embedded
 
 
@@ -30,8 +30,8 @@ def squeezing():
 def test_the_file_holds_the_shape_and_answers_as_keras(squeezing, key, tmp_path):
     pictures = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
     samples = Samples({"picture": pictures}, None)
-    source = Source("squeezing", None, "", squeezing, None, "raw")
-    converter = Converter(source, samples, samples, Embedded((), "raw", Picture(8, 8), None))
+    source = Source("squeezing", None, "", squeezing, None)
+    converter = Converter(source, samples, samples, Embedded(Contract({"picture": Picture(8, 8)}), Task("raw", "raw")))
     path = converter.write(VARIANTS[key], tmp_path)
     assert not {"SHAPE", "STRIDED_SLICE", "PACK"} & set(describe(path).operators)
     with load(path) as model:

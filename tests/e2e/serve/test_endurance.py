@@ -1,6 +1,7 @@
 """The studies behind docs/serve.md, shortened: load, endurance, malformed requests."""
 
 import pytest
+from kinds import KINDS, make_kind
 
 from edgepress.benchmarks.studies.server import load as serve_load
 from edgepress.benchmarks.studies.server import malformed as serve_malformed
@@ -28,6 +29,13 @@ def test_malformed_requests_are_refused_with_what_to_mend_and_break_nothing(serv
     assert result["failures"] == []
     assert len(result["kinds"]) == 17
     assert {"400", "404", "405", "408", "413", "415", "422"} <= set(result["statuses"])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "binary"])
+def test_malformed_requests_of_every_kind_of_bundle_break_nothing(kind, tmp_path):
+    result = serve_malformed.malformed(make_kind(tmp_path / kind, kind), requests=200, seed=2)
+    assert result["failures"] == []
+    assert not [status for status in result["statuses"] if status.startswith("5")]
 
 
 def test_at_three_times_capacity_what_is_not_answered_is_503(served_bundle):

@@ -1,111 +1,15 @@
 """The drawing page in real headless Chromium, at phone size, by touch."""
 
 import base64
-import functools
-import http.server
-import json
-import shutil
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Site, needs_browser, needs_runtime
 
 from edgepress.runtime import load
-from edgepress.runtime.serve.web.assets import find_assets
 from edgepress.runtime.serve.web.offline import write_static_site
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
-needs_runtime = pytest.mark.skipif(
-    find_assets() is None, reason="onnxruntime-web is absent: run scripts/browser-assets"
-)
-
-# How a hand writes the ten digits: strokes of points, 0 to 1 across and down.
-STROKES = json.loads((Path(__file__).parent / "strokes.json").read_text())
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-class Phone:
-    """A page on a phone; it notes what went wrong and whom it asked."""
-
-    def __init__(self, browser, url, **options):
-        self.url = url
-        self.context = browser.new_context(**{**PHONE, **options})
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)
-        self.problems, self.requests = [], []
-        self.page.on("console", lambda message: self.problems.append(message.text))
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.add_init_script("window.lifted = 0; addEventListener('pointerup', () => window.lifted++)")
-        self.touch = self.context.new_cdp_session(self.page)
-        self.page.goto(url)
-        self.page.wait_for_selector(".panel")
-
-    def draw(self, digit, left=0.2, width=0.6, top=0.12, height=0.76):
-        """Touch the strokes of `digit` into that part of the pad, until the page has seen the last of them."""
-        lifted = self.page.evaluate("window.lifted")
-        box = self.page.locator("#pad").bounding_box()
-        for stroke in STROKES[digit]:
-            points = [
-                {"x": box["x"] + box["width"] * (left + width * x), "y": box["y"] + box["height"] * (top + height * y)}
-                for x, y in stroke
-            ]
-            self.send("touchStart", [points[0]])
-            for point in points[1:]:
-                self.send("touchMove", [point])
-            self.send("touchEnd", [])
-        self.page.wait_for_function("count => window.lifted === count", arg=lifted + len(STROKES[digit]))
-
-    def send(self, kind, points):
-        self.touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    def wait_for(self, text):
-        """Wait until the page has read `text`, and no newer state of the drawing is with the models."""
-        settled = """text => document.getElementById('result').textContent === text
-            && document.getElementById('panels').ariaBusy === 'false'"""
-        self.page.wait_for_function(settled, arg=text)
-
-    def texts(self, part):
-        return self.page.locator(f"[data-part={part}]").all_inner_texts()
-
-    def seen(self):
-        """What the page gives the model, as it shows it: uint8 (n, 28, 28)."""
-        read = """() => [...document.querySelectorAll('#seen canvas')].map(canvas =>
-            [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0))"""
-        return np.array(self.page.evaluate(read), np.uint8).reshape(-1, 28, 28)
-
-    def close(self):
-        """No console line at all, and no request to another host."""
-        self.context.close()
-        assert self.problems == []
-        assert {url for url in self.requests if not url.startswith((self.url, "blob:"))} == set()
-        assert self.requests
-
-
-@pytest.fixture
-def open_phone(browser):
-    phones = []
-
-    def open_one(url, **options):
-        phones.append(Phone(browser, url, **options))
-        return phones[-1]
-
-    yield open_one
-    for phone in phones:
-        phone.close()
+pytestmark = needs_browser
 
 
 @pytest.fixture
@@ -245,27 +149,6 @@ def test_the_page_asks_for_the_key(open_phone, run_server, served_bundle):
     phone.problems = [text for text in phone.problems if "401" not in text]
 
 
-class Site(threading.Thread):
-    """The static folder on a plain static host."""
-
-    def __init__(self, folder):
-        super().__init__(daemon=True)
-
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-        self.host = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-        self.url = f"http://127.0.0.1:{self.host.server_port}/"
-
-    def run(self):
-        self.host.serve_forever()
-
-    def stop(self):
-        self.host.shutdown()
-        self.host.server_close()
-
-
 @pytest.fixture
 def site(served_bundle, tmp_path):
     site = Site(write_static_site(served_bundle, tmp_path / "site"))
@@ -305,7 +188,7 @@ def test_outputs_in_the_browser_equal_the_native_ones(open_phone, site, served_b
             const bundle = await (await fetch("bundle.json")).json();
             const artifact = bundle.artifacts.find((a) => a.variant === variant && a.format === "onnx");
             const bytes = Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0));
-            const { data } = await new BrowserEngine(artifact, bundle).run(bytes);
+            const [{ data }] = await new BrowserEngine(artifact, bundle).run({ pixels: bytes });
             return Array.from(data);
         }""",
         [base64.b64encode(images.tobytes()).decode(), variant],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgepress.base.tables import markdown_table, text_table
+from edgepress.base.tables import html_table, markdown_table, text_table
 
 HEAD, ROWS = ("name", "bytes", "us"), [("a", 1, "2.0"), ("longer", 1000, "10.25")]
 
@@ -21,6 +21,14 @@ def test_markdown():
 
 def test_nothing_in_a_cell_ends_it():
     assert markdown_table(("a",), [("x | y\nz",)], columns="l")[2] == r"| x \| y z |"
+
+
+def test_html():
+    lines = html_table(("name", "x < y"), [("<b>", 1)], columns="lr")
+    assert lines[1] == (
+        '<thead><tr><th style="text-align: left">name</th><th style="text-align: right">x &lt; y</th></tr></thead>'
+    )
+    assert lines[3] == '<tr><td style="text-align: left">&lt;b&gt;</td><td style="text-align: right">1</td></tr>'
 
 
 def test_text_in_columns():

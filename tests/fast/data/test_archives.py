@@ -101,6 +101,36 @@ def test_three_parts_in_other_words(tmp_path):
     np.testing.assert_array_equal(data.parts["validation"].x, members["val_images"])
 
 
+def test_names_as_targets_of_samples(tmp_path):
+    """`labels` beside an input by name are its targets, not what classes are called."""
+    names = np.array(["walk", "run", "sit"])[y(N, 3)]
+    np.savez(tmp_path / "d.npz", window=_rng.normal(size=(N, 16, 3)), labels=names)
+    dataset = load_dataset(tmp_path / "d.npz")
+    assert dataset.labels == ("run", "sit", "walk")
+    assert len(dataset.train.targets) == len(dataset.train)
+
+
+def test_names_as_targets_in_the_models_order(tmp_path):
+    names = np.array(["walk", "run", "sit"])
+    np.savez(tmp_path / "d.npz", window=_rng.normal(size=(N, 16, 3)), labels=names[y(N, 3)], class_names=names)
+    dataset = load_dataset(tmp_path / "d.npz")
+    assert dataset.labels == ("walk", "run", "sit")
+    assert np.bincount(dataset.train.targets).tolist() == [np.sum(dataset.train.targets == i) for i in range(3)]
+
+
+def test_pictures_in_arrays_are_brought_to_a_size(tmp_path):
+    np.savez(tmp_path / "d.npz", **parts(shape=(32, 32, 3)))
+    dataset = load_dataset(tmp_path / "d.npz", input_shape=(24, 20))
+    assert dataset.picture.shape == dataset.x_test.shape[1:] == (24, 20, 3)
+    assert dataset.picture.resampling == "bilinear"
+    assert load_dataset(tmp_path / "d.npz", input_shape=(32, 32)).picture.resampling == "area"
+    with pytest.raises(InputError, match="have 3"):
+        load_dataset(tmp_path / "d.npz", input_shape=(24, 20, 1))
+    np.savez(tmp_path / "d.npz", **normal((4,), 3))
+    with pytest.raises(InputError, match=r"--input-shape is for pictures, and d has features \(4,\)"):
+        load_dataset(tmp_path / "d.npz", input_shape=(24, 20))
+
+
 def test_targets_that_no_task_knows_are_for_raw(tmp_path):
     np.savez(tmp_path / "m.npz", camera=x(N), labels=np.zeros((N, 28, 28), np.int64))
     with pytest.raises(InputError, match=r"targets of shape \(60, 28, 28\).* --task raw"):

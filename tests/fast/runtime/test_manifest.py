@@ -37,6 +37,16 @@ def test_round_trip():
     assert Manifest.from_json(original.to_json()) == original
 
 
+def test_keras_files_take_numbers_that_export_scales():
+    scaled = Features(("a", "b"), mean=(1e5, 0.5), std=(600.0, 0.1))
+    models = {"m": {"standardized": {"x": {"mean": [], "std": [], "spans": 1000.0}}}}
+    made = manifest(contract=Contract({"x": scaled, "y": scaled}), source={"models": models})
+    again = Manifest.from_json(made.to_json())
+    assert again.keras_contract.inputs == {"x": Features(("a", "b")), "y": scaled}
+    assert again.contract.inputs["x"] == scaled
+    assert manifest().keras_contract == manifest().contract
+
+
 def test_a_newer_schema_is_refused_by_name():
     data = json.loads(manifest().to_json()) | {"schema": 99}
     with pytest.raises(InputError, match=r"schema 99.*update edgepress"):

@@ -112,7 +112,7 @@ def test_published_weights_that_cannot_be_fetched_are_one_line(monkeypatch):
     monkeypatch.setattr(tf_keras.applications, "MobileNetV2", no_network)
     data = colours(side=32)
     with pytest.raises(
-        InputError, match="cannot be fetched .*Temporary failure in name.*a network is needed once"
+        InputError, match=r"cannot be fetched .*Temporary failure in name.*a network is needed once"
     ) as told:
         open_backbone("mobilenet-v2", data, TWO, fitted=data.train)
     assert "\n" not in str(told.value)

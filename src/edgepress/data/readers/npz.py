@@ -82,7 +82,7 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
     said = _take(arrays, _NAMES)
     about = {key: arrays.pop(key) for key in _SIGNAL if key in arrays and _is_about(key, arrays[key])}
     given = _parts(path, arrays)
-    if said is None and "labels" in arrays and arrays["labels"].dtype.kind in "US":
+    if given and said is None and "labels" in arrays and arrays["labels"].dtype.kind in "US":
         # Beside y_train these are no targets: they are what the classes are called.
         said = arrays.pop("labels")
     if arrays and given:

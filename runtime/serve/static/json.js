@@ -1,0 +1,73 @@
+// Everything else: inputs as JSON, as a program would send them; signals are drawn.
+
+import { describe } from "./answers.js";
+import { drawLines } from "./chart.js";
+import { onlyInput } from "./engines.js";
+import { Page, byId } from "./page.js";
+
+export class JsonPage extends Page {
+  constructor(bundle) {
+    super(bundle, "json");
+    this.contract = onlyInput(bundle);
+    this.asked = false;
+    document.title = `${bundle.name}: ask with JSON`;
+    const address = new URL("v1/predict", document.baseURI).href;
+    byId("help").textContent = bundle.default === null
+      ? "What is asked stays in this browser."
+      : `Programs send the same to  POST ${address}  with the content type application/json.`;
+    byId("example").hidden = !bundle.example;
+    byId("example").addEventListener("click", () => this.fill());
+    byId("ask").addEventListener("click", () => {
+      this.asked = true;
+      this.ask();
+    });
+    byId("text").addEventListener("input", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(byId("input"));
+    this.fill();
+  }
+
+  fill() {
+    const { example } = this.bundle;
+    const inputs = example === null ? (this.contract ? [] : {}) : this.contract ? [example[this.contract.name]]
+      : Object.fromEntries(Object.entries(example).map(([name, value]) => [name, [value]]));
+    byId("text").value = JSON.stringify({ inputs });
+    this.draw();
+  }
+
+  /** A signal's first window, one line a channel. */
+  draw() {
+    const chart = byId("chart");
+    let window = null;
+    try {
+      const { inputs } = JSON.parse(byId("text").value);
+      window = Array.isArray(inputs?.[0]?.[0]) ? inputs[0] : inputs;
+    } catch {
+      // Half a text is no JSON yet.
+    }
+    const names = this.contract?.kind === "signal" ? this.contract.channels : [];
+    chart.hidden = names.length === 0 || !Array.isArray(window?.[0]);
+    if (!chart.hidden) drawLines(chart, names.map((_, k) => window.map((step) => Number(step[k]) || 0)), names);
+  }
+
+  request() {
+    if (!this.asked) return null;
+    const text = byId("text").value;
+    let inputs;
+    try {
+      ({ inputs } = JSON.parse(text));
+    } catch (error) {
+      throw new Error(`This is no JSON: ${error.message}`);
+    }
+    const request = { type: "application/json", body: text };
+    if (this.contract && Array.isArray(inputs)) request.numbers = Float64Array.from(inputs.flat(Infinity));
+    return request;
+  }
+
+  show(answers) {
+    const rows = answers.find((each) => each) ?? [];
+    const read = rows.map((row) => describe(row, this.bundle));
+    this.head(read.map(({ answer }) => answer).filter((answer) => answer).join(", "));
+    this.say(rows.length ? `Answer: ${read.map(({ spoken }) => spoken).join("; ")}` : "Nothing yet: change the JSON, and ask.");
+    super.show(answers);
+  }
+}

@@ -1,0 +1,184 @@
+"""Ways of feeding a model, told apart by what it says about labelled examples."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.data import Part
+from edgepress.quality import Metric, Quality, bootstrap
+from edgepress.runtime import InputError
+from edgepress.runtime.tasks import Task
+
+__all__ = ["NoBetterThanChanceError", "Tried", "choose", "enough", "refuse_chance", "some"]
+
+_log = logging.getLogger("edgepress")
+_TRIED = 2000
+"""Held-back examples that the candidates are tried on."""
+_LEAST_SKILL = 0.28
+"""Share of the proper score of the classes' shares alone that a way of feeding must save to count: networks of raw
+pixels save less on pixels / 255, and networks of pixels / 255 more, even after a few epochs."""
+_TOLD_APART = 0.7
+"""Share of answers that are right under another order of the classes, from which on that order is what is wrong."""
+
+
+class NoBetterThanChanceError(InputError):
+    """However the examples are fed, the model answers no better than somebody who looks at none of them."""
+
+
+class Tried(NamedTuple):
+    """One way of feeding the model, on held-back examples."""
+
+    input: str
+    """What it is called: `pixels/255`, ..., `as they are`, `standardized`."""
+    metric: str
+    value: float
+    loss: float | None
+    """A proper score, where the task has one."""
+
+
+def some(part: Part) -> Part:
+    """So many of them, evenly spaced, that ways are told apart."""
+    if len(part) <= _TRIED:
+        return part
+    chosen: Part = part[np.unique(np.linspace(0, len(part) - 1, _TRIED).astype(np.int64))]
+    return chosen
+
+
+def choose(
+    model: str,
+    answers: Mapping[str, NDArray[Any]],
+    task: Task,
+    quality: Quality,
+    fitted: Part,
+    part: Part,
+    *,
+    accept_chance: bool,
+) -> tuple[str, dict[str, Any]]:
+    """Which way of feeding a model is the right one, and what was found on the way there, for the manifest.
+
+    Args:
+        model: Its name.
+        answers: By the way's name, the likeliest first: what the model says about `part`, in the form that is judged.
+        task: What it answers.
+        quality: How that is judged.
+        fitted: What the trivial answer knows.
+        part: The examples that were tried.
+        accept_chance: Take the likeliest where the model is no better than the trivial answer.
+
+    Raises:
+        NoBetterThanChanceError: No way is better than the trivial answer; the message has the table.
+        InputError: Nothing tells the ways apart; likewise.
+    """
+    assert part.targets is not None
+    assert fitted.targets is not None
+    sign = 1 if quality.metric.higher else -1
+    tried = [
+        Tried(
+            why, quality.metric.name, quality.metric.of(given, part.targets),
+            None if quality.proper is None else quality.proper.of(given, part.targets),
+        )
+        for why, given in answers.items()
+    ]  # fmt: skip
+    best = max(tried, key=lambda each: (sign * each.value, -(each.loss or 0.0)))
+    close = [each for each in tried if not _clearly_better(quality.metric, answers, best, each, part)]
+    trivial, better = quality.beats_trivial(answers[best.input], fitted.targets, part.targets)
+    found = {"tried": [each._asdict() for each in tried], "trivial": trivial, "examples": len(part)}
+    if not better:
+        refuse_chance(model, tried, trivial, task, list(answers.values()), part, accept_chance=accept_chance)
+        return tried[0].input, {**found, "chance": True}
+    chosen = _likeliest(quality, answers, close, fitted, part)
+    if chosen is None:
+        raise InputError(
+            f"{model} answers equally well however it is fed ({_table(tried, trivial, len(part))}): say with "
+            f"--input which it is: {', '.join(each.input for each in close)}"
+        )
+    if len(tried) > 1:
+        _log.info("input of %s: %s, found by trying (%s)", model, chosen.input, _table(tried, trivial, len(part)))
+    return chosen.input, found
+
+
+def enough(held_back: Part, fitted: Part) -> Part:
+    """Held-back examples, and fitted ones where those are few: what a model was fitted to tells its input as well."""
+    if len(held_back) >= _TRIED:
+        return some(held_back)
+    rows = np.unique(np.linspace(0, len(fitted) - 1, min(len(fitted), _TRIED - len(held_back))).astype(np.int64))
+    assert held_back.targets is not None
+    assert fitted.targets is not None
+    inputs = {name: np.concatenate([values, fitted.inputs[name][rows]]) for name, values in held_back.inputs.items()}
+    return Part(inputs, np.concatenate([held_back.targets, fitted.targets[rows]]))
+
+
+def _likeliest(
+    quality: Quality, answers: Mapping[str, NDArray[Any]], close: list[Tried], fitted: Part, part: Part
+) -> Tried | None:
+    """The likeliest of several ways that are right equally often; None where none stands out.
+
+    Many networks are nearly blind to the scale of their input: other logits, the same label. What tells ways apart then
+    is the proper score, but the lowest is not the right one: a network that was fitted briefly gains by any larger
+    scale. Numbers that are far too small show by a score that is no better than the classes' shares alone.
+    """
+    if len(close) == 1 or quality.proper is None:
+        return close[0]
+    assert part.targets is not None
+    width = next(iter(answers.values())).shape[1]
+    shares = np.bincount(fitted.targets, minlength=width) / len(fitted)  # type: ignore[arg-type]
+    nothing = quality.proper.of(np.tile(shares, (len(part), 1)), part.targets)
+    told = [each for each in close if each.loss is not None and each.loss <= (1 - _LEAST_SKILL) * nothing]
+    if told:
+        return told[0]
+    first, *others = sorted(close, key=lambda each: each.loss or 0.0)
+    lower = all(_clearly_better(quality.proper, answers, first, each, part) for each in others)
+    return first if lower else None
+
+
+def _clearly_better(metric: Metric, answers: Mapping[str, NDArray[Any]], best: Tried, other: Tried, part: Part) -> bool:
+    """Paired, 95 %."""
+    assert part.targets is not None
+    if best is other:
+        return False
+    _, low, high = bootstrap(metric, answers[best.input], answers[other.input], part.targets, seed=0, draws=400)
+    return low > 0 if metric.higher else high < 0
+
+
+def _other_order(task: Task, answers: NDArray[Any], part: Part) -> str:
+    """What to try where the model tells the classes apart, but in another order than the data's; else empty."""
+    if not task.classifies or part.targets is None:
+        return ""
+    count = answers.shape[1]
+    said = answers.argmax(axis=1)
+    together = np.zeros((count, count), np.int64)
+    np.add.at(together, (said, part.targets), 1)
+    order = together.argmax(axis=1)
+    right = together[np.arange(count), order].sum() / len(part)
+    if sorted(order.tolist()) != list(range(count)) or right < _TOLD_APART:
+        return ""
+    names = ", ".join(task.labels[i] if task.labels else str(i) for i in order)
+    return f"with the classes in the order {names} it would be right {right:.2f} of the times: name them so, or "
+
+
+def refuse_chance(
+    model: str,
+    tried: list[Tried],
+    trivial: float,
+    task: Task,
+    answers: list[NDArray[Any]],
+    part: Part,
+    *,
+    accept_chance: bool,
+) -> None:
+    """Raise NoBetterThanChanceError with what was tried, unless that is accepted."""
+    text = f"{model} is no better than the trivial answer ({_table(tried, trivial, len(part))})"
+    if not accept_chance:
+        hint = next(filter(None, (_other_order(task, each, part) for each in answers)), "")
+        raise NoBetterThanChanceError(
+            f"{text}: {hint}name the input with --input, or the data it was trained on; --accept-chance goes on"
+        )
+    _log.warning("%s: accepted with --accept-chance", text)
+
+
+def _table(tried: list[Tried], trivial: float, examples: int) -> str:
+    rows = ", ".join(f"{each.input} {each.value:.4f}" for each in tried)
+    return f"{tried[0].metric} on {examples} examples: {rows}; trivial {trivial:.4f}"
