@@ -22,6 +22,9 @@ _SHOWN = 1.96
 """Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many near ties
 turned between right and wrong, as of so many coin tosses."""
 
+_LEAST_PROBABILITY = 1 / 512
+"""Half a step of 8 bits: what lies below is told apart by no int8 output."""
+
 _Judged = tuple[dict[str, float], str | None]
 
 
@@ -143,9 +146,12 @@ def _by_metric(
 def _scores(task: Task, output: NDArray[np.float32]) -> NDArray[np.float32]:
     """What is compared to find the answer. Shape (n, classes), or (n, labels)."""
     values = output.reshape(len(output), -1)
-    if task.classifies and values.shape[1] == 1:
-        return np.concatenate([-values, values] if task.meaning == "logits" else [1 - values, values], axis=1)
-    return values
+    if not task.classifies:
+        return values
+    if values.shape[1] == 1:
+        values = np.concatenate([-values, values] if task.meaning == "logits" else [1 - values, values], axis=1)
+    # As logits, which they were before the softmax: there noise is about as large for every example.
+    return values if task.meaning == "logits" else np.log(np.maximum(values, _LEAST_PROBABILITY))
 
 
 def _spread(reference: NDArray[np.float32], decibels: float) -> float:
