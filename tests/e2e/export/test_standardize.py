@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from edgepress.export import export
+from edgepress.export import export, standardize
 from edgepress.runtime import Manifest, load
+from edgepress.train import CannotFoldError
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,15 @@ def test_they_are_centred_and_scaled_in_the_contract(weather, tmp_path, first):
         assert model.contract.only.std == manifest.contract.only.std
 
 
-def test_where_it_cannot_be_folded_the_input_is_to_blame(weather, tmp_path):
+def test_where_it_cannot_be_folded_the_input_is_to_blame(weather, tmp_path, monkeypatch):
     import tf_keras as keras
 
-    path, _ = regressor(keras, weather, tmp_path, lambda x: keras.layers.LayerNormalization(axis=-1, epsilon=1e6))
+    def refuses(model, changes):
+        raise CannotFoldError("another layer reads it")
+
+    monkeypatch.setattr(standardize, "fold_change", refuses)
+
+    path, _ = regressor(keras, weather, tmp_path, lambda x: keras.layers.BatchNormalization())
     result = export(
         {"co2": path}, {"features": weather[0]}, tmp_path / "out", variants=["tflite:float32", "tflite:int8"]
     )
