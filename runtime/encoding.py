@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from edgepress.base.errors import InputError
 
-from .bundle.manifest import TensorSpec
-from .contract import Input, Picture
+from .bundle.manifest import Artifact, TensorSpec
+from .contract import Contract, Input, Picture
 from .tasks.multiclass import probabilities
 from .tasks.task import Task
 
-__all__ = ["ClassDecoder", "NumberEncoder", "PixelEncoder", "encoder_of"]
+__all__ = ["ClassDecoder", "NumberEncoder", "PixelEncoder", "encoder_of", "named_reals"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +36,26 @@ def encoder_of(spec: TensorSpec, contract: Input | None) -> PixelEncoder | Numbe
     if contract is None or isinstance(contract, Picture):
         return PixelEncoder(spec, contract)
     return NumberEncoder(spec, contract)
+
+
+def named_reals(artifact: Artifact, contract: Contract | None, x: Any) -> dict[str, NDArray[Any]]:
+    """Inputs by name as real numbers, each by its contract.
+
+    Raises:
+        InputError: No contract, or other names than the artifact's inputs.
+    """
+    names = [spec.name for spec in artifact.inputs]
+    if contract is None or set(contract.inputs) != set(names):
+        raise InputError(f"{artifact.file} does not say how its inputs are made: use run")
+    if not isinstance(x, Mapping) or set(x) != set(names):
+        came = ", ".join(map(str, x)) if isinstance(x, Mapping) else "one array"
+        raise InputError(f"inputs {came}: the model takes a mapping of {', '.join(names)}")
+    reals = {}
+    for spec in artifact.inputs:
+        encoder = encoder_of(spec, contract.inputs[spec.name])
+        rows = encoder.rows(x[spec.name])
+        reals[spec.name] = encoder.reals(rows).reshape(len(rows), *spec.shape[1:])
+    return reals
 
 
 class PixelEncoder:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from .backends import Session
 from .batches import run_batches
 from .bundle.manifest import Artifact
 from .contract import Contract, Picture
-from .encoding import ClassDecoder, NumberEncoder, PixelEncoder, encoder_of
+from .encoding import ClassDecoder, NumberEncoder, PixelEncoder, encoder_of, named_reals
 from .prediction import UNKNOWN, Prediction
 from .tasks import Anomalies, LabelSets, Outputs, Task, Values
 from .tasks.decode import DECODERS
@@ -254,7 +253,7 @@ class Model:
             raw = self._run_rows(inputs)
             inputs = self._encoder.reals(inputs)
         else:
-            named = self._named_reals(x)
+            named = named_reals(self.artifact, self.contract, x)
             inputs = next(iter(named.values()))
             given = run_batches(self, named)
             raw = [given[spec.name] for spec in specs]
@@ -266,21 +265,6 @@ class Model:
             raise _nonsense(self.artifact)
         decode = DECODERS.get(task.kind)
         return Outputs(outputs) if decode is None else decode(task, inputs, next(iter(outputs.values())))
-
-    def _named_reals(self, x: Any) -> dict[str, NDArray[Any]]:
-        """Inputs by name as real numbers, each by its contract."""
-        names = [spec.name for spec in self.artifact.inputs]
-        if self.contract is None or set(self.contract.inputs) != set(names):
-            raise InputError(f"{self.artifact.file} does not say how its inputs are made: use run")
-        if not isinstance(x, Mapping) or set(x) != set(names):
-            came = ", ".join(map(str, x)) if isinstance(x, Mapping) else "one array"
-            raise InputError(f"inputs {came}: the model takes a mapping of {', '.join(names)}")
-        reals = {}
-        for spec in self.artifact.inputs:
-            encoder = encoder_of(spec, self.contract.inputs[spec.name])
-            rows = encoder.rows(x[spec.name])
-            reals[spec.name] = encoder.reals(rows).reshape(len(rows), *spec.shape[1:])
-        return reals
 
     def predict_files(self, files: AnyFile | Iterable[AnyFile], *, unknown: bool = False) -> Any:
         """Answer the task's question about files: pictures of one object each, located and scaled by the contract;
@@ -297,14 +281,9 @@ class Model:
         """
         if self.contract is None:
             raise InputError(f"{self.artifact.file} does not say how files become its input: load it from a bundle")
-        from .preprocess.files import read_files, read_named
+        from .preprocess.files import read_examples
 
-        if self.contract.only is None:
-            single = isinstance(files, str | os.PathLike | bytes) or hasattr(files, "read")
-            if not single:
-                raise InputError(f"{self.artifact.file} has several inputs: one .npz with an array for each is allowed")
-            return self.predict(read_named(cast("AnyFile", files), self.contract), unknown=unknown)
-        return self.predict(read_files(files, self.contract.only), unknown=unknown)
+        return self.predict(read_examples(files, self.contract), unknown=unknown)
 
     def predict_page(self, file: PictureFile, *, unknown: bool = False) -> tuple[Prediction, NDArray[np.int64]]:
         """Classify every object on a photograph or a scanned page, in reading order.

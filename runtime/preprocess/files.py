@@ -13,11 +13,24 @@ from edgepress.base.errors import InputError
 
 from ..contract import Contract, Input, Picture
 
-__all__ = ["AnyFile", "read_files", "read_named"]
+__all__ = ["AnyFile", "read_examples", "read_files", "read_named"]
 
 AnyFile = str | os.PathLike[str] | bytes | IO[bytes]
 """A path, the file's bytes, or a stream of them."""
 _MOST_BYTES = 1 << 32
+
+
+def read_examples(files: AnyFile | Iterable[AnyFile], contract: Contract) -> Any:
+    """What files hold, as `Model.predict` takes it: an array, or one for each of several inputs.
+
+    Raises:
+        InputError: As `read_files` and `read_named`; several files for several inputs.
+    """
+    if contract.only is not None:
+        return read_files(files, contract.only)
+    if not _is_single(files):
+        raise InputError(f"several inputs are read from one .npz with the arrays {', '.join(contract.inputs)}")
+    return read_named(cast(AnyFile, files), contract)
 
 
 def read_files(files: AnyFile | Iterable[AnyFile], contract: Input) -> NDArray[Any]:
@@ -31,8 +44,7 @@ def read_files(files: AnyFile | Iterable[AnyFile], contract: Input) -> NDArray[A
         InputError: A file that cannot be read, or holds something else.
         MissingExtraError: A package that reads it is not installed.
     """
-    single = isinstance(files, str | os.PathLike | bytes) or hasattr(files, "read")
-    listed = [cast(AnyFile, files)] if single else list(cast("Iterable[AnyFile]", files))
+    listed = [cast(AnyFile, files)] if _is_single(files) else list(cast("Iterable[AnyFile]", files))
     parts = [_READERS[contract.kind](file, contract) for file in listed]
     return np.concatenate(parts) if parts else np.empty((0, *contract.shape), contract.dtype)
 
@@ -129,6 +141,10 @@ def _checked(name: str, array: NDArray[Any], contract: Input) -> NDArray[Any]:
             f"{name} holds {array.dtype} {array.shape}: pixels are uint8, {contract.shape} or (n, ...) of it"
         )
     return np.asarray(pixels)
+
+
+def _is_single(files: AnyFile | Iterable[AnyFile]) -> bool:
+    return isinstance(files, str | os.PathLike | bytes) or hasattr(files, "read")
 
 
 def _is_array(file: AnyFile) -> bool:

@@ -1,7 +1,7 @@
-"""Serve a bundle: HTTP API, Open Inference Protocol, metrics and a drawing page. Needs the extra `serve`."""
+"""Serve a bundle: HTTP API, Open Inference Protocol, metrics and a page. Needs the extra `serve`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from edgepress.base.extras import require
 
@@ -11,18 +11,21 @@ __all__ = ["Limits", "Options", "serve"]
 
 
 def serve(
-    bundle: str | os.PathLike[str], options: Options | None = None, started: Callable[[str], None] = lambda _: None
+    bundle: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+    options: Options | None = None,
+    started: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve a bundle until SIGTERM or SIGINT.
+    """Serve a bundle, or several, until SIGTERM or SIGINT.
 
     Args:
-        bundle: The bundle's folder. A new bundle in its place is taken over without dropping a request.
+        bundle: The bundle's folder, or the folders of several by name, each of which is served under it. A new bundle
+            in a folder's place is taken over without dropping a request.
         options: Where to listen, the key, the limits; the defaults when None.
         started: Called with the page's address once connections are accepted.
 
     Raises:
         MissingExtraError: The web server is not installed.
-        EdgepressError: The bundle cannot be served, or the address cannot be listened on.
+        EdgepressError: A bundle cannot be served, or the address cannot be listened on.
     """
     for module in ("uvicorn", "starlette", "orjson", "python_multipart", "prometheus_client"):
         require(module, extra="serve")

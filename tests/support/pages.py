@@ -26,7 +26,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 class Phone:
     """A page on a phone; it notes what went wrong and whom it asked."""
 
-    def __init__(self, browser, url, **options):
+    def __init__(self, browser, url, wait_for=".panel", **options):
         self.url = url
         self.context = browser.new_context(**{**PHONE, **options})
         self.page = self.context.new_page()
@@ -38,7 +38,7 @@ class Phone:
         self.page.add_init_script("window.lifted = 0; addEventListener('pointerup', () => window.lifted++)")
         self.touch = self.context.new_cdp_session(self.page)
         self.page.goto(url)
-        self.page.wait_for_selector(".panel")
+        self.page.wait_for_selector(wait_for)
 
     def draw(self, digit, left=0.2, width=0.6, top=0.12, height=0.76):
         """Touch the strokes of `digit` into that part of the pad, until the page has seen the last of them."""

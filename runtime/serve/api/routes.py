@@ -1,6 +1,7 @@
 """The one table of paths: the router and the OpenAPI document are both made from it."""
 
 import hmac
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +19,7 @@ from . import v2 as tensors
 from .openapi import document
 from .operation import Operation
 
-__all__ = ["OPERATIONS", "routes"]
+__all__ = ["OPERATIONS", "ServedRoute", "routes"]
 
 _JSON = "application/json"
 _RAW = "application/octet-stream"
@@ -29,7 +30,11 @@ async def openapi_json(service: Service, request: Request) -> Response:
     """This description."""
     bundle = service.bundle
     needs_key = service.options.api_key is not None
-    return json_response(document(OPERATIONS, bundle.manifest, needs_key=needs_key, example=bundle.example))
+    described = document(OPERATIONS, bundle.manifest, needs_key=needs_key, example=bundle.example)
+    if root := request.scope.get("root_path"):
+        # One of several bundles, under its name.
+        described["servers"] = [{"url": root}]
+    return json_response(described)
 
 
 def _schemas_of_bodies(contract: Contract) -> dict[str, str]:
@@ -93,23 +98,25 @@ OPERATIONS = (
 class _Endpoint:
     """An operation as an ASGI application, which asks for the key."""
 
-    def __init__(self, operation: Operation, service: Service) -> None:
+    def __init__(self, operation: Operation, service_of: Callable[[Request], Service], key: str | None) -> None:
         self._operation = operation
-        self._service = service
+        self._service_of = service_of
+        self._key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         if not self._operation.open:
-            _ask_for_key(request, self._service.options.api_key)
-        response = await self._operation.handler(self._service, request)
+            _ask_for_key(request, self._key)
+        response = await self._operation.handler(self._service_of(request), request)
         await response(scope, receive, send)
 
 
 class ServedRoute(Route):
     """A route that knows its operation."""
 
-    def __init__(self, operation: Operation, service: Service) -> None:
-        super().__init__(operation.path, _Endpoint(operation, service), methods=[operation.method])
+    def __init__(self, operation: Operation, service_of: Callable[[Request], Service], key: str | None) -> None:
+        """`service_of` tells whose bundle a request is about."""
+        super().__init__(operation.path, _Endpoint(operation, service_of, key), methods=[operation.method])
         self._operation = operation
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -123,7 +130,7 @@ class ServedRoute(Route):
 
 def routes(service: Service) -> list[ServedRoute]:
     """Starlette's routes for the table."""
-    return [ServedRoute(operation, service) for operation in OPERATIONS]
+    return [ServedRoute(operation, lambda _: service, service.options.api_key) for operation in OPERATIONS]
 
 
 def _ask_for_key(request: Request, key: str | None) -> None:

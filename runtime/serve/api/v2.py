@@ -77,7 +77,7 @@ async def model_ready(service: Service, request: Request) -> Response:
     name = request.path_params["name"]
     with service.lease() as bundle:
         _tensors(bundle, name)
-        if name != bundle.manifest.name:
+        if name != bundle.name:
             await service.artifact(bundle, name)
     return json_response({"name": name, "ready": True})
 
@@ -88,7 +88,7 @@ async def infer(service: Service, request: Request) -> Response:
     with service.lease() as bundle:
         tensors = _tensors(bundle, name)
         service.queue.refuse_when_full()
-        served = await service.artifact(bundle, None if name == bundle.manifest.name else name)
+        served = await service.artifact(bundle, None if name == bundle.name else name)
         values: Mapping[str, NDArray[Any]]
         async with service.bodies.body(request) as body:
             arguments = (body, request.headers.get(HEADER_LENGTH), tensors.inputs, tensors.outputs)
@@ -97,7 +97,7 @@ async def infer(service: Service, request: Request) -> Response:
                 if len(body) > 100_000 and HEADER_LENGTH not in request.headers
                 else read_infer_request(*arguments)
             )
-            if name == bundle.manifest.name:
+            if name == bundle.name:
                 examples = _examples(bundle, read.inputs)
                 if bundle.joins:
                     answer = await service.queue.predict(served.predict, examples)
@@ -114,14 +114,14 @@ async def infer(service: Service, request: Request) -> Response:
 
 def _tensors(bundle: ServedBundle, name: str) -> _Tensors:
     manifest = bundle.manifest
-    if name == manifest.name:
+    if name == bundle.name:
         default = bundle.default.artifact
         outputs = ANSWERS[manifest.task.kind].outputs(manifest.task, default)
         return _Tensors(_inputs(manifest.contract), outputs, f"{default.format}_{default.variant}")
     for artifact in manifest.artifacts:
         if artifact.file == name:
             return _Tensors(artifact.inputs, artifact.outputs, f"{artifact.format}_{artifact.variant}")
-    names = [manifest.name, *(artifact.file for artifact in manifest.artifacts)]
+    names = [bundle.name, *(artifact.file for artifact in manifest.artifacts)]
     raise Problem(404, f"no model {name[:80]!r}: there are {', '.join(names)}")
 
 

@@ -27,8 +27,11 @@ _CLIENT_GONE = 499
 class Gate:
     """Wraps the routes. Every answer is one of theirs or `{"error": ...}`."""
 
-    def __init__(self, routes: ASGIApp, service: Service, connections: Callable[[], int]) -> None:
-        """`connections` tells how many are open."""
+    def __init__(
+        self, routes: ASGIApp, service: Service, connections: Callable[[], int], guide: str = "/openapi.json"
+    ) -> None:
+        """`connections` tells how many are open, `guide` where the paths are described."""
+        self._guide = guide
         self._routes = routes
         self._service = service
         self._connections = connections
@@ -70,7 +73,7 @@ class Gate:
             except ClientDisconnect:
                 status = _CLIENT_GONE
             except Exception as error:  # The last stop: a request never takes the server down.
-                problem = _as_problem(error)
+                problem = _as_problem(error, self._guide)
                 detail = problem.detail
                 if problem.status == 500:
                     logger.exception("failed", extra={"fields": {"id": request_id.decode()}})
@@ -105,12 +108,12 @@ class Gate:
             logger.info("request", extra={"fields": fields})
 
 
-def _as_problem(error: Exception) -> Problem:
+def _as_problem(error: Exception, guide: str) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException):
-        mend = {404: "see /openapi.json for the paths", 405: f"allowed is {(error.headers or {}).get('Allow', '')}"}
-        detail = f"{error.detail}: {mend.get(error.status_code, 'see /openapi.json')}"
+        mend = {404: f"see {guide} for the paths", 405: f"allowed is {(error.headers or {}).get('Allow', '')}"}
+        detail = f"{error.detail}: {mend.get(error.status_code, f'see {guide}')}"
         return Problem(error.status_code, detail, dict(error.headers or {}))
     if isinstance(error, InputError):
         return Problem(422, str(error))

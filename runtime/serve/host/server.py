@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
@@ -38,19 +38,23 @@ _M_TRIM_THRESHOLD, _TRIM_BYTES = -1, 4 << 20
 _M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 1 << 20
 
 
-def serve(folder: str | os.PathLike[str], options: Options, started: Callable[[str], None] = lambda _: None) -> None:
-    """Serve a bundle until SIGTERM or SIGINT. SIGHUP looks for a new bundle at once.
+def serve(
+    folders: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+    options: Options,
+    started: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve bundles until SIGTERM or SIGINT. SIGHUP looks for new ones at once.
 
     Args:
-        folder: The bundle.
+        folders: A bundle, or several by name.
         options: Where to listen, and the limits. A socket that systemd hands over is taken instead of host and port.
         started: Called with the page's address once connections are accepted.
 
     Raises:
-        EdgepressError: The bundle cannot be served, or the address cannot be listened on.
+        EdgepressError: A bundle cannot be served, or the address cannot be listened on.
     """
     server: _Server
-    app = App(folder, options, connections=lambda: len(server.server_state.connections))
+    app = App(folders, options, connections=lambda: len(server.server_state.connections))
     inherited = _inherited_socket()
     listener = inherited or _bind(options.host, options.port)
     server = _Server(app, options, lambda: started(_address(listener)), inherited=inherited is not None)
@@ -94,7 +98,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
-        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self._edgepress.service.reload()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self._edgepress.reload()))
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

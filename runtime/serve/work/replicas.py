@@ -39,7 +39,7 @@ class ServedArtifact:
 class ServedBundle:
     """What is served until the folder holds a new bundle. Safe from several threads."""
 
-    def __init__(self, folder: str | os.PathLike[str], options: Options) -> None:
+    def __init__(self, folder: str | os.PathLike[str], options: Options, name: str | None = None) -> None:
         """Read the manifest, load the default artifact and try it on a blank example.
 
         Raises:
@@ -48,6 +48,8 @@ class ServedBundle:
         self.folder = Path(folder)
         self.stamp = stamp(folder)
         self.manifest = Manifest.read(folder)
+        self.name = name or self.manifest.name
+        """As clients call it."""
         self._options = options
         self._loaded: dict[str, ServedArtifact] = {}
         self._lock = threading.Lock()

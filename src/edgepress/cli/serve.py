@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from edgepress.runtime import InputError
+from edgepress.runtime import InputError, Manifest
 from edgepress.runtime.backends import BACKENDS
 
 from .common import emit, json_option, reports_errors
@@ -13,8 +13,8 @@ from .common import emit, json_option, reports_errors
 _KEY_VARIABLE = "EDGEPRESS_API_KEY"
 
 
-@click.command(short_help="HTTP API and drawing page.")
-@click.argument("bundle", type=click.Path())
+@click.command(short_help="HTTP API and a page to try it.")
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=click.Path())
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for the network.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port.")
 @click.option("--artifact", metavar="FILE", help="The artifact that answers by default, such as mnist-float32.tflite.")
@@ -47,7 +47,7 @@ _KEY_VARIABLE = "EDGEPRESS_API_KEY"
 @json_option
 @reports_errors
 def command(
-    bundle: str,
+    bundles: tuple[str, ...],
     host: str,
     port: int,
     artifact: str | None,
@@ -62,7 +62,10 @@ def command(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Serve BUNDLE: the HTTP API, the Open Inference Protocol, metrics and the drawing page.
+    """Serve BUNDLE: the HTTP API, the Open Inference Protocol, metrics and a page to try it on.
+
+    Several bundles are served each under its name, /NAME/, which NAME=BUNDLE gives it; the Open Inference Protocol
+    knows all of them.
 
     SIGTERM answers what is under way and stops. A new bundle in the folder's place is taken over without dropping a
     request (SIGHUP looks at once). The log goes to standard error, one JSON object a line.
@@ -83,10 +86,27 @@ def command(
     )
 
     def announce(url: str) -> None:
-        emit({"url": url, "bundle": bundle}, f"edgepress serves {bundle} on {url}  (Ctrl-C stops)", as_json=as_json)
+        what = {"bundle": bundles[0]} if len(bundles) == 1 else {"bundles": list(bundles)}
+        emit({"url": url, **what}, f"edgepress serves {', '.join(bundles)} on {url}  (Ctrl-C stops)", as_json=as_json)
 
     log_as_json()
-    serve(bundle, options, announce)
+    serve(_named(bundles), options, announce)
+
+
+def _named(bundles: tuple[str, ...]) -> str | dict[str, str]:
+    """One bundle as it is; several, and those with a name in front, by name: their own where none is given."""
+    if len(bundles) == 1 and (os.path.exists(bundles[0]) or "=" not in bundles[0]):
+        return bundles[0]
+    named: dict[str, str] = {}
+    for text in bundles:
+        given, _, folder = text.partition("=") if "=" in text and not os.path.exists(text) else ("", "", text)
+        name = given or Manifest.read(folder).name
+        if name in named:
+            raise InputError(
+                f"two bundles are called {name!r}: give them names, as in digits={named[name]} wine={folder}"
+            )
+        named[name] = folder
+    return named
 
 
 def _read_key(file: str | None) -> str | None:
