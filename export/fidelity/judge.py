@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgepress.quality import Quality, quality_of, sqnr_db
 from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks.anomaly import scores
 
 from ..samples import Samples
 from ..variants import Variant
@@ -45,7 +46,7 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     """
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return {}, "its outputs are not finite"
-    ratios = {name: sqnr_db(reference[name], outputs[name]) for name in reference}
+    ratios = {name: sqnr_db(*(_said(task, samples, each[name]) for each in (reference, outputs))) for name in reference}
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
@@ -73,6 +74,11 @@ _BY_ANSWERS = frozenset({"multiclass", "binary", "multilabel"})
 
 _TWO_SIDED = frozenset({"anomaly"})
 """Tasks whose metric compares examples of two sorts."""
+
+
+def _said(task: Task, samples: Samples, output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The numbers that people see: of an anomaly detector its scores, of every other model the output itself."""
+    return scores(samples.first, output) if task.kind == "anomaly" else output
 
 
 def _measured(quality: Quality, task: Task, outputs: Outputs, samples: Samples) -> dict[str, float]:
