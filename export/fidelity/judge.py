@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgepress.quality import Quality, quality_of, sqnr_db
 from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks.anomaly import scores
 
 from ..samples import Samples
 from ..variants import Variant
@@ -21,6 +22,9 @@ _NEAR = 3 * math.sqrt(2)
 _SHOWN = 1.96
 """Standard deviations beyond which a paired difference is shown, at 95 %. One is the square root of how many near ties
 turned between right and wrong, as of so many coin tosses."""
+
+_LEAST_PROBABILITY = 1 / 512
+"""Half a step of 8 bits: what lies below is told apart by no int8 output."""
 
 _Judged = tuple[dict[str, float], str | None]
 
@@ -42,7 +46,7 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     """
     if not all(np.isfinite(values).all() for values in outputs.values()):
         return {}, "its outputs are not finite"
-    ratios = {name: sqnr_db(reference[name], outputs[name]) for name in reference}
+    ratios = {name: sqnr_db(*(_said(task, samples, each[name]) for each in (reference, outputs))) for name in reference}
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
@@ -70,6 +74,11 @@ _BY_ANSWERS = frozenset({"multiclass", "binary", "multilabel"})
 
 _TWO_SIDED = frozenset({"anomaly"})
 """Tasks whose metric compares examples of two sorts."""
+
+
+def _said(task: Task, samples: Samples, output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The numbers that people see: of an anomaly detector its scores, of every other model the output itself."""
+    return scores(samples.first, output) if task.kind == "anomaly" else output
 
 
 def _measured(quality: Quality, task: Task, outputs: Outputs, samples: Samples) -> dict[str, float]:
@@ -143,9 +152,12 @@ def _by_metric(
 def _scores(task: Task, output: NDArray[np.float32]) -> NDArray[np.float32]:
     """What is compared to find the answer. Shape (n, classes), or (n, labels)."""
     values = output.reshape(len(output), -1)
-    if task.classifies and values.shape[1] == 1:
-        return np.concatenate([-values, values] if task.meaning == "logits" else [1 - values, values], axis=1)
-    return values
+    if not task.classifies:
+        return values
+    if values.shape[1] == 1:
+        values = np.concatenate([-values, values] if task.meaning == "logits" else [1 - values, values], axis=1)
+    # As logits, which they were before the softmax: there noise is about as large for every example.
+    return values if task.meaning == "logits" else np.log(np.maximum(values, _LEAST_PROBABILITY))
 
 
 def _spread(reference: NDArray[np.float32], decibels: float) -> float:

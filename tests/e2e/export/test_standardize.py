@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from edgepress.export import export
+from edgepress.data import as_dataset
+from edgepress.export import export, standardize
 from edgepress.runtime import Manifest, load
+from edgepress.train import CannotFoldError
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +74,15 @@ def test_they_are_centred_and_scaled_in_the_contract(weather, tmp_path, first):
         assert model.contract.only.std == manifest.contract.only.std
 
 
-def test_where_it_cannot_be_folded_the_input_is_to_blame(weather, tmp_path):
+def test_where_it_cannot_be_folded_the_input_is_to_blame(weather, tmp_path, monkeypatch):
     import tf_keras as keras
 
-    path, _ = regressor(keras, weather, tmp_path, lambda x: keras.layers.LayerNormalization(axis=-1, epsilon=1e6))
+    def refuses(model, changes):
+        raise CannotFoldError("another layer reads it")
+
+    monkeypatch.setattr(standardize, "fold_change", refuses)
+
+    path, _ = regressor(keras, weather, tmp_path, lambda x: keras.layers.BatchNormalization())
     result = export(
         {"co2": path}, {"features": weather[0]}, tmp_path / "out", variants=["tflite:float32", "tflite:int8"]
     )
@@ -96,3 +103,20 @@ def test_numbers_of_one_size_stay_as_they_are(tmp_path):
     result = export({"m": tmp_path / "m.keras"}, {"x": x}, tmp_path / "out", variants=["tflite:int8"])
     assert result.manifest.contract.only.mean == ()
     assert "standardized" not in result.manifest.source["models"]["m"]
+
+
+def test_a_benchmark_feeds_the_keras_file_its_own_numbers(weather, tmp_path):
+    """The first row is the model, not noise."""
+    import tf_keras as keras
+
+    from edgepress.benchmarks import benchmark, report_to_dict
+
+    x, y = weather
+    path, _ = regressor(keras, weather, tmp_path, lambda x: keras.layers.BatchNormalization())
+    data = as_dataset(({"features": x[:1600]}, y[:1600], {"features": x[1600:]}, y[1600:]))
+    export({"co2": path}, data, tmp_path / "out", variants=["tflite:float32", "tflite:int8"])
+    report = report_to_dict(benchmark(tmp_path / "out", data, float_model=path, preset="quick"))
+    errors = [row["metric"]["value"] for row in report["rows"] if row.get("metric")]
+    assert len(errors) >= 3
+    # The mean's own error is above 7 ppm.
+    assert max(errors) < 2

@@ -127,3 +127,16 @@ def test_a_few_near_ties_that_were_gained_tell_nothing():
         reference[rows, (labels[:gained] + 1) % 4] = 1.01
         reason = judge(THREE_TENTHS, CLASSIFIER, {"y": outputs}, {"y": reference}, Samples({"x": reference}, labels))[1]
         assert (reason is not None) is withheld
+
+
+def test_an_anomaly_detector_is_judged_by_its_scores():
+    """Noise in each of many reconstructed numbers is nothing in their mean square; another score is."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 640)).astype(np.float32) * random.uniform(1, 10, (200, 1)).astype(np.float32)
+    rebuilt = {"y": np.zeros_like(x)}
+    noisy = {"y": random.normal(0, 0.1, x.shape).astype(np.float32)}
+    task, samples = Task("anomaly", "reconstruction"), Samples({"x": x}, None)
+    metrics, failure = judge(STRICT, task, noisy, rebuilt, samples)
+    assert failure is None
+    assert metrics["sqnr_db"] > 30
+    assert "SQNR" in judge(STRICT, task, {"y": x / 2}, rebuilt, samples)[1]
