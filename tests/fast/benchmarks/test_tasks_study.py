@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from edgepress.benchmarks.studies.tasks import ROWS, Made, Wanted, commands, made_of, missed, table
+from edgepress.benchmarks.studies.tasks.made import Made, made_of, missed, table
+from edgepress.benchmarks.studies.tasks.rows import ROWS, Wanted, commands
 from edgepress.runtime import InputError
 
 PLACES = {"data": "/data", "work": "/work/row", "tables": "/tables"}

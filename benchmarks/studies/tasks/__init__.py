@@ -1,0 +1,1 @@
+"""Other data and other questions, one command line a row."""
