@@ -189,13 +189,11 @@ def train_baseline(
         freeze(network)
         run.fit(network, "head", teacher=teacher)
     if config.backbone:
-        thaw(network, normalizations=False)
+        thaw(network)
     run.fit(
         network, "float", teacher=teacher,
         settle=round(config.choose_from * config.epochs), weight_decay=config.weight_decay,
     )  # fmt: skip
-    if config.backbone:
-        thaw(network, normalizations=True)
     return run.finish(network, keep_pool=keep_pool)
 
 

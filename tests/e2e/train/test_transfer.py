@@ -43,14 +43,14 @@ def answers(path, data):
 
 def test_other_classes_are_learned_from_fifty_pictures_each(cifar, tmp_path):
     known = part_of(cifar, 0, CLASSES_LEARNED_FIRST)
-    config = dataclasses.replace(TrainConfig.preset("quick", sections_of(known)), epochs=20)
+    config = dataclasses.replace(TrainConfig.preset("quick", sections_of(known)), epochs=30, patience=30)
     backbone = train_baseline(known, config, tmp_path / "backbone.keras").path
 
     few = part_of(cifar, CLASSES_LEARNED_FIRST, len(cifar.labels), PICTURES)
     alone = train_baseline(few, config, tmp_path / "alone.keras")
     sections = sections_of(few, backbone=True)
     transferring = dataclasses.replace(
-        TrainConfig.preset("quick", sections), epochs=20, model="", backbone=str(backbone)
+        TrainConfig.preset("quick", sections), epochs=30, patience=30, model="", backbone=str(backbone)
     )
     taught = train_baseline(few, transferring, tmp_path / "taught.keras")
     assert list(taught.history.fits) == ["head", "float"]
