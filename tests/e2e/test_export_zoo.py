@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgepress.cli import main
-from edgepress.data import Dataset
+from edgepress.data import dataset_of_arrays
 from edgepress.export import VARIANTS, Samples, export
 from edgepress.export.fidelity.judge import sqnr_db
 from edgepress.export.fidelity.measure import to_real
@@ -29,7 +29,7 @@ def pictures():
         pixels = 127 + 60 * waves[labels] + random.normal(0, 15, (count, 16, 16))
         return np.clip(pixels, 0, 255).astype(np.uint8), labels
 
-    return Dataset("textures", *images(1200), *images(100), labels=("a", "b", "c", "d"))
+    return dataset_of_arrays("textures", images(1200), images(100), names=("a", "b", "c", "d"))
 
 
 def fit(model, inputs, targets, loss, keras, epochs=8):
@@ -166,7 +166,7 @@ def test_a_keras_3_model_with_several_inputs_and_outputs(tmp_path):
     path = tmp_path / "several.keras"
     model.save(path)
     variants = [*VARIANT_NAMES, "onnx:dynamic-int8"]
-    result = export({"several": path}, Samples(inputs, None), tmp_path / "out", variants=variants)
+    result = export({"several": path}, inputs, tmp_path / "out", variants=variants)
     check(result, tmp_path / "out", 5)
     for artifact in result.manifest.artifacts:
         assert {spec.name for spec in artifact.inputs} == {"picture", "facts"}

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from edgepress.data import Dataset
+from edgepress.data import dataset_of_arrays
 from edgepress.press import Budget, search
 from edgepress.runtime import CheckFailedError, load
 from edgepress.train import TrainConfig, train_baseline
@@ -22,7 +22,9 @@ def dataset():
         rows, columns = divmod(int(label), 2)
         image[rows * 4 : rows * 4 + 4, columns * 4 : columns * 4 + 4] += 100
     images = images.astype(np.uint8)
-    return Dataset("blobs", images[:1200], labels[:1200], images[1200:], labels[1200:], ("a", "b", "c"))
+    return dataset_of_arrays(
+        "blobs", (images[:1200], labels[:1200]), (images[1200:], labels[1200:]), names=("a", "b", "c")
+    )
 
 
 def test_a_search_finds_a_model_within_the_budget_and_goes_on_where_it_was(dataset, tmp_path):

@@ -75,7 +75,7 @@ def test_one_beyond_its_bound_is_withheld_and_the_rest_published(from_tiny, quad
     spoil("tflite:int8")
     result = export({"tiny": from_tiny}, quadrants, tmp_path / "out", variants=["int8", "tflite:float32"])
     assert [each.file for each in result.withheld] == ["tiny-int8.tflite"]
-    assert "bound 0.5 points" in result.withheld[0].reason
+    assert "bound 0.3 points" in result.withheld[0].reason
     assert not (tmp_path / "out/tiny-int8.tflite").exists()
     assert (tmp_path / "out/tiny-float32.tflite").exists()
     with pytest.raises(CheckFailedError, match=r"tiny-int8\.tflite"):
