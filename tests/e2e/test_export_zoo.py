@@ -82,7 +82,7 @@ def check(result, out, count):
     for artifact in result.manifest.artifacts:
         assert (out / artifact.file).is_file()
         if artifact.variant == "int8":
-            kind = "int8" if artifact.format == "tflite" else "uint8"
+            kind = "uint8" if artifact.variant == "dynamic-int8" and artifact.format == "onnx" else "int8"
             assert artifact.weights == {kind: pytest.approx(1.0)}
 
 
