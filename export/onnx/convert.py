@@ -70,7 +70,7 @@ def _use_unsigned_integers(graph: Graph) -> None:
 
     Unsigned by signed is ONNX Runtime's quick form, on x86 with VNNI and on ARM: with both sides unsigned a convolution
     takes twice as long. On x86 without VNNI it saturates at 16 bits, which the session option
-    `session.x64quantprecision` prevents; the runtime and the snippets set it.
+    `session.x64quantprecision` prevents; the runtime sets it.
     """
     signed = _weights(graph)
     for name, values in graph.constants().items():

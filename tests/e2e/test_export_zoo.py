@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from edgepress.cli import main
 from edgepress.data import dataset_of_arrays
-from edgepress.export import VARIANTS, Samples, export
+from edgepress.export import VARIANTS, export
 from edgepress.export.fidelity.judge import sqnr_db
 from edgepress.export.fidelity.measure import to_real
 from edgepress.runtime import load
@@ -82,8 +82,7 @@ def check(result, out, count):
     for artifact in result.manifest.artifacts:
         assert (out / artifact.file).is_file()
         if artifact.variant == "int8":
-            kind = "uint8" if artifact.variant == "dynamic-int8" and artifact.format == "onnx" else "int8"
-            assert artifact.weights == {kind: pytest.approx(1.0)}
+            assert artifact.weights == {"int8": pytest.approx(1.0)}
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
