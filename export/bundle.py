@@ -130,12 +130,9 @@ def export(
     check_writable(out)
     with new_folder(Path(out), overwrite=overwrite) as folder:
         sources = [open_source(name, Path(path)) for name, path in models.items()]
-        # Models of one bundle take one input: what training recorded with one of them tells of those without a record.
-        trained = next((source.history.contract for source in reversed(sources) if source.history), None)
         asked = [
             ask(
-                source, dataset, calibration=own, seed=seed, task=task, input=input, trained=trained,
-                accept_chance=accept_chance,
+                source, dataset, calibration=own, seed=seed, task=task, input=input, accept_chance=accept_chance
             )
             for source in sources
         ]  # fmt: skip

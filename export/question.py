@@ -52,12 +52,9 @@ def ask(
     seed: int,
     task: str | None,
     input: str | None,
-    trained: Mapping[str, Any] | None = None,
     accept_chance: bool,
 ) -> Asked:
     """Find contract and task of one model: as stated, as training recorded them, or tried on held-back examples.
-
-    `trained` is the contract that training recorded with another model of the bundle.
 
     Raises:
         InputError: Model and data do not fit together, or how it takes its input cannot be told.
@@ -78,7 +75,7 @@ def ask(
         found = task_of(source.model, dataset, task)
     contract = find_contract(
         source.model, dataset, found, fitted=dataset.fitted(draw.recipe), held_back=draw.held_back, stated=input,
-        recorded=recorded.contract if recorded else None if input else trained, accept_chance=accept_chance,
+        recorded=recorded.contract if recorded else None, accept_chance=accept_chance,
     )  # fmt: skip
     held_back = samples_of(source.model, contract, draw.held_back)
     return Asked(

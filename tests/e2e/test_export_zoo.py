@@ -130,9 +130,10 @@ def test_an_autoencoder_with_batch_normalization(pictures, tmp_path):
     rows = pictures.x_train.reshape(-1, 256) / np.float32(255)
     path = tmp_path / "autoencoder.keras"
     fit(model, rows, rows, "mse", keras).save(path)
-    result = export({"autoencoder": path}, pictures, tmp_path / "out", variants=VARIANT_NAMES)
+    out = tmp_path / "out"
+    result = export({"autoencoder": path}, pictures, out, variants=VARIANT_NAMES, task="raw", input="pixels/255")
     check(result, tmp_path / "out", 4)
-    assert result.manifest.output == "raw"
+    assert result.manifest.task.kind == "raw"
     fresh = pictures.x_test.reshape(-1, 256) / np.float32(255)
     expected = model.predict(fresh, verbose=0)
     for artifact in result.manifest.artifacts:

@@ -33,8 +33,7 @@ def test_a_re_export_is_the_same(report):
         row = row_of(report, artifact)
         low, high = row.comparison.difference_interval_points
         assert low <= 0 <= high
-        allowed = {"non-inferior within 0.5 points"} | ({"not shown"} if "int8" in artifact else set())
-        assert row.verdict.text in allowed
+        assert row.verdict.text == "non-inferior within 0.5 points"
     checks = [check for check in check_gate(report, GATE) if check.row.startswith(("again", "float"))]
     assert checks
     assert all(check.passed for check in checks)

@@ -144,9 +144,9 @@ def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, 
     assert report.machine["architecture"] == "aarch64"
     here = benchmark(bundle, few, backends=("litert",), preset="quick")
     there = {row.artifact: row for row in report.rows}
-    for row in here["rows"]:
+    for row in here.rows:
         # Emulated times say nothing; answers do.
         assert abs(there[row.artifact].accuracy - row.accuracy) <= 0.002
         assert there[row.artifact].speed.latency_us.p50 > 0
     merged = merge_reports([here, report])
-    assert [device["machine"]["architecture"] for device in merged["devices"]] == ["x86_64", "aarch64"]
+    assert [each.machine["architecture"] for _, each in merged.devices] == ["x86_64", "aarch64"]
