@@ -46,6 +46,8 @@ class OpenvinoSession:
             self._request = self._compiled.create_infer_request()
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             raise InputError(f"openvino cannot load the model: {_short(error)}") from None
+        if any(port.get_element_type().get_type_name() == "f64" for op in model.get_ops() for port in op.outputs()):
+            raise InputError("openvino computes float64 as float32, and the model holds float64: name another backend")
         self.metadata: dict[str, str] = {}
         """An `.onnx` file's metadata properties."""
         try:

@@ -22,7 +22,7 @@ def tensors(folder, kind):
 def answers_as_expected(path):
     """False where this onnxruntime has no kernel for the model's operators."""
     try:
-        model = load(path, backend="onnxruntime")
+        model = load(path)
     except InputError as error:
         refusal = str(error)
     else:

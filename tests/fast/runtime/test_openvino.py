@@ -57,6 +57,16 @@ def test_settings_reach_the_library():
         session.close()
 
 
+def test_float64_is_refused_for_it_would_be_computed_in_float32():
+    """1e199 became 3.4e38 in silence."""
+    onnx = pytest.importorskip("onnx", reason="needs the toolkit extra")
+    value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, [1]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["x"], ["y"])], "doubles", value[:1], value[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    with pytest.raises(InputError, match="computes float64 as float32"):
+        OpenvinoSession("openvino", Content(model.SerializeToString(), "onnx"), 1, True)
+
+
 def test_a_file_that_it_cannot_read_is_one_line():
     with pytest.raises(InputError, match="openvino cannot load the model: ") as caught:
         load(GOLDEN / "lstm.tflite", backend="openvino")
