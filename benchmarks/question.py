@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from edgepress.data import NOTHING, Dataset, question_of, with_normal
 from edgepress.runtime import InputError, Manifest
 from edgepress.runtime.conformance.golden import Vectors
-from edgepress.runtime.contract import Features, Input, Picture
+from edgepress.runtime.contract import Audio, Features, Input, Picture
 from edgepress.runtime.tasks import Task
 
 from .measure.examples import Examples
 
-__all__ = ["ANOMALY_NAMES", "Question", "ask"]
+__all__ = ["ANOMALY_NAMES", "Question", "ask", "reading"]
 
 _LOG = logging.getLogger("edgepress")
 ANOMALY_NAMES = ("normal", "anomaly")
@@ -43,6 +43,23 @@ class Question:
         """The examples, where they are pictures as people have them."""
         only = self.examples.only
         return only if only is not None and only.dtype == np.uint8 and only.ndim in (3, 4) else None
+
+
+def reading(
+    manifest: Manifest,
+    *,
+    task: str | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    seconds: float | None = None,
+) -> dict[str, Any]:
+    """How data are read for a bundle, as arguments of `as_dataset`: what is said, else as its models take them."""
+    only = manifest.contract.only
+    shape = (only.height, only.width, only.channels) if isinstance(only, Picture) else None
+    return {
+        "task": task or manifest.task.kind,
+        "input_shape": input_shape or shape,
+        "seconds": seconds or (only.seconds if isinstance(only, Audio) else None),
+    }
 
 
 def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str | None = None) -> Question:

@@ -1,6 +1,6 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
-from .config import PRESETS, TrainConfig, sections_of
+from .config import PRESETS, TrainConfig, configure, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
 from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
 from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
@@ -26,6 +26,7 @@ __all__ = [
     "TrainResult",
     "Tried",
     "adopt_baseline",
+    "configure",
     "backbone_help",
     "build_mlp",
     "build_network",

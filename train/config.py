@@ -15,7 +15,7 @@ from .compress.prune import PRUNINGS
 from .fitting.rates import SCHEDULES
 from .models import MODELS
 
-__all__ = ["PRESETS", "SECTIONS", "TrainConfig", "sections_of"]
+__all__ = ["PRESETS", "SECTIONS", "TrainConfig", "configure", "sections_of"]
 
 PRESETS = ("quick", "default", "frontier")
 SECTIONS = ("features", "signal", "audio", "tensor", "colour", "regression", "anomaly", "backbone")
@@ -212,3 +212,44 @@ class TrainConfig:
             ) from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"preset {name}: {error}: a readable TOML file is allowed") from None
+
+
+def configure(
+    dataset: Dataset,
+    preset: str | TrainConfig = "default",
+    *,
+    task: str | None = None,
+    model: Any = None,
+    teacher: str | None = None,
+    backbone: str | None = None,
+    seed: int = 0,
+) -> tuple[TrainConfig, Any]:
+    """What a run is told, from what its caller chose.
+
+    Args:
+        dataset: What it is fitted to.
+        preset: A preset's name or file, of which the tables meant for such data hold; or a config, whose seed counts.
+        task: The question, where the data ask several.
+        model: A name in `MODELS`, or a Keras model or file of the caller's own.
+        teacher: In place of the preset's.
+        backbone: In place of a model.
+        seed: Of a preset.
+
+    Returns:
+        The config, and the caller's own model; None in its place where the model is made here.
+
+    Raises:
+        InputError: A model and a backbone, an unknown preset, or a value outside its range.
+    """
+    if model is not None and backbone is not None:
+        raise InputError("--backbone is a model already: name a --model to make or to press, or a backbone, not both")
+    if isinstance(preset, TrainConfig):
+        config = preset
+    else:
+        config = TrainConfig.preset(preset, sections_of(dataset, task, backbone=backbone is not None), seed=seed)
+    named = isinstance(model, str) and model in MODELS
+    if backbone is not None:
+        config = dataclasses.replace(config, model="", backbone=backbone)
+    elif named:
+        config = dataclasses.replace(config, model=model)
+    return dataclasses.replace(config, teacher=teacher or config.teacher), None if named else model

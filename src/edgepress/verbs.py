@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from .serving import Server, serve
 
 if TYPE_CHECKING:
     from .benchmarks import Report
-    from .data import Dataset
     from .export import ExportResult
     from .press import Budget, PressResult
     from .runtime import Model
@@ -87,11 +87,20 @@ def press(
         InputError: A model or data that cannot be used, in one line that says how to mend it.
         CheckFailedError: Not one file is as good as it must be, or none keeps the budget.
     """
+    from .data import as_dataset
     from .press import press
 
     model, data = _in_order("press", model, data)
     return press(
-        _dataset("mnist" if data is None else data, name, label, task, normal, input_shape, seconds),
+        as_dataset(
+            "mnist" if data is None else data,
+            name=name,
+            label=label,
+            task=task,
+            normal=normal,
+            input_shape=input_shape,
+            seconds=seconds,
+        ),
         out,
         model=model,
         teacher=teacher,
@@ -150,25 +159,17 @@ def train(
     Raises:
         InputError: A model or data that cannot be used, or `out` exists.
     """
-    from dataclasses import replace
-
-    from .train import MODELS, TrainConfig, model_file, sections_of, train
+    from .data import as_dataset
+    from .train import configure, model_file, train
 
     model, data = _in_order("train", model, data)
-    if model is not None and backbone is not None:
-        raise InputError("a backbone is a model already: give a model to make or to press, or a backbone, not both")
-    dataset = _dataset("mnist" if data is None else data, name, label, task, normal, input_shape, seconds)
-    if isinstance(preset, TrainConfig):
-        config = preset
-    else:
-        sections = sections_of(dataset, task, backbone=backbone is not None)
-        config = TrainConfig.preset(preset, sections, seed=seed)
-    if isinstance(model, str) and model in MODELS:
-        config, model = replace(config, model=model), None
-    if backbone is not None:
-        config = replace(config, model="", backbone=backbone)
+    dataset = as_dataset(
+        "mnist" if data is None else data, name=name, label=label, task=task, normal=normal, input_shape=input_shape,
+        seconds=seconds,
+    )  # fmt: skip
+    config, own = configure(dataset, preset, task=task, model=model, backbone=backbone, seed=seed)
     with ExitStack() as files:
-        start = None if model is None else files.enter_context(model_file(model))
+        start = None if own is None else files.enter_context(model_file(own))
         return train(
             dataset, config, out, model=start, task=task, input=input, baseline_only=baseline_only,
             overwrite=overwrite, tensorboard=tensorboard,
@@ -225,6 +226,7 @@ def export(
         InputError: A model or data that cannot be used; nothing was written.
         CheckFailedError: Not one artifact keeps its bound; nothing was written.
     """
+    from .data import as_dataset
     from .export import DEFAULT_VARIANTS, export
     from .train import model_file, model_name
 
@@ -239,14 +241,16 @@ def export(
             paths = {model_name(file): file}
         else:
             paths = {str(key): files.enter_context(model_file(each)) for key, each in named.items()}
-        about = (label, task, normal, input_shape, seconds)
+        read = partial(
+            as_dataset, label=label, task=task, normal=normal, input_shape=input_shape, seconds=seconds
+        )  # fmt: skip
         return export(
             paths,
-            _dataset(data, "data", *about),
+            read(data),
             out,
             variants=DEFAULT_VARIANTS if variants is None else variants,
             runtime=runtime,
-            calibration=None if calibration is None else _dataset(calibration, "calibration", *about),
+            calibration=None if calibration is None else read(calibration, name="calibration"),
             task=task,
             input=input,
             bounds=bounds,
@@ -335,20 +339,16 @@ def benchmark(
         CheckFailedError: The float model cannot be measured, so that nothing can be compared.
     """
     from .benchmarks import benchmark
+    from .benchmarks.question import reading
+    from .data import as_dataset
     from .runtime import Manifest
-    from .runtime.contract import Audio, Picture
     from .train import model_file
 
-    manifest = Manifest.read(bundle)
-    only = manifest.contract.only
-    # The data as the bundle's models take them, where nothing else is said.
-    task = task or manifest.task.kind
-    input_shape = input_shape or (only.shape if isinstance(only, Picture) else None)
-    seconds = seconds or (only.seconds if isinstance(only, Audio) else None)
+    read = reading(Manifest.read(bundle), task=task, input_shape=input_shape, seconds=seconds)
     with ExitStack() as files:
         return benchmark(
             bundle,
-            None if data is None else _dataset(data, name, label, task, normal, input_shape, seconds),
+            None if data is None else as_dataset(data, name=name, label=label, normal=normal, **read),
             float_model=None if float_model is None else files.enter_context(model_file(float_model)),
             backends=backends,
             threads=threads,
@@ -385,20 +385,3 @@ def _is_model(given: Any) -> bool:
         path = Path(given)
         return path.suffix.lower() in _MODEL_FILES or (path / _SAVED_MODEL).exists()
     return is_keras_model(given)
-
-
-def _dataset(
-    data: Any,
-    name: str,
-    label: str | None,
-    task: str | None,
-    normal: str | None,
-    input_shape: tuple[int, ...] | None,
-    seconds: float | None,
-) -> Dataset:
-    from .data import Dataset, as_dataset, with_normal
-
-    if isinstance(data, Dataset) and normal is None:
-        return data
-    dataset = as_dataset(data, name=name, label=label, task=task, input_shape=input_shape, seconds=seconds)
-    return with_normal(dataset, normal) if task == "anomaly" or normal is not None else dataset

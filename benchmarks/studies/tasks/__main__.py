@@ -131,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif not found.startswith("no "):
             wrong.append(f"{name}: {found}")
     text = "\n".join(table(made))
-    command = f"python -m edgepress.benchmarks.studies.tasks --preset {options.preset}"
+    rows = "" if options.rows == ",".join(ROWS) else f" --rows {options.rows}"
+    command = f"python -m edgepress.benchmarks.studies.tasks{rows} --preset {options.preset}"
     print(text)
     for page in options.pages:
         insert_figures(page, "tasks", f"{text}\n\nWritten by `{command}`.")

@@ -4,20 +4,15 @@ import os
 import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from edgepress.base.files import check_writable, write_file
 from edgepress.runtime import CheckFailedError, InputError
-from edgepress.runtime.contract import Audio, Picture
 
 from .common import DataChoice, data_options, emit, json_option, out_option, reports_errors, seed_option, terminal_width
 
-__all__ = ["command", "data_for"]
-
-if TYPE_CHECKING:
-    from edgepress.runtime import Manifest
+__all__ = ["command"]
 
 
 @click.command("benchmark")
@@ -70,6 +65,7 @@ def command(
     """
     from edgepress.benchmarks import benchmark, benchmark_on, read_report, report_to_dict, write_report
     from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
+    from edgepress.benchmarks.question import reading
     from edgepress.benchmarks.report.terminal import to_terminal
     from edgepress.benchmarks.report.write import check_report_place
     from edgepress.runtime import Manifest
@@ -82,7 +78,10 @@ def command(
         check_report_place(out)
     if junit is not None:
         check_writable(Path(junit))
-    dataset = None if data.source is None else data_for(data, Manifest.read(bundle)).load()
+    dataset = None
+    if data.source is not None:
+        read = reading(Manifest.read(bundle), task=data.task, input_shape=data.input_shape, seconds=data.seconds)
+        dataset = replace(data, **read).load()
     if host is None:
         report = benchmark(
             bundle,
@@ -121,16 +120,3 @@ def command(
     broken = [f"{check.row} {check.limit}: {check.reason}" for check in checks if not check.passed]
     if broken:
         raise CheckFailedError("the gate is not passed: " + "; ".join(broken))
-
-
-def data_for(data: DataChoice, manifest: "Manifest") -> DataChoice:
-    """The data as the bundle's models take them, where nothing else is said: their task, their pictures' size, their
-    recordings' length."""
-    only = manifest.contract.only
-    shape = (only.height, only.width, only.channels) if isinstance(only, Picture) else None
-    return replace(
-        data,
-        task=data.task or manifest.task.kind,
-        input_shape=data.input_shape or shape,
-        seconds=data.seconds or (only.seconds if isinstance(only, Audio) else None),
-    )

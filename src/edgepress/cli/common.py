@@ -101,14 +101,13 @@ class DataChoice:
 
     def load(self) -> "Dataset":
         """Find, read and check the data."""
-        from edgepress.data import load_dataset, with_normal
+        from edgepress.data import as_dataset
 
         assert self.source is not None
-        dataset = load_dataset(
-            self.source, label=self.label, task=self.task, input_shape=self.input_shape, seconds=self.seconds
-        )
-        learns_normal = self.task == "anomaly" or self.normal is not None
-        return with_normal(dataset, self.normal) if learns_normal else dataset
+        return as_dataset(
+            self.source, label=self.label, task=self.task, normal=self.normal, input_shape=self.input_shape,
+            seconds=self.seconds,
+        )  # fmt: skip
 
 
 def data_options(*, default: str | None = "mnist", help: str = "The data") -> Callable[..., Any]:

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from edgepress.base.files import check_writable
-from edgepress.runtime import InputError
 
 from .common import (
     DataChoice,
@@ -64,30 +63,20 @@ def command(
     The pressed model is written to --out, the baseline beside it as NAME-float.keras, each with its history. A run that
     was stopped goes on where it was when the same command is given again.
     """
-    from edgepress.train import MODELS, TrainConfig, sections_of, train
+    from edgepress.train import TrainConfig, configure, train
 
     check_writable(Path(out))
     if tensorboard is not None:
         check_writable(Path(tensorboard) / "events")
-    if model is not None and backbone is not None:
-        raise InputError("--backbone is a model already: name a --model to make or to press, or a backbone, not both")
     TrainConfig.preset(preset)
     dataset = data.load()
-    sections = sections_of(dataset, data.task, backbone=backbone is not None)
-    config = TrainConfig.preset(preset, sections, seed=seed)
+    config, start = configure(
+        dataset, preset, task=data.task, model=model, teacher=teacher, backbone=backbone, seed=seed
+    )
     if epochs is not None:
         config = dataclasses.replace(config, epochs=epochs)
     if weight_bits is not None:
         config = dataclasses.replace(config, weight_bits=int(weight_bits))
-    if teacher is not None:
-        config = dataclasses.replace(config, teacher=teacher)
-    start = None
-    if model in MODELS:
-        config = dataclasses.replace(config, model=model)
-    elif model is not None:
-        start = model
-    if backbone is not None:
-        config = dataclasses.replace(config, model="", backbone=backbone)
     result = train(
         dataset,
         config,

@@ -10,6 +10,7 @@ from edgepress.runtime import InputError
 from .dataset import Dataset
 from .memory import dataset_in_memory
 from .options import Options
+from .question import with_normal
 from .readers.class_folders import is_class_folders, read_class_folders
 from .readers.functions import call_function, is_function
 from .readers.idx import is_idx_folder, read_idx_folder
@@ -100,26 +101,30 @@ def as_dataset(
     name: str = "data",
     label: str | None = None,
     task: str | None = None,
+    normal: str | None = None,
     input_shape: tuple[int, ...] | None = None,
     seconds: float | None = None,
 ) -> Dataset:
-    """What people have in a notebook as a data set.
+    """What people have as a data set.
 
     Args:
         data: A `Dataset`; a name or path, as `load_dataset` takes it; or objects in memory, as `dataset_in_memory`
             takes them: arrays, a Keras PyDataset, a tf.data.Dataset, any sequence of (x, y), or parts of these.
         name: Of objects in memory, as it stands in tables.
         label: As in `load_dataset`; so are the others.
-        task: See there.
+        task: See there; for `anomaly` the data become as `with_normal` makes them.
+        normal: Likewise, and which class is the normal one.
         input_shape: See there.
         seconds: See there.
 
     Raises:
-        InputError, MissingExtraError: As `load_dataset` and `dataset_in_memory`.
+        InputError, MissingExtraError: As `load_dataset`, `dataset_in_memory` and `with_normal`.
     """
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, str | os.PathLike):
-        return load_dataset(data, label=label, task=task, input_shape=input_shape, seconds=seconds)
     options = Options(label, task, input_shape, seconds)
-    return brought_to_size(dataset_in_memory(data, name, options), options)
+    if isinstance(data, Dataset):
+        return data if normal is None else with_normal(data, normal)
+    if isinstance(data, str | os.PathLike):
+        dataset = load_dataset(data, label=label, task=task, input_shape=input_shape, seconds=seconds)
+    else:
+        dataset = brought_to_size(dataset_in_memory(data, name, options), options)
+    return with_normal(dataset, normal) if options.anomalies or normal is not None else dataset

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,14 @@ from edgepress.data import as_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
 from edgepress.runtime import InputError
 from edgepress.train import (
-    MODELS,
     PRESETS,
     TrainConfig,
     adopt_baseline,
+    configure,
     model_file,
     model_identity,
     model_name,
     press_model,
-    sections_of,
     train_baseline,
 )
 
@@ -124,20 +123,12 @@ def press(
         CheckFailedError: No model keeps the budget.
     """
     started = time.monotonic()
-    own = model is not None and not (isinstance(model, str) and model in MODELS)
-    if own and teacher is not None:
-        raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
-    if model is not None and backbone is not None:
-        raise InputError("--backbone is a model already: name a --model to make or to press, or a backbone, not both")
     TrainConfig.preset(preset)
     dataset = as_dataset(data)
-    sections = sections_of(dataset, task, backbone=backbone is not None)
-    config = TrainConfig.preset(preset, sections, seed=seed)
-    if backbone is not None:
-        config = replace(config, model="", backbone=backbone)
-    else:
-        config = replace(config, model=config.model if own else model or config.model)
-    config = replace(config, teacher=teacher or config.teacher)
+    config, start = configure(dataset, preset, task=task, model=model, teacher=teacher, backbone=backbone, seed=seed)
+    own = start is not None
+    if own and teacher is not None:
+        raise InputError("--teacher is for a float model that is trained here: a Keras file of your own teaches itself")
     plan: dict[str, Any] = {
         "dataset": dataset.name,
         "dataset_sha256": dataset.sha256,
