@@ -1,7 +1,10 @@
 """The verbs of `import edgepress` with models in memory, and the examples of the page about them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -195,3 +198,24 @@ def test_the_examples_of_the_page_run(fitted, marks, tmp_path, monkeypatch, pyte
     # A press of the same object knows its own run: another one in the same place is refused.
     plan = json.loads((names["result"].run / "run.json").read_text())
     assert plan["model"] == model_identity(fitted)
+
+
+def test_mypy_knows_the_signatures(tmp_path, pytestconfig):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import edgepress\n"
+        "from edgepress.export import export\n"
+        "reveal_type(edgepress.press('m.keras', 'mnist'))\n"
+        "reveal_type(edgepress.export('m.keras', 'mnist').manifest.name)\n"
+        "reveal_type(export({'m': 'm.keras'}, 'mnist', 'out'))\n"
+        "edgepress.load('bundle', threads='two')\n"
+    )
+    # mypy does not follow the hook by which an editable install maps its folders.
+    environment = os.environ | {"MYPYPATH": str(pytestconfig.rootpath / "src")}
+    options = ("--follow-imports=silent", "--ignore-missing-imports", "--explicit-package-bases")
+    command = [sys.executable, "-m", "mypy", *options, "program.py"]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment).stdout
+    assert 'note: Revealed type is "edgepress.press.pipeline.PressResult"' in told
+    assert told.count("ExportResult") == 1
+    assert 'incompatible type "str"; expected "int"' in told
+    assert '"str"' in told

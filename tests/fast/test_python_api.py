@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import itertools
-import os
 import pickle
 import pydoc
 import subprocess
@@ -154,27 +153,6 @@ def test_what_cannot_be_taken_is_told_in_one_line(call, message, tmp_path, monke
 def test_serving_nothing_is_told_as_the_command_tells_it(tmp_path):
     with pytest.raises(InputError, match="nothing"):
         edgepress.serve(tmp_path / "nothing", port=0)
-
-
-def test_mypy_knows_the_signatures(tmp_path, pytestconfig):
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import edgepress\n"
-        "from edgepress.export import export\n"
-        "reveal_type(edgepress.press('m.keras', 'mnist'))\n"
-        "reveal_type(edgepress.export('m.keras', 'mnist').manifest.name)\n"
-        "reveal_type(export({'m': 'm.keras'}, 'mnist', 'out'))\n"
-        "edgepress.load('bundle', threads='two')\n"
-    )
-    # mypy does not follow the hook by which an editable install maps its folders.
-    environment = os.environ | {"MYPYPATH": str(pytestconfig.rootpath / "src")}
-    options = ("--follow-imports=silent", "--ignore-missing-imports", "--explicit-package-bases")
-    command = [sys.executable, "-m", "mypy", *options, "program.py"]
-    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment).stdout
-    assert 'note: Revealed type is "edgepress.press.pipeline.PressResult"' in told
-    assert told.count("ExportResult") == 1
-    assert 'incompatible type "str"; expected "int"' in told
-    assert '"str"' in told
 
 
 def test_a_notebook_shows_a_reports_table():

@@ -8,7 +8,7 @@ import pytest
 from edgepress.base.child import how_it_ended, run_child, run_module
 
 SIGNS_OF_LIFE = (
-    "import pathlib, sys, time\nfor _ in range(6):\n    time.sleep(0.5)\n    pathlib.Path(sys.argv[1]).touch()"
+    "import pathlib, sys, time\nfor _ in range(5):\n    time.sleep(0.4)\n    pathlib.Path(sys.argv[1]).touch()"
 )
 
 
@@ -39,7 +39,7 @@ def test_what_takes_too_long_is_killed_with_what_it_said():
 
 
 def test_signs_of_life_are_what_counts_where_there_are_any(tmp_path):
-    assert python(SIGNS_OF_LIFE, tmp_path / "alive", seconds=2.5, alive=tmp_path / "alive").ok
+    assert python(SIGNS_OF_LIFE, tmp_path / "alive", seconds=1.6, alive=tmp_path / "alive").ok
     silent = python("import time; time.sleep(60)", seconds=1, alive=tmp_path / "alive")
     assert (silent.ok, silent.reason) == (False, "no sign of life for 1 s")
 

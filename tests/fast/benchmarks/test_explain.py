@@ -1,13 +1,9 @@
 """Each rule answers the case that it is about, and keeps silent on the others."""
 
-from dataclasses import replace
-
 import pytest
 
-from edgepress.benchmarks import parse_report
-from edgepress.benchmarks.report.explain import Case, explain, reasons
-from edgepress.benchmarks.values import Batch
-from edgepress.runtime import Artifact, Manifest
+from edgepress.benchmarks.report.explain import Case, reasons
+from edgepress.runtime import Artifact
 
 VNNI = ("avx2", "avx512_vnni")
 
@@ -69,26 +65,3 @@ def test_float_weights_are_named():
 
 def test_nothing_known():
     assert reasons(case(EVEN, EVEN))[0]["rule"] == "unknown"
-
-
-def row(report, variant, p50, **changes):
-    known = parse_report(report).rows[0]
-    speed = replace(known.speed, latency_us=replace(known.speed.latency_us, p50=p50), batches=(Batch(256, 1e6 / p50),))
-    own = replace(known, artifact=f"m-{variant}.tflite", model="m", variant=variant, backend="litert", speed=speed)
-    return replace(own, **changes)
-
-
-def test_only_rows_that_are_not_faster_are_explained(report):
-    manifest = _MANIFEST._replace(artifacts=(artifact(), artifact(file="m-float32.tflite")))
-    machine = {"architecture": "x86_64", "features": []}
-    assert explain([row(report, "float32", 10.0), row(report, "int8", 5.0)], manifest, machine) == []
-    (entry,) = explain([row(report, "float32", 10.0), row(report, "int8", 12.0)], manifest, machine)
-    assert entry["artifact"] == "m-int8.tflite"
-    assert entry["reasons"][0]["rule"] == "missing kernel"
-    assert explain([row(report, "float32", 10.0, backend="numpy"), row(report, "int8", 12.0)], manifest, machine) == []
-
-
-_MANIFEST = Manifest.from_json(
-    '{"schema": 1, "name": "m", "labels": ["a", "b"], "preprocessing": {"height": 1, "width": 1}, "output": "logits",'
-    ' "artifacts": [], "default_model": "m"}'
-)

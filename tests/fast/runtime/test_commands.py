@@ -1,7 +1,6 @@
 """`edgepress predict`, `selftest` and `doctor`: output, exit status, one line for bad input."""
 
 import json
-import shutil
 import sys
 
 import numpy as np
@@ -61,8 +60,8 @@ def test_bad_input_is_one_line_and_status_2(bundle, arguments):
     assert done.stderr.count("\n") == 1
 
 
-def test_selftest_exits_with_1_where_an_artifact_is_wrong(bundle, digits, tmp_path):
-    copy = shutil.copytree(bundle, tmp_path / "bundle")
+def test_selftest_exits_with_1_where_an_artifact_is_wrong(bundle_of, digits):
+    copy = bundle_of("digits-int8.tflite", "digits-int8.onnx")
     vectors = write_selftest(copy, digits[0][:16])
     manifest = Manifest.read(copy)._replace(selftest="selftest.npz")
     (copy / "manifest.json").write_text(manifest.to_json())

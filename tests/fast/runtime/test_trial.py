@@ -9,7 +9,7 @@ from edgepress.runtime.conformance import trial
 from edgepress.runtime.conformance.trial import run_trial
 
 FILE = "digits-float32.tflite"
-SLOW = 'for i in 1 2 3 4 5 6 7 8; do sleep 0.5; touch "$2/alive"; done; echo "slow" > "$2/0.txt"'
+SLOW = 'for i in 1 2 3 4 5; do sleep 0.3; touch "$2/alive"; done; echo "slow" > "$2/0.txt"'
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_process_that_hangs_is_ended(bundle, monkeypatch):
 
 
 def test_one_that_takes_long_and_lives_is_not(bundle, monkeypatch):
-    monkeypatch.setattr(trial, "_SECONDS", 2)
+    monkeypatch.setattr(trial, "_SECONDS", 1)
     assert tried(bundle, SLOW).refused == "slow\n"
 
 

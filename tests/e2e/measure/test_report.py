@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -11,9 +12,11 @@ import pytest
 
 from edgepress.benchmarks import parse_report, read_report, write_report
 from edgepress.benchmarks.report.card import to_card
+from edgepress.benchmarks.report.explain import explain
 from edgepress.benchmarks.report.ship import choose_row
 from edgepress.benchmarks.report.table import COLUMNS, cells, to_csv, to_markdown, to_text
-from edgepress.runtime import InputError
+from edgepress.benchmarks.values import Batch
+from edgepress.runtime import Artifact, InputError, Manifest
 
 
 class _Page(HTMLParser):
@@ -145,3 +148,33 @@ def test_nothing_is_minus_zero(report):
     report["rows"][1]["difference_points"] = -0.001
     report["rows"][1]["difference_interval_points"] = [-0.004, 0.003]
     assert cells(parse_report(report))[1][3] == "0.00 [0.00, 0.00]"
+
+
+_MANIFEST = Manifest.from_json(
+    '{"schema": 1, "name": "m", "labels": ["a", "b"], "preprocessing": {"height": 1, "width": 1}, "output": "logits",'
+    ' "artifacts": [], "default_model": "m"}'
+)
+
+
+def artifact(file):
+    return Artifact(
+        file=file, model="m", format="tflite", variant="int8", sha256="", bytes=1, inputs=(), outputs=(),
+        weights={"int8": 1.0}, operators={"FULLY_CONNECTED": 4},
+    )  # fmt: skip
+
+
+def row(report, variant, p50, **changes):
+    known = parse_report(report).rows[0]
+    speed = replace(known.speed, latency_us=replace(known.speed.latency_us, p50=p50), batches=(Batch(256, 1e6 / p50),))
+    own = replace(known, artifact=f"m-{variant}.tflite", model="m", variant=variant, backend="litert", speed=speed)
+    return replace(own, **changes)
+
+
+def test_only_rows_that_are_not_faster_are_explained(report):
+    manifest = _MANIFEST._replace(artifacts=(artifact("m-int8.tflite"), artifact("m-float32.tflite")))
+    machine = {"architecture": "x86_64", "features": []}
+    assert explain([row(report, "float32", 10.0), row(report, "int8", 5.0)], manifest, machine) == []
+    (entry,) = explain([row(report, "float32", 10.0), row(report, "int8", 12.0)], manifest, machine)
+    assert entry["artifact"] == "m-int8.tflite"
+    assert entry["reasons"][0]["rule"] == "missing kernel"
+    assert explain([row(report, "float32", 10.0, backend="numpy"), row(report, "int8", 12.0)], manifest, machine) == []
