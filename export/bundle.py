@@ -145,7 +145,7 @@ def export(
         withheld: list[Withheld] = []
         records: dict[str, dict[str, Any]] = {}
         for model in asked:
-            converter = Converter(model.source, model.calibration, model.held_back, embedded)
+            converter = Converter(model.source, model.calibration, model.held_back, embedded, chosen)
             made, failed = _convert(model.source, chosen, converter, floor, folder)
             kept, refused = _check(made, model, question, folder)
             artifacts += kept

@@ -1,5 +1,6 @@
 """From one Keras model to the files of its variants."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .errors import ConversionError
 from .materials import Materials
 from .samples import Samples
 from .source import Source
+from .tflite.convert import Conversions
 from .variants import VARIANTS, Variant
 
 __all__ = ["Converter"]
@@ -19,11 +21,21 @@ __all__ = ["Converter"]
 class Converter:
     """Makes one model's files; what two variants share is made once."""
 
-    def __init__(self, source: Source, calibration: Samples, held_back: Samples, embedded: Embedded) -> None:
+    def __init__(
+        self,
+        source: Source,
+        calibration: Samples,
+        held_back: Samples,
+        embedded: Embedded,
+        variants: Sequence[Variant] = (),
+    ) -> None:
+        """`variants` are those that will be asked for, in any order: their conversions share a process."""
         self._source = source
         self._calibration = calibration
         self._held_back = held_back
         self._embedded = embedded
+        needed = [each.settings for variant in variants for each in _chain(variant) if each.settings]
+        self._conversions = Conversions(source, calibration, needed)
         self._made: dict[str, bytes] = {}
         self.record: dict[str, Any] = {}
         """What makers measured and chose, for the manifest."""
@@ -53,6 +65,7 @@ class Converter:
                 self._calibration,
                 self._held_back,
                 variant,
+                self._conversions,
                 self._embedded.task,
                 base,
                 self._embedded,
@@ -60,3 +73,11 @@ class Converter:
             )
             self._made[variant.key] = variant.maker(materials)
         return self._made[variant.key]
+
+
+def _chain(variant: Variant) -> Iterator[Variant]:
+    """A variant and those that it is made from."""
+    yield variant
+    while variant.base:
+        variant = VARIANTS[variant.base]
+        yield variant

@@ -8,6 +8,7 @@ from edgepress.runtime.tasks import Task
 
 from .samples import Samples
 from .source import Source
+from .tflite.convert import Conversions
 from .variants import Variant
 
 __all__ = ["Materials"]
@@ -23,6 +24,8 @@ class Materials:
     held_back: Samples
     """Training data that the weights were not fitted to: for sensitivities and bounds."""
     variant: Variant
+    conversions: Conversions
+    """The model in TensorFlow's converter."""
     task: Task
     """By what bounds are judged."""
     base: bytes = b""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from edgepress.runtime import InputError
 
+from .tflite.settings import FULL_INT8, Settings
+
 if TYPE_CHECKING:
     from .materials import Materials
 
@@ -77,6 +79,8 @@ class Variant:
     max_error_percent: float = 2.0
     """How far a regression's mean absolute error may be from its model's, up or down, in percent of the error that one
     makes who always answers the mean."""
+    settings: Settings | None = None
+    """Of TensorFlow's converter, which makes the file straight from the model; None where another maker does."""
     base: str | None = None
     """Key of the variant whose finished file it is made from; None where the Keras model is."""
     tolerance: Tolerance = Tolerance()
@@ -122,6 +126,11 @@ def _tflite(name: str, make: str, points: float, decibels: float, **attributes: 
     return Variant("tflite", name, make, points, decibels, **attributes)  # type: ignore[arg-type]
 
 
+def _converted(name: str, settings: Settings, points: float, decibels: float, **attributes: object) -> Variant:
+    """Straight from the model, by TensorFlow's converter."""
+    return _tflite(name, "tflite.finish:converted", points, decibels, settings=settings, **attributes)
+
+
 def _onnx(name: str, make: str, points: float, decibels: float, **attributes: object) -> Variant:
     return Variant("onnx", name, make, points, decibels, **attributes)  # type: ignore[arg-type]
 
@@ -129,19 +138,19 @@ def _onnx(name: str, make: str, points: float, decibels: float, **attributes: ob
 VARIANTS: dict[str, Variant] = {
     variant.key: variant
     for variant in (
-        _tflite("float32", "tflite.convert:float32", 0.0, 80, max_error_percent=0.01),
+        _converted("float32", Settings(), 0.0, 80, max_error_percent=0.01),
         # The file allows half precision throughout, which XNNPACK takes on processors that compute in it.
-        _tflite("float16", "tflite.convert:float16", 0.05, 50, tolerance=Tolerance(delegate_share=0.01)),
-        _tflite("dynamic-int8", "tflite.convert:dynamic_int8", 0.3, 25, max_changed_percent=2, **_ROUNDING),
-        _tflite("int8", "tflite.convert:int8", 0.3, 20, max_changed_percent=5),
+        _converted("float16", Settings("float16"), 0.05, 50, tolerance=Tolerance(delegate_share=0.01)),
+        _converted("dynamic-int8", Settings("int8"), 0.3, 25, max_changed_percent=2, **_ROUNDING),
+        _converted("int8", FULL_INT8, 0.3, 20, max_changed_percent=5),
         # Integers inside, as in int8: the same 16 quanta of 256, here in real numbers.
-        _tflite(
-            "int8-float-io", "tflite.convert:int8_float_io", 0.3, 20,
+        _converted(
+            "int8-float-io", Settings("int8", "int8"), 0.3, 20,
             tolerance=Tolerance(delegate_share=16 / 256), max_changed_percent=5,
         ),
         # Kernels with 16-bit activations round otherwise since tflite-runtime 2.14: by 2 of 65,536 quanta on MNIST.
-        _tflite(
-            "int16x8", "tflite.convert:int16x8", 0.1, 25, max_changed_percent=1,
+        _converted(
+            "int16x8", Settings("int8", "int16", "int16"), 0.1, 25, max_changed_percent=1,
             tolerance=Tolerance(4.0, 16.0 * 256),
         ),
         _tflite("mixed", "tflite.mixed:mixed", 0.3, 20, base="tflite:float32", max_changed_percent=5),

@@ -20,7 +20,7 @@ from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
 
-from .keras_file import graph_of
+from .keras_file import outline_of
 from .trying import NoBetterThanChanceError, Tried, choose, enough, refuse_chance, some
 
 __all__ = ["NoBetterThanChanceError", "Tried", "find_contract", "own_contract", "stated_inputs", "suited"]
@@ -213,7 +213,7 @@ def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> I
 
 def _takes_raw_numbers(model: Any) -> set[str]:
     """Inputs whose first layer normalizes, or that are no floats."""
-    graph = graph_of(model)
+    graph = outline_of(model)
     found = {
         name
         for name in graph.inputs

@@ -6,7 +6,7 @@ from edgepress.data import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, question_
 from edgepress.runtime import InputError
 from edgepress.runtime.tasks import Task
 
-from .keras_file import graph_of
+from .keras_file import outline_of
 from .keras_file.graph import Graph, Node, Ref
 
 __all__ = ["last_activations", "meaning_of", "task_of"]
@@ -19,7 +19,7 @@ _SQUASHING = {"softmax": "probabilities", "sigmoid": "probabilities"}
 def last_activations(model: Any) -> tuple[str, ...]:
     """For each output of a tf-keras model the activation that its numbers last went through, such as `softmax`;
     `linear` where there is none, and where several branches differ."""
-    graph = graph_of(model).without_quantization()
+    graph = outline_of(model).without_quantization()
     nodes = {node.name: node for node in graph.nodes}
     return tuple(_activation(graph, nodes, ref) for ref in graph.outputs)
 

@@ -235,6 +235,7 @@ def adopt_baseline(
 
 def _open_float(path: str | os.PathLike[str]) -> Any:
     opened = open_keras(path)
+    opened.require_rebuilt()
     if opened.quantized:
         raise InputError(f"{path} is quantization-aware already: give the float model that it was made from")
     return opened.model

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .keras_file import graph_of, model_of
+from .keras_file import CannotRebuildError, graph_of, model_of
 from .keras_file.graph import Graph, Node, Ref
 
 __all__ = ["CannotFoldError", "Change", "fold_change", "own_change"]
@@ -53,7 +53,7 @@ def fold_change(model: Any, changes: Mapping[str, Change]) -> Any:
         CannotFoldError: Other layers than Dense, BatchNormalization, Normalization, Rescaling and Conv1D without
             padding read such an input first.
     """
-    graph = graph_of(model)
+    graph = _graph(model)
     layers = {layer.name: layer for layer in model.layers}
     weights = {name: [variable.numpy() for variable in layer.weights] for name, layer in layers.items()}
     known: dict[Ref, Change | None] = {Ref(name, 0, 0): changes.get(name) for name in graph.inputs}
@@ -84,7 +84,7 @@ def own_change(model: Any, name: str) -> Change | None:
 
     None where something else reads the input.
     """
-    graph = graph_of(model)
+    graph = _graph(model)
     readers = [node for node in graph.nodes if any(ref.layer == name for call in node.calls for ref in call)]
     if len(readers) != 1 or readers[0].class_name != "Normalization" or readers[0].options.get("invert"):
         return None
@@ -94,6 +94,13 @@ def own_change(model: Any, name: str) -> Change | None:
     if mean.shape != (width,) or (variance < _SMALLEST_VARIANCE).any():
         return None
     return Change(mean, np.sqrt(variance))
+
+
+def _graph(model: Any) -> Graph:
+    try:
+        return graph_of(model)
+    except CannotRebuildError as error:
+        raise CannotFoldError(str(error)) from None
 
 
 def _one(node: Node, taken: list[list[Change | None]]) -> Change:

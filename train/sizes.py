@@ -7,7 +7,7 @@ from edgepress.data import Dataset
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Input, Picture
 
-from .keras_file import graph_of, model_of
+from .keras_file import CannotRebuildError, as_tf_keras, graph_of, model_of
 
 __all__ = ["sized"]
 
@@ -37,7 +37,10 @@ def sized(model: Any, dataset: Dataset) -> Any:
         if name not in given:
             raise InputError(f"{model.name} takes {shape} as {name}, and {dataset.name} has {', '.join(given)}")
         shapes[name] = _filled(model.name, dataset.name, shape, given[name])
-    graph = graph_of(model)
+    try:
+        graph = graph_of(model)
+    except CannotRebuildError:
+        return as_tf_keras(model, shapes)
     nodes = tuple(replace(node, shape=shapes.get(node.name, node.shape)) for node in graph.nodes)
     weights = {layer.name: [variable.numpy() for variable in layer.weights] for layer in model.layers}
     return model_of(replace(graph, nodes=nodes), weights)

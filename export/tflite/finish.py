@@ -14,8 +14,9 @@ from ..materials import Materials
 from .metadata import append_labels, model_metadata
 from .shapes import store_shapes
 
-__all__ = ["finish", "finish_tflite", "to_flatbuffer"]
+__all__ = ["SIGNATURE", "converted", "finish", "finish_tflite", "to_flatbuffer"]
 
+SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
 """Of buffers, as the schema demands (`force_align: 16`)."""
@@ -34,6 +35,12 @@ _WRAPPING = re.compile(r"(sequential|model|functional)(_\d+)?|StatefulPartitione
 """Steps of a path that name no layer."""
 
 
+def converted(materials: Materials) -> bytes:
+    """The model as TensorFlow's converter makes it under the variant's settings."""
+    assert materials.variant.settings is not None
+    return finish(materials.conversions.content(materials.variant.settings), materials)
+
+
 def finish(content: bytes, materials: Materials) -> bytes:
     """`finish_tflite` with the names and descriptions of the model at hand."""
     assert materials.embedded is not None
@@ -42,13 +49,20 @@ def finish(content: bytes, materials: Materials) -> bytes:
         content,
         materials.source.name,
         keras_name=keras.name,
+        input_names=keras.input_names,
         output_names=keras.output_names,
         embedded=materials.embedded,
     )
 
 
 def finish_tflite(
-    content: bytes, name: str, *, keras_name: str, output_names: Sequence[str], embedded: Embedded
+    content: bytes,
+    name: str,
+    *,
+    keras_name: str,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    embedded: Embedded,
 ) -> bytes:
     """Write the file again with its interface named and described, and shapes that are known stored. What it computes
     and its weights stay as they are.
@@ -57,13 +71,14 @@ def finish_tflite(
         content: What a converter made.
         name: What the model is called.
         keras_name: What Keras calls it: paths of operations begin with it.
-        output_names: Names of the outputs in Keras; wrappers for quantization prefix them.
+        input_names: Names of the inputs in Keras, in the order of its arguments.
+        output_names: Of the outputs.
         embedded: Labels, preprocessing and the output's meaning.
     """
     schema = require("ai_edge_litert.schema_py_generated", extra="toolkit")
     model = schema.ModelT.InitFromPackedBuf(content)
     graph = model.subgraphs[0]
-    _name_interface(model, output_names)
+    _name_interface(schema, model, input_names, output_names)
     _free_the_batch(graph)
     store_shapes(schema, model)
     _state_versions(schema, model)
@@ -111,11 +126,20 @@ def _state_versions(schema: Any, model: Any) -> None:
                 code.version = max(code.version, needed)
 
 
-def _name_interface(model: Any, output_names: Sequence[str]) -> None:
-    for signature in model.signatureDefs or []:
-        for output in signature.outputs:
-            known = output.name.decode()
-            output.name = next((name for name in output_names if known in (name, f"quant_{name}")), known).encode()
+def _name_interface(schema: Any, model: Any, input_names: Sequence[str], output_names: Sequence[str]) -> None:
+    """One signature, whose names are the model's: both sides keep the order of its arguments."""
+    signature, graph = schema.SignatureDefT(), model.subgraphs[0]
+    signature.signatureKey = SIGNATURE.encode()
+    signature.subgraphIndex = 0
+    signature.inputs = [_entry(schema, *pair) for pair in zip(input_names, graph.inputs, strict=True)]
+    signature.outputs = [_entry(schema, *pair) for pair in zip(output_names, graph.outputs, strict=True)]
+    model.signatureDefs = [signature]
+
+
+def _entry(schema: Any, name: str, tensor: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name.encode(), int(tensor)
+    return entry
 
 
 def _name_tensors(graph: Any, keras_name: str, interface: Mapping[int, str]) -> None:

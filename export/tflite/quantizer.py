@@ -18,6 +18,7 @@ from edgepress.runtime.formats.tflite_file import read_tflite
 
 from ..errors import ConversionError
 from ..fidelity.measure import Outputs
+from .finish import SIGNATURE
 
 __all__ = [
     "CLIPPED",
@@ -37,7 +38,6 @@ LARGEST, CLIPPED, LEAST_ERROR = "min_max_uniform_quantize", "OCTAV", "MSE"
 over a grid."""
 _FOUR_BITS = ("FULLY_CONNECTED", "CONV_2D")
 """Operators that the quantizer gives 4-bit weights beside int8 activations."""
-_SIGNATURE = "serving_default"
 _SECONDS = 3600.0
 """Mixed precision tries every layer of a large model on every sample."""
 
@@ -76,7 +76,7 @@ class StaticQuantizer:
         _add_rules(rules, {})
         count = len(next(iter(inputs.values())))
         samples = [{name: values[i : i + 1] for name, values in inputs.items()} for i in range(count)]
-        calibrator.calibrate({_SIGNATURE: samples}, rules)
+        calibrator.calibrate({SIGNATURE: samples}, rules)
         self._ranges = calibrator.get_model_qsvs()
 
     def quantize(self, four_bits: Mapping[str, str]) -> bytes:
@@ -129,7 +129,7 @@ def outputs(content: bytes, inputs: Mapping[str, NDArray[Any]], *, delegate: boo
     kinds = library.OpResolverType
     resolver = kinds.AUTO if delegate else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = library.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
-    run = interpreter.get_signature_runner(_SIGNATURE)
+    run = interpreter.get_signature_runner(SIGNATURE)
     feeds = {
         name: values
         if (steps := detail_quantization(run.get_input_details()[name])) is None

@@ -2,14 +2,15 @@
 
 tf-keras' own loader runs code that a file brings along, Lambda layers among it, in safe mode too. So a file's format is
 told by its magic, its config is read through a whitelist of layers, the model is built anew as tf-keras, and the
-weights are copied one by one. What the whitelist does not know is refused by name.
+weights are copied one by one. What that whitelist does not know is made by its own Keras from a vetted copy (`native`),
+or refused by name.
 """
 
 import json
 import os
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,25 @@ from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
 from ..quantize import add_quantization
-from .archive import read_model
+from .archive import check_arrays, read_raw, read_stored
 from .build import BuiltModel, build_model, set_weights
 from .graph import Graph, parse_graph
-from .stored import StoredModel
+from .layers import CELLS, CannotRebuildError
+from .native import as_tf_keras, has_loops, inside, native
+from .stored import RawModel, StoredModel
 
-__all__ = ["KerasFile", "graph_of", "model_of", "open_keras", "read_record", "save_keras", "strip_quantization"]
+__all__ = [
+    "CannotRebuildError",
+    "KerasFile",
+    "as_tf_keras",
+    "graph_of",
+    "model_of",
+    "open_keras",
+    "outline_of",
+    "read_record",
+    "save_keras",
+    "strip_quantization",
+]
 
 _RECORD = "edgepress.json"
 _LARGEST_RECORD = 1 << 24
@@ -52,28 +66,67 @@ class KerasFile:
     partly_quantized: bool = False
     """Whether only some layers of the file are quantization-aware: the model is the plain one, for its ranges do not
     reach from one end to the other."""
+    foreign: str = ""
+    """Why the model could not be rebuilt layer by layer; empty where it could. Such a model cannot be pressed."""
+    unrolled: Any | None = None
+    """The same model with the steps of recurrent layers one after the other, where it has loops that TensorFlow's
+    converter cannot quantize."""
+
+    def require_rebuilt(self) -> None:
+        """Raise InputError where the model cannot be pressed, with the layer that is to blame."""
+        if self.foreign:
+            raise InputError(f"{self.path} cannot be pressed ({self.foreign}): edgepress export takes it as it is")
 
 
 def open_keras(path: str | os.PathLike[str]) -> KerasFile:
     """Open a `.keras` file of Keras 3 or tf-keras, an `.h5`, or a SavedModel that tf-keras wrote.
 
-    Sequential and functional models of Keras' own layers, with several inputs and outputs, shared layers, and models
-    inside models; the batch is left free. A Keras 3 model is compared with what Keras 3 itself computes.
+    Models of layers that TensorFlow Model Optimization knows are rebuilt as tf-keras, layer by layer, and one of Keras
+    3 is compared with what Keras 3 itself computes. Any other is made by its own Keras, once everything that its config
+    names is known to be harmless; it can be exported and measured, not pressed. The batch is left free.
 
     Raises:
-        InputError: Not such a file, a layer that cannot be rebuilt (named), or a file that is not safe to read.
+        InputError: Not such a file, a layer that cannot be opened (named), or a file that is not safe to read.
     """
     path = Path(path)
-    stored = read_model(path)
+    raw = read_raw(path)
+    try:
+        return _rebuilt(raw)
+    except CannotRebuildError as error:
+        check_arrays(raw)
+        return KerasFile(
+            native(raw),
+            path,
+            raw.format,
+            raw.keras_version,
+            quantized=False,
+            foreign=str(error),
+            unrolled=native(raw, unrolled=True) if has_loops(raw.config) else None,
+        )
+
+
+def _rebuilt(raw: RawModel) -> KerasFile:
+    stored = read_stored(raw)
     built = build_model(stored.graph.without_quantization(), stored.most_weights)
     _copy_weights(stored, built)
     built.finish()
-    if stored.keras_version.startswith("3."):
-        _compare_with_keras3(built.model, path, stored.format)
+    if raw.keras_version.startswith("3."):
+        _compare_with_keras3(built.model, raw.path, raw.format)
     partly = stored.graph.partly_quantized
     aware = stored.graph.quantized and not partly
     model = _quantized(stored, built.model) if aware else built.model
-    return KerasFile(model, path, stored.format, stored.keras_version, aware, partly)
+    return KerasFile(model, raw.path, raw.format, raw.keras_version, aware, partly, unrolled=_unrolled(model))
+
+
+def _unrolled(model: Any) -> Any | None:
+    loops = [layer for layer in model.layers if type(layer).__name__ in CELLS and not layer.unroll]
+    if not loops:
+        return None
+    graph, names = graph_of(model), {layer.name for layer in loops}
+    nodes = tuple(
+        replace(node, options={**node.options, "unroll": True}) if node.name in names else node for node in graph.nodes
+    )
+    return model_of(replace(graph, nodes=nodes), {layer.name: layer.get_weights() for layer in model.layers})
 
 
 def save_keras(model: Any, path: str | os.PathLike[str], *, record: dict[str, Any] | None = None) -> None:
@@ -138,9 +191,18 @@ def graph_of(model: Any) -> Graph:
     """The structure of a tf-keras model in memory.
 
     Raises:
-        InputError: A layer that cannot be rebuilt.
+        CannotRebuildError: A layer that cannot be rebuilt.
     """
+    if inside(model) is not model:
+        raise CannotRebuildError(f"{model.name} is called as a whole")
     return parse_graph(type(model).__name__, model.get_config(), model.input_shape)
+
+
+def outline_of(model: Any) -> Graph:
+    """The structure of any opened model: which layers there are and what they take, without their options."""
+    model = inside(model)
+    config = json.loads(json.dumps(model.get_config(), default=str))
+    return parse_graph(type(model).__name__, config, model.input_shape, strict=False)
 
 
 def model_of(graph: Graph, weights: dict[str, list[NDArray[Any]]]) -> Any:
@@ -216,9 +278,8 @@ def _compare_with_keras3(model: Any, path: Path, format: str) -> None:
         difference = float(np.max(np.abs(ours - theirs)))
         scale = max(1.0, float(np.max(np.abs(theirs))))
         if not difference <= _LARGEST_DIFFERENCE * scale:
-            raise InputError(
-                f"{path}: rebuilt for tf-keras, the model's outputs differ from Keras 3's by {difference:.2g}: "
-                "a layer means something else there; please report the model"
+            raise CannotRebuildError(
+                f"rebuilt for tf-keras, the model's outputs differ from Keras 3's by {difference:.2g}"
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from edgepress.runtime import InputError
 
-from .layers import ONLY_IN_TRAINING, plain_options
+from .layers import ONLY_IN_TRAINING, CannotRebuildError, plain_options
 
 __all__ = ["Graph", "Node", "Ref", "parse_graph", "snake_case_names"]
 
@@ -100,7 +100,7 @@ class Graph:
         return replace(self, nodes=nodes, outputs=tuple(map(change, self.outputs)))
 
 
-def parse_graph(class_name: str, config: Any, build_shape: Any = None, depth: int = 0) -> Graph:
+def parse_graph(class_name: str, config: Any, build_shape: Any = None, depth: int = 0, *, strict: bool = True) -> Graph:
     """Read a model's config.
 
     Args:
@@ -108,12 +108,15 @@ def parse_graph(class_name: str, config: Any, build_shape: Any = None, depth: in
         config: The model's `get_config()`, from JSON.
         build_shape: Input shape (with the batch) that stands outside the config; some files have it only there.
         depth: How many models this one is inside of.
+        strict: Refuse what cannot be rebuilt. Otherwise layers have no options but their activation: enough to see
+            what a model begins and ends with.
 
     Raises:
-        InputError: A layer that cannot be rebuilt, by name, or a config that makes no sense.
+        CannotRebuildError: A layer that cannot be rebuilt, by name.
+        InputError: A config that makes no sense.
     """
     if class_name not in _MODELS:
-        raise InputError(f"the model is a {class_name}: Sequential and functional models can be rebuilt")
+        raise CannotRebuildError(f"the model is a {class_name}: Sequential and functional models can be rebuilt")
     if depth > _DEEPEST:
         raise InputError(f"the model is nested more than {_DEEPEST} deep: flatten it")
     try:
@@ -124,9 +127,9 @@ def parse_graph(class_name: str, config: Any, build_shape: Any = None, depth: in
             raise InputError(f"the model has {len(entries)} layers: 1 to {_MOST_LAYERS} are allowed")
         name = str(config.get("name", "model"))
         if class_name == "Sequential":
-            graph = _sequential(name, entries, config.get("build_input_shape", build_shape), depth)
+            graph = _sequential(name, entries, config.get("build_input_shape", build_shape), depth, strict)
         else:
-            graph = _functional(name, config, entries, depth)
+            graph = _functional(name, config, entries, depth, strict)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -151,8 +154,8 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _sequential(name: str, entries: list[Any], build_shape: Any, depth: int) -> Graph:
-    nodes = [_node(entry, depth) for entry in entries]
+def _sequential(name: str, entries: list[Any], build_shape: Any, depth: int, strict: bool) -> Graph:
+    nodes = [_node(entry, depth, strict) for entry in entries]
     if nodes[0].class_name != "InputLayer":
         first = entries[0]["config"]
         shape = first.get("batch_input_shape") or first.get("batch_shape") or build_shape
@@ -172,11 +175,11 @@ def _sequential(name: str, entries: list[Any], build_shape: Any, depth: int) -> 
     return Graph(name, "Sequential", tuple(chained), (nodes[0].name,), (previous,))
 
 
-def _functional(name: str, config: dict[str, Any], entries: list[Any], depth: int) -> Graph:
+def _functional(name: str, config: dict[str, Any], entries: list[Any], depth: int, strict: bool) -> Graph:
     nodes = []
     for entry in entries:
-        node = _node(entry, depth)
-        calls = tuple(_call(node.name, call) for call in entry.get("inbound_nodes", []))
+        node = _node(entry, depth, strict)
+        calls = tuple(_call(node.name, call, strict) for call in entry.get("inbound_nodes", []))
         if node.class_name != "InputLayer" and not all(calls):
             raise InputError(f"layer {node.name!r} is called on nothing: save the model again")
         nodes.append(replace(node, calls=calls if node.class_name != "InputLayer" else ()))
@@ -200,29 +203,30 @@ def _called(node: Node) -> str:
     return f"quant_{node.name}" if node.wrapper else node.name
 
 
-def _node(entry: dict[str, Any], depth: int) -> Node:
+def _node(entry: dict[str, Any], depth: int, strict: bool) -> Node:
     class_name, config = entry["class_name"], entry["config"]
     if class_name in _MODELS:
         shape = (entry.get("build_config") or {}).get("input_shape")
-        inner = parse_graph(class_name, config, shape, depth + 1)
+        inner = parse_graph(class_name, config, shape, depth + 1, strict=strict)
         return Node(entry.get("name") or inner.name, class_name, inner=inner)
     name = str(entry.get("name") or config["name"])
     module = entry.get("module")
     if class_name == _QUANTIZE_LAYER:
         return Node(name, class_name)
     if class_name in _QUANTIZE_WRAPPERS:
-        wrapped = _node(config["layer"], depth)
+        wrapped = _node(config["layer"], depth, strict)
         if name != f"quant_{wrapped.name}":
             raise InputError(
                 f"quantized layer {name!r} is not named after its layer {wrapped.name!r}: keep TFMOT's names"
             )
         return replace(wrapped, wrapper=class_name)
     # Keras 3 writes operations such as `a + b` as classes too; only their module tells them from layers.
-    if module not in (None, "keras.layers", "keras.src.layers", "tf_keras.layers") and not (
+    layers = module in (None, "keras.layers", "keras.src.layers", "tf_keras.layers") or (
         isinstance(module, str) and module.startswith(("keras.src.layers.", "tf_keras.src.layers."))
-    ):
-        raise InputError(f"layer {name!r} is {module}.{class_name}: Keras' own layers can be rebuilt")
-    options = plain_options(class_name, {**config, "name": name})
+    )
+    if strict and not layers:
+        raise CannotRebuildError(f"{name!r} is {module}.{class_name}")
+    options = plain_options(class_name, {**config, "name": name}, strict=strict)
     trainable = bool(config.get("trainable", True))
     if class_name != "InputLayer":
         return Node(name, class_name, options, trainable)
@@ -245,7 +249,7 @@ def _shape(layer: str, batch_shape: Any) -> tuple[int | None, ...]:
     return shape
 
 
-def _call(layer: str, call: Any) -> tuple[Ref, ...]:
+def _call(layer: str, call: Any, strict: bool) -> tuple[Ref, ...]:
     """The tensors of one call, from either dialect."""
     if isinstance(call, dict):
         extra = {key: value for key, value in call.get("kwargs", {}).items() if value is not None}
@@ -256,8 +260,8 @@ def _call(layer: str, call: Any) -> tuple[Ref, ...]:
             extra |= {key: value for key, value in (item[3] if len(item) > 3 else {}).items() if value is not None}
         refs = tuple(_refs(call))
     extra.pop("training", None)
-    if extra:
-        raise InputError(f"layer {layer!r} is called with {sorted(extra)}: calls on tensors alone can be rebuilt")
+    if extra and strict:
+        raise CannotRebuildError(f"layer {layer!r} is called with {sorted(extra)}")
     return refs
 
 

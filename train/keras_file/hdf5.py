@@ -61,6 +61,11 @@ class Hdf5File:
         """One array, read whole."""
         with self._refusing_damage():
             dataset = self._find(path)
+            self._checked(dataset, path)
+            return np.asarray(dataset[()])
+
+    def _checked(self, dataset: Any, path: str) -> None:
+        with self._refusing_damage():
             if not isinstance(dataset, self._h5py.Dataset):
                 raise InputError(f"{self._name} holds no array {path!r}: save the model again")
             if dataset.external or dataset.is_virtual:
@@ -73,7 +78,23 @@ class Hdf5File:
                 raise InputError(
                     f"{self._name}: array {path!r} declares {dataset.nbytes} bytes that the file does not hold"
                 )
-            return np.asarray(dataset[()])
+
+    def check(self) -> None:
+        """Walk through the whole file as for reading: every link, and what every array declares.
+
+        Raises:
+            InputError: Something points elsewhere, or declares more than the file holds.
+        """
+        waiting = [""]
+        while waiting:
+            path = waiting.pop()
+            for child in self.children(path):
+                with self._refusing_damage():
+                    found = self._find(f"{path}/{child}")
+                if isinstance(found, self._h5py.Group):
+                    waiting.append(f"{path}/{child}")
+                else:
+                    self._checked(found, f"{path}/{child}")
 
     def total_weights(self) -> int:
         """How many numbers the file can hold at most, going by its size."""

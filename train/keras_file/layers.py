@@ -10,12 +10,23 @@ from typing import Any
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-__all__ = ["LAYERS", "MERGES", "ONLY_IN_TRAINING", "finish_layer", "make_layer", "plain_options"]
+__all__ = [
+    "CELLS",
+    "LAYERS",
+    "MERGES",
+    "ONLY_IN_TRAINING",
+    "CannotRebuildError",
+    "finish_layer",
+    "make_layer",
+    "plain_options",
+]
 
 _CONV = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias")
 _DEPTHWISE = (*_CONV[1:], "depth_multiplier")
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _GLOBAL_POOL = ("data_format", "keepdims")
+_RECURRENT = ("units", "activation", "recurrent_activation", "use_bias", "return_sequences", "go_backwards", "unroll")
+_CELL_WEIGHTS = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
 _CONV_WEIGHTS = ("kernel_initializer", "bias_initializer")
 
 ONLY_IN_TRAINING = frozenset(
@@ -44,6 +55,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "DepthwiseConv2D": _DEPTHWISE,
     "Dropout": ("rate", "noise_shape", "seed"),
     "ELU": ("alpha",),
+    "GRU": (*_RECURRENT, "reset_after"),
+    "LSTM": _RECURRENT,
+    "SimpleRNN": _RECURRENT,
     "Flatten": ("data_format",),
     "GaussianDropout": ("rate",),
     "GaussianNoise": ("stddev",),
@@ -81,6 +95,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 """Class name to the constructor arguments that are taken over; `name` and `trainable` go without saying."""
 
+CELLS = frozenset({"GRU", "LSTM", "SimpleRNN"})
+"""Layers that keep their weights in a cell."""
 MERGES = frozenset({"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"})
 """Layers that take a list of tensors, even of one."""
 
@@ -97,6 +113,9 @@ _MUST_BE_FALSY = (
     "approximate",
     "lora_rank",
     "quantization_mode",
+    "quantization_config",
+    "return_state",
+    "stateful",
     "pad_to_aspect_ratio",
     "antialias",
 )
@@ -111,6 +130,7 @@ _INITIALIZERS = {
     "moving_mean_initializer": "zeros",
     "moving_variance_initializer": "ones",
     "alpha_initializer": "zeros",
+    "recurrent_initializer": "orthogonal",
 }
 _INITIALIZED: dict[str, tuple[str, ...]] = {
     "BatchNormalization": (
@@ -121,32 +141,39 @@ _INITIALIZED: dict[str, tuple[str, ...]] = {
     "Conv2DTranspose": _CONV_WEIGHTS,
     "Dense": _CONV_WEIGHTS,
     "DepthwiseConv2D": ("depthwise_initializer", "bias_initializer"),
+    "GRU": _CELL_WEIGHTS,
+    "LSTM": _CELL_WEIGHTS,
     "LayerNormalization": ("beta_initializer", "gamma_initializer"),
+    "SimpleRNN": _CELL_WEIGHTS,
     "PReLU": ("alpha_initializer",),
     "SeparableConv2D": ("depthwise_initializer", "pointwise_initializer", "bias_initializer"),
 }  # fmt: skip
 
 
-def plain_options(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
+class CannotRebuildError(InputError):
+    """A layer that is not on the list, or that is made in a way that tf-keras cannot reproduce."""
+
+
+def plain_options(class_name: str, config: dict[str, Any], *, strict: bool = True) -> dict[str, Any]:
     """The arguments that a layer is made with, as plain numbers, strings and lists.
 
     Raises:
-        InputError: A class that is not on the list, or an argument that tf-keras cannot reproduce.
+        CannotRebuildError: A class that is not on the list, or an argument that tf-keras cannot reproduce.
     """
     name = config.get("name", class_name)
+    if not strict:
+        return {"activation": _activation(name, config["activation"], strict=False)} if "activation" in config else {}
     if class_name not in LAYERS:
-        raise InputError(
-            f"layer {name!r} is a {class_name}: layers that can be rebuilt are {', '.join(sorted(LAYERS))}"
-        )
+        raise CannotRebuildError(f"layer {name!r} is a {class_name}")
     for argument in _MUST_BE_FALSY:
         if config.get(argument):
-            raise InputError(f"layer {name!r} ({class_name}) has {argument}={config[argument]!r}: it cannot be rebuilt")
+            raise CannotRebuildError(f"layer {name!r} ({class_name}) has {argument}={config[argument]!r}")
     _check_precision(name, config.get("dtype"))
     renamed = _RENAMED.get(class_name, {})
     options = {}
     for argument, value in config.items():
         argument = renamed.get(argument, argument)
-        if argument == "activation":
+        if argument in ("activation", "recurrent_activation"):
             options[argument] = _activation(name, value)
         elif argument in LAYERS[class_name]:
             options[argument] = _plain(name, argument, value)
@@ -174,24 +201,27 @@ def finish_layer(layer: Any) -> None:
 def restore_initializers(layer: Any) -> None:
     """Give a built layer initializers that its config can name."""
     initializers = require("tf_keras", extra="toolkit").initializers
+    holder = layer.cell if type(layer).__name__ in CELLS else layer
     for argument in _INITIALIZED.get(type(layer).__name__, ()):
-        setattr(layer, argument, initializers.get(_INITIALIZERS[argument]))
+        setattr(holder, argument, initializers.get(_INITIALIZERS[argument]))
 
 
-def _activation(layer: str, value: Any) -> str:
+def _activation(layer: str, value: Any, *, strict: bool = True) -> str:
     if isinstance(value, dict):
         # Quantization-aware layers wrap theirs; Keras writes functions as {"class_name": "function", "config": name}.
         config = value.get("config")
         if value.get("class_name") == "function":
             value = config
         elif value.get("class_name") in ("QuantizeAwareActivation", "NoOpActivation") and isinstance(config, dict):
-            return _activation(layer, config.get("activation", "linear"))
+            return _activation(layer, config.get("activation", "linear"), strict=strict)
         else:
             value = value.get("class_name")
     if value is None:
         return "linear"
+    if not strict:
+        return str(value)
     if not isinstance(value, str) or value not in _ACTIVATIONS:
-        raise InputError(f"layer {layer!r} has the activation {value!r}: allowed are {', '.join(sorted(_ACTIVATIONS))}")
+        raise CannotRebuildError(f"layer {layer!r} has the activation {value!r}")
     return value
 
 
@@ -203,7 +233,7 @@ def _plain(layer: str, argument: str, value: Any) -> Any:
         return tuple(_plain(layer, argument, item) for item in value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise InputError(f"layer {layer!r} has {argument}={str(value)[:60]}: numbers, names and lists of them are allowed")
+    raise CannotRebuildError(f"layer {layer!r} has {argument}={str(value)[:60]}")
 
 
 def _check_precision(layer: str, dtype: Any) -> None:
@@ -211,7 +241,7 @@ def _check_precision(layer: str, dtype: Any) -> None:
         config = dtype.get("config")
         dtype = config.get("name") if isinstance(config, dict) else None
     if dtype not in (None, "float32", "mixed_float16", "mixed_bfloat16"):
-        raise InputError(f"layer {layer!r} computes in {dtype!r}: float32 and mixed precision can be rebuilt")
+        raise CannotRebuildError(f"layer {layer!r} computes in {dtype!r}")
 
 
 def _one_line(error: Exception) -> str:

@@ -14,12 +14,14 @@ from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
 from .graph import Graph, parse_graph
-from .stored import StoredLayer, StoredModel, parse_json
+from .layers import CELLS
+from .stored import RawModel, StoredLayer, StoredModel, parse_json
 
-__all__ = ["read_saved_model"]
+__all__ = ["find_saved_model", "read_saved_model"]
 
 _LARGEST_METADATA = 64_000_000
 _CONV = ("kernel", "bias")
+_CELL = ("kernel", "recurrent_kernel", "bias")
 _WEIGHTS = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "Conv1D": _CONV,
@@ -27,15 +29,19 @@ _WEIGHTS = {
     "Conv2DTranspose": _CONV,
     "Dense": _CONV,
     "DepthwiseConv2D": ("depthwise_kernel", "bias"),
+    "GRU": _CELL,
+    "LSTM": _CELL,
     "LayerNormalization": ("gamma", "beta"),
+    "Normalization": ("adapt_mean", "adapt_variance", "count"),
     "PReLU": ("alpha",),
+    "SimpleRNN": _CELL,
     "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel", "bias"),
 }
 """The attributes that a layer keeps its weights in, in the order of its weights."""
 
 
-def read_saved_model(path: Path) -> StoredModel:
-    """Read a SavedModel folder.
+def find_saved_model(path: Path) -> RawModel:
+    """The config of a SavedModel folder.
 
     Raises:
         InputError: No SavedModel, or one without Keras' metadata.
@@ -56,7 +62,21 @@ def read_saved_model(path: Path) -> StoredModel:
     roots = [node for node in nodes if node.node_path == "root"]
     if not roots:
         raise InputError(f"{metadata} describes no model: save the model as .keras")
-    config = parse_json(roots[0].metadata, path.name)
+    return RawModel(path, "savedmodel", "", _listed(parse_json(roots[0].metadata, path.name)))
+
+
+def _listed(value: Any) -> Any:
+    """Tuples and shapes as plain lists: in this format they are objects, which only its own reader knows."""
+    if isinstance(value, dict):
+        if value.get("class_name") in ("TensorShape", "__tuple__") and "items" in value:
+            return _listed(value["items"])
+        return {key: _listed(each) for key, each in value.items()}
+    return [_listed(each) for each in value] if isinstance(value, list) else value
+
+
+def read_saved_model(raw: RawModel) -> StoredModel:
+    """The graph and the arrays of a SavedModel folder."""
+    path, config = raw.path, raw.config
     shape = config.get("build_input_shape")
     graph = parse_graph(str(config.get("class_name")), config.get("config"), shape)
     if graph.quantized:
@@ -70,7 +90,7 @@ def read_saved_model(path: Path) -> StoredModel:
     shapes = reader.get_variable_to_shape_map()
     if 4 * sum(int(np.prod(item, dtype=object)) for item in shapes.values() if item) > 2 * size + 4096:
         raise InputError(f"{path}: its checkpoint declares more than its {size} bytes hold: save the model again")
-    return StoredModel(graph, dict(_layers(graph, _Checkpoint(reader, path), (), ())), size // 2, "savedmodel", "")
+    return StoredModel(graph, dict(_layers(graph, _Checkpoint(reader, path), (), ())), size // 2, raw)
 
 
 class _Checkpoint:
@@ -111,7 +131,8 @@ def _layers(
             number += any(stored.arrays for stored in found.values())
         else:
             attributes = _WEIGHTS.get(node.class_name, ())
-            arrays = [checkpoint.find((*root, attribute)) for attribute in attributes]
+            below = (*root, "cell") if node.class_name in CELLS else root
+            arrays = [checkpoint.find((*below, attribute)) for attribute in attributes]
             stored = StoredLayer([array for array in arrays if array is not None])
             yield (*path, node.name), stored
             number += bool(stored.arrays)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,7 +11,22 @@ from edgepress.runtime import InputError
 
 from .graph import Graph
 
-__all__ = ["StoredLayer", "StoredModel", "parse_json"]
+__all__ = ["RawModel", "StoredLayer", "StoredModel", "parse_json"]
+
+
+@dataclass(frozen=True, eq=False)
+class RawModel:
+    """A file whose pieces were found and are safe to read, before anything is made of them."""
+
+    path: Path
+    format: str
+    """`keras`, `h5` or `savedmodel`."""
+    keras_version: str
+    """As the file states it; empty where it does not."""
+    config: dict[str, Any]
+    """Of the model, from JSON."""
+    data: bytes = b""
+    """The file; empty of a folder."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +48,7 @@ class StoredModel:
     layers of a model inside the model."""
     most_weights: int
     """How many weights the file can hold, going by its size."""
-    format: str
-    """`keras`, `h5` or `savedmodel`."""
-    keras_version: str
-    """As the file states it; empty where it does not."""
+    raw: RawModel
 
 
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:

@@ -200,8 +200,14 @@ class Study:
         some = self.images[:_CALIBRATION_IMAGES].reshape(-1, *model.input_shape[1:])
         samples = Samples({model.input_names[0]: self.contract.normalize(some)}, None)
         content = to_integers(source, samples)
-        keras_name, outputs = source.model.name, source.model.output_names
-        return finish_tflite(content, name, keras_name=keras_name, output_names=outputs, embedded=self.embedded)
+        return finish_tflite(
+            content,
+            name,
+            keras_name=model.name,
+            input_names=model.input_names,
+            output_names=model.output_names,
+            embedded=self.embedded,
+        )
 
     def lowbit(self, name: str, how: dict[str, Any]) -> bytes:
         """A low-bit MLP, trained from LeNet-300-100 where the settings name widths to keep of it."""

@@ -63,7 +63,14 @@ def test_finishing_changes_no_answer(tiny, samples, embedded, tmp_path):
     paths = tmp_path / "raw.tflite", tmp_path / "finished.tflite"
     paths[0].write_bytes(content)
     paths[1].write_bytes(
-        finish_tflite(content, "tiny", keras_name="quadrant_finder", output_names=["logits"], embedded=embedded)
+        finish_tflite(
+            content,
+            "tiny",
+            keras_name="quadrant_finder",
+            input_names=["pixels"],
+            output_names=["logits"],
+            embedded=embedded,
+        )
     )
     spec = describe(paths[1]).inputs[0]
     integers = spec.quantization.quantize(samples.inputs["pixels"])

@@ -201,11 +201,14 @@ def test_a_class_from_another_module_is_not_imported(tmp_path):
         open_keras(path)
 
 
-def test_an_operation_is_no_layer(tmp_path):
+def test_an_operation_on_tensors_is_keras_own(tmp_path):
     image = keras.Input((4,))
-    path = saved(tmp_path, keras.Model(image, keras.layers.Dense(2)(image) + 1.0))
-    with pytest.raises(InputError, match=r"keras\.src\.ops"):
-        open_keras(path)
+    model = keras.Model(image, keras.layers.Dense(2)(image) + 1.0)
+    opened = open_keras(saved(tmp_path, model))
+    rows = np.random.default_rng(0).random((3, 4), np.float32)
+    np.testing.assert_allclose(opened.model(rows), model(rows), atol=1e-6)
+    with pytest.raises(InputError, match="cannot be pressed"):
+        opened.require_rebuilt()
 
 
 def test_an_object_in_place_of_a_number_is_refused(tmp_path):

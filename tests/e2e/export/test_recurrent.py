@@ -1,0 +1,56 @@
+"""Models with loops: what can be made of them, and that a row's answer does not depend on the row before."""
+
+import keras
+import numpy as np
+import pytest
+
+from edgepress.export import export
+from edgepress.export.errors import ConversionError
+from edgepress.export.samples import Samples
+from edgepress.export.source import open_source
+from edgepress.export.tflite.convert import Conversions
+from edgepress.export.tflite.settings import FULL_INT8, Settings
+from edgepress.runtime import load
+
+STEPS, COLUMNS = 6, 3
+
+
+@pytest.fixture(scope="module", params=["LSTM", "GRU"])
+def saved(request, tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    layer = getattr(keras.layers, request.param)
+    model = keras.Sequential([keras.Input((STEPS, COLUMNS), name="steps"), layer(4), keras.layers.Dense(2)])
+    path = tmp_path_factory.mktemp("recurrent") / "model.keras"
+    model.save(path)
+    return model, path
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(0).normal(0, 1, (200, STEPS, COLUMNS)).astype(np.float32)
+
+
+def test_float_and_integer_files_are_made_and_keep_no_state(saved, rows, tmp_path):
+    model, path = saved
+    result = export({"steps": path}, {"steps": rows}, tmp_path / "out", variants=["tflite:float32", "tflite:int8"])
+    assert result.withheld == ()
+    wanted = np.asarray(model(rows[:20]))
+    found = {}
+    for name in ("float32", "int8"):
+        with load(tmp_path / "out" / f"steps-{name}.tflite") as loaded:
+            (forwards,) = loaded.predict({"steps": rows[:20]}).outputs.values()
+            (backwards,) = loaded.predict({"steps": rows[:20][::-1]}).outputs.values()
+        np.testing.assert_array_equal(forwards, backwards[::-1])
+        found[name] = forwards
+    np.testing.assert_allclose(found["float32"], wanted, atol=1e-5)
+    assert np.abs(found["int8"] - wanted).max() < 0.1
+
+
+def test_a_converter_that_dies_takes_one_file_with_it(saved, rows, monkeypatch):
+    """TensorFlow's converter is killed where it must quantize a loop."""
+    monkeypatch.setattr(Conversions, "_graph_for", lambda self, settings: "plain")
+    wanted = [FULL_INT8, Settings()]
+    conversions = Conversions(open_source("steps", saved[1]), Samples({"steps": rows[:5]}, None), wanted)
+    with pytest.raises(ConversionError, match="the converter was lost: killed by SIG"):
+        conversions.content(FULL_INT8)
+    assert len(conversions.content(Settings())) > 1000

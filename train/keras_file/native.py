@@ -1,0 +1,197 @@
+"""Models that cannot be rebuilt layer by layer: their own Keras makes them, from a vetted copy of the file.
+
+What comes out is called like every opened model; it can be converted, run and measured. TensorFlow Model Optimization
+knows few layers, so such a model cannot be pressed.
+"""
+
+import io
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgepress.base.extras import require
+from edgepress.runtime import InputError
+
+from .archive import most_weights
+from .stored import RawModel
+from .vet import vetted
+
+__all__ = ["as_tf_keras", "inside", "native"]
+
+_NEEDED = ("module", "class_name", "config", "registered_name", "build_config")
+_NEVER_UNROLLED = "ConvLSTM"
+_BUDGET = "EdgepressBudget"
+_INSIDE = "edgepress_inside"
+"""Attribute under which a tf-keras model keeps the Keras 3 model that it calls."""
+
+
+def native(raw: RawModel, *, unrolled: bool = False) -> Any:
+    """The model that a file holds, as its own Keras makes it, behind the interface of tf-keras.
+
+    Args:
+        raw: The file.
+        unrolled: Write the steps of recurrent layers one after the other instead of as a loop.
+
+    Raises:
+        InputError: The config names something that is not allowed, or Keras cannot load the file.
+    """
+    library = "keras" if raw.keras_version.startswith("3.") else "tf_keras"
+    config = vetted({key: raw.config[key] for key in _NEEDED if key in raw.config}, library)
+    if unrolled:
+        config = _unrolled(config)
+    model = _loaded(raw, config, library)
+    return as_tf_keras(model)
+
+
+def inside(model: Any) -> Any:
+    """The Keras 3 model that a tf-keras one calls; the model itself where there is none."""
+    return getattr(model, _INSIDE, model)
+
+
+def as_tf_keras(model: Any, shapes: Mapping[str, Sequence[int | None]] | None = None) -> Any:
+    """A functional tf-keras model that calls another model of either Keras, with the same names at both ends.
+
+    Args:
+        model: Of Keras 3 or tf-keras.
+        shapes: Input name to the shape, without the batch, in place of the model's own.
+    """
+    tf_keras = require("tf_keras", extra="toolkit")
+    model = inside(model)
+    foreign = not isinstance(model, tf_keras.Model)
+    if not foreign and not shapes and type(model).__name__ == "Functional":
+        return model
+    names = [_input_name(tensor) for tensor in model.inputs]
+    inputs = [
+        tf_keras.Input((shapes or {}).get(name, tuple(tensor.shape[1:])), dtype=_dtype(tensor), name=name)
+        for name, tensor in zip(names, model.inputs, strict=True)
+    ]
+
+    base: Any = tf_keras.layers.Layer
+
+    class Call(base):
+        def call(self, tensors: Any, training: bool = False) -> Any:
+            given = model(tensors[0] if len(names) == 1 else tensors, training=training)
+            return _flat(given)
+
+    outputs = Call(name="inside")(inputs)
+    named = [
+        tf_keras.layers.Activation("linear", name=name)(tensor)
+        for name, tensor in zip(_output_names(model), outputs, strict=True)
+    ]
+    called = tf_keras.Model(inputs, named if len(named) > 1 else named[0], name=str(model.name))
+    setattr(called, _INSIDE, model) if not foreign else object.__setattr__(called, _INSIDE, model)
+    return called
+
+
+def _flat(given: Any) -> list[Any]:
+    """The outputs in the order of `model.outputs`, whatever structure they come in."""
+    return list(require("tensorflow", extra="toolkit").nest.flatten(given))
+
+
+def _input_name(tensor: Any) -> str:
+    history = tensor._keras_history
+    return str(getattr(history, "operation", getattr(history, "layer", tensor)).name)
+
+
+def _output_names(model: Any) -> list[str]:
+    """Names of the layers that give the outputs, each once, as tf-keras names them."""
+    names: list[str] = []
+    for tensor in model.outputs:
+        name = _input_name(tensor)
+        count = sum(each == name or each.startswith(f"{name}_") for each in names)
+        names.append(f"{name}_{count}" if count else name)
+    return names
+
+
+def _dtype(tensor: Any) -> str:
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
+
+
+def has_loops(config: Any) -> bool:
+    """Whether a config has recurrent layers that loop."""
+    return bool(_unrolled(config) != config)
+
+
+def _unrolled(config: Any) -> Any:
+    """The config with no loops in its recurrent layers."""
+    if isinstance(config, list):
+        return [_unrolled(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    if str(config.get("class_name")).startswith(_NEVER_UNROLLED):
+        return config
+    return {key: True if key == "unroll" else _unrolled(each) for key, each in config.items()}
+
+
+def _budgeted(config: Any) -> Any:
+    """The config with every initializer replaced by one that makes no more weights than the file holds."""
+    if isinstance(config, list):
+        return [_budgeted(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    budget: dict[str, Any] = {"module": None, "class_name": _BUDGET, "config": {}, "registered_name": _BUDGET}
+    return {
+        key: budget if key.endswith("_initializer") and each is not None else _budgeted(each)
+        for key, each in config.items()
+    }
+
+
+def _budget(library: str, most: int) -> type:
+    """An initializer of zeros: a config cannot claim memory that the file's own weights will not fill."""
+    base: Any = require(library, extra="toolkit").initializers.Initializer
+    left = [most]
+
+    class Budget(base):
+        def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> Any:
+            left[0] -= math.prod(int(length) for length in shape)
+            if left[0] < 0:
+                raise InputError("the config asks for more weights than the file holds")
+            return require("tensorflow", extra="toolkit").zeros(shape, dtype or "float32")
+
+    # Wrappers copy their layer by its config, where the class's own name stands.
+    Budget.__name__ = _BUDGET
+    return Budget
+
+
+def _loaded(raw: RawModel, config: Any, library: str) -> Any:
+    """Keras loads a copy that holds the vetted config and nothing that was not looked at."""
+    keras = require(library, extra="toolkit")
+    config, own = _budgeted(config), {_BUDGET: _budget(library, most_weights(raw))}
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgepress-") as folder, keras.utils.custom_object_scope(own):
+            if raw.format == "savedmodel":
+                kinds = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+                model = kinds.from_config(config["config"])
+                model.load_weights(str(raw.path / "variables" / "variables")).expect_partial()
+                return model
+            path = Path(folder) / f"model.{raw.format}"
+            path.write_bytes(_with_config(raw, config))
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+    except InputError:
+        raise
+    except Exception as error:
+        # Keras raises whatever comes up.
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{raw.path}: Keras cannot load it ({reason}): save the model again") from None
+
+
+def _with_config(raw: RawModel, config: Any) -> bytes:
+    """The file with that config in place of its own."""
+    made = io.BytesIO(raw.data)
+    if raw.format == "h5":
+        with require("h5py", extra="toolkit").File(made, "r+") as file:
+            file.attrs["model_config"] = json.dumps(config)
+            file.attrs.pop("training_config", None)
+        return made.getvalue()
+    with zipfile.ZipFile(io.BytesIO(raw.data)) as archive:
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as copy:
+            copy.writestr("config.json", json.dumps(config))
+            # Assets would be files for layers that are not opened.
+            for member in ("metadata.json", "model.weights.h5"):
+                copy.writestr(member, archive.read(member))
+    return made.getvalue()
