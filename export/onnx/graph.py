@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
-from edgepress.runtime import InputError
+
+from ..errors import ConversionError
 
 __all__ = ["Graph"]
 
@@ -90,7 +91,7 @@ class Graph:
         try:
             self.onnx.checker.check_model(self.proto, full_check=True)
         except (self.onnx.checker.ValidationError, self.onnx.shape_inference.InferenceError) as error:
-            raise InputError(f"the converted ONNX graph is not valid: {str(error).splitlines()[0]}") from None
+            raise ConversionError(f"the converted ONNX graph is not valid: {str(error).splitlines()[0]}") from None
         content: bytes = self.proto.SerializeToString(deterministic=True)
         return content
 

@@ -83,8 +83,10 @@ def finish_tflite(
     store_shapes(schema, model)
     _state_versions(schema, model)
     names = _interface_names(model)
+    # No name twice in the whole file: ONNX sees a loop's body and what is around it as one space of names.
+    taken = set(names.values())
     for subgraph in model.subgraphs:
-        _name_tensors(subgraph, keras_name, names if subgraph is graph else {})
+        _name_tensors(subgraph, keras_name, names if subgraph is graph else {}, taken)
     metadata = model_metadata(
         name,
         [(names[i], len(graph.tensors[i].shape)) for i in graph.inputs],
@@ -142,10 +144,9 @@ def _entry(schema: Any, name: str, tensor: int) -> Any:
     return entry
 
 
-def _name_tensors(graph: Any, keras_name: str, interface: Mapping[int, str]) -> None:
+def _name_tensors(graph: Any, keras_name: str, interface: Mapping[int, str], taken: set[str]) -> None:
     """`dense/kernel`, `dense/bias`, `dense` in place of the converter's lists of every operation that was folded."""
     made = {i for operator in graph.operators for i in operator.outputs}
-    taken = set(interface.values())
     for i, tensor in enumerate(graph.tensors):
         if i in interface:
             tensor.name = interface[i].encode()

@@ -71,8 +71,11 @@ def as_tf_keras(model: Any, shapes: Mapping[str, Sequence[int | None]] | None = 
     ]
 
     base: Any = tf_keras.layers.Layer
+    unconverted = require("tensorflow", extra="toolkit").autograph.experimental.do_not_convert
 
     class Call(base):
+        # Keras 3 is written for tensors as it is.
+        @unconverted
         def call(self, tensors: Any, training: bool = False) -> Any:
             given = model(tensors[0] if len(names) == 1 else tensors, training=training)
             return _flat(given)
