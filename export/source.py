@@ -31,8 +31,6 @@ class Source:
     """The same weights with the quantizers they were trained with (quantization-aware training); None without."""
     history: History | None = None
     """What training recorded: what was fitted, and how the model is asked; None for other people's files."""
-    unrolled: Any | None = None
-    """The model without loops, for what the converter cannot quantize with them; None where `model` has none."""
     partly_quantized: bool = False
     """Whether the file had quantizers in some layers only: it is quantized after training, as a plain one."""
     standardized: Mapping[str, Any] = field(default_factory=dict)
@@ -61,7 +59,7 @@ def open_source(name: str, path: Path) -> Source:
             "training", path,
         )  # fmt: skip
     digest = file_sha256(path) if path.is_file() else _folder_sha256(path)
-    return Source(name, path, digest, plain, quantized, History.of(path), opened.unrolled, opened.partly_quantized)
+    return Source(name, path, digest, plain, quantized, History.of(path), opened.partly_quantized)
 
 
 def _folder_sha256(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from .config import PRESETS, TrainConfig, configure, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
-from .keras_file import KerasFile, open_keras, save_keras, strip_quantization
+from .keras_file import KerasFile, has_loops, open_keras, save_keras, strip_quantization, unrolled
 from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
 from .meaning import meaning_of, task_of
 from .models import MODELS, build_mlp, build_network, usual_model
@@ -33,6 +33,7 @@ __all__ = [
     "draw_curves",
     "find_contract",
     "fold_change",
+    "has_loops",
     "is_keras_model",
     "meaning_of",
     "model_file",
@@ -51,5 +52,6 @@ __all__ = [
     "task_of",
     "train",
     "train_baseline",
+    "unrolled",
     "usual_model",
 ]

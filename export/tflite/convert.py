@@ -16,6 +16,7 @@ import numpy as np
 
 from edgepress.base.child import run_module
 from edgepress.base.extras import require
+from edgepress.train import has_loops, unrolled
 
 from ..errors import ConversionError
 from ..quiet import quiet
@@ -63,13 +64,20 @@ class Conversions:
     def _convert(self, wanted: Sequence[Settings]) -> None:
         with tempfile.TemporaryDirectory(prefix="edgepress-") as name:
             folder = Path(name)
-            jobs = [(settings, self._graph_for(settings)) for settings in wanted]
-            frozen = {graph: self._freeze(graph, folder) for graph in dict.fromkeys(graph for _, graph in jobs)}
+            graphs = {settings: self._graph_for(settings) for settings in wanted}
+            frozen = {graph: self._freeze(graph, folder) for graph in dict.fromkeys(graphs.values())}
+            jobs: list[tuple[Settings, dict[str, Any]]] = []
+            for settings, graph in graphs.items():
+                ends = frozen[graph]
+                if isinstance(ends, str):
+                    self._made[settings] = ends
+                else:
+                    jobs.append((settings, {"graph": graph, "inputs": ends.inputs, "outputs": ends.outputs}))
             if any(settings.activations != "float32" for settings, _ in jobs):
                 np.savez(folder / "calibration.npz", **self._calibration.inputs)  # type: ignore[arg-type]
             order = self._source.model.input_names
-            for number, (settings, graph) in enumerate(jobs):
-                job = {"settings": asdict(settings), "graph": graph, "order": order, **frozen[graph]._asdict()}
+            for number, (settings, about) in enumerate(jobs):
+                job = {"settings": asdict(settings), "order": order, **about}
                 (folder / f"{number}.json").write_text(json.dumps(job))
             waiting = list(range(len(jobs)))
             while waiting:
@@ -92,15 +100,24 @@ class Conversions:
     def _graph_for(self, settings: Settings) -> str:
         if settings.takes_ranges and self._source.quantized is not None:
             return _AWARE
-        return _UNROLLED if settings.activations != "float32" and self._source.unrolled is not None else _PLAIN
+        return _UNROLLED if settings.activations != "float32" and has_loops(self._source.model) else _PLAIN
 
-    def _freeze(self, graph: str, folder: Path) -> Frozen:
-        source = self._source
-        models = {_PLAIN: source.model, _AWARE: source.quantized, _UNROLLED: source.unrolled}
-        # The converter knows loops for one example at a time only.
-        batch = 1 if graph == _PLAIN and source.unrolled is not None else None
-        with quiet():
-            return freeze(models[graph], folder / f"{graph}.pb", batch=batch)
+    def _freeze(self, graph: str, folder: Path) -> Frozen | str:
+        """What goes in and comes out; why there is no such graph."""
+        try:
+            with quiet():
+                model = self._source.quantized if graph == _AWARE else self._source.model
+                if graph == _UNROLLED:
+                    model = unrolled(model) or model
+                # The converter knows loops for one example at a time only.
+                return freeze(model, folder / f"{graph}.pb", batch=1 if has_loops(model) else None)
+        except Exception as error:  # Keras and TensorFlow raise whatever comes up.
+            loop = "a recurrent layer cannot be unrolled: does its input leave the length open? " * (graph == _UNROLLED)
+            return loop + _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def to_integers(source: Source, calibration: Samples, settings: Settings = FULL_INT8) -> bytes:
@@ -128,8 +145,7 @@ def _main(folder: Path, numbers: Sequence[str]) -> None:
             with quiet():
                 content: bytes = converter.convert()
         except Exception as error:  # Converters raise whatever their libraries do.
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            (folder / f"{number}.txt").write_text(lines[0].strip() if lines else type(error).__name__)
+            (folder / f"{number}.txt").write_text(_first_line(error))
         else:
             whole = folder / f"{number}.part"
             whole.write_bytes(content)

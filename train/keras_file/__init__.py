@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from ..quantize import add_quantization
 from .archive import check_arrays, read_raw, read_stored
 from .build import BuiltModel, build_model, set_weights
 from .graph import Graph, parse_graph
-from .layers import CELLS, CannotRebuildError
-from .native import as_tf_keras, has_loops, inside, native
+from .layers import CannotRebuildError
+from .native import as_tf_keras, has_loops, inside, native, unrolled
 from .stored import RawModel, StoredModel
 
 __all__ = [
@@ -33,12 +33,14 @@ __all__ = [
     "KerasFile",
     "as_tf_keras",
     "graph_of",
+    "has_loops",
     "model_of",
     "open_keras",
     "outline_of",
     "read_record",
     "save_keras",
     "strip_quantization",
+    "unrolled",
 ]
 
 _RECORD = "edgepress.json"
@@ -68,9 +70,6 @@ class KerasFile:
     reach from one end to the other."""
     foreign: str = ""
     """Why the model could not be rebuilt layer by layer; empty where it could. Such a model cannot be pressed."""
-    unrolled: Any | None = None
-    """The same model with the steps of recurrent layers one after the other, where it has loops that TensorFlow's
-    converter cannot quantize."""
 
     def require_rebuilt(self) -> None:
         """Raise InputError where the model cannot be pressed, with the layer that is to blame."""
@@ -101,7 +100,6 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
             raw.keras_version,
             quantized=False,
             foreign=str(error),
-            unrolled=native(raw, unrolled=True) if has_loops(raw.config) else None,
         )
 
 
@@ -115,18 +113,7 @@ def _rebuilt(raw: RawModel) -> KerasFile:
     partly = stored.graph.partly_quantized
     aware = stored.graph.quantized and not partly
     model = _quantized(stored, built.model) if aware else built.model
-    return KerasFile(model, raw.path, raw.format, raw.keras_version, aware, partly, unrolled=_unrolled(model))
-
-
-def _unrolled(model: Any) -> Any | None:
-    loops = [layer for layer in model.layers if type(layer).__name__ in CELLS and not layer.unroll]
-    if not loops:
-        return None
-    graph, names = graph_of(model), {layer.name for layer in loops}
-    nodes = tuple(
-        replace(node, options={**node.options, "unroll": True}) if node.name in names else node for node in graph.nodes
-    )
-    return model_of(replace(graph, nodes=nodes), {layer.name: layer.get_weights() for layer in model.layers})
+    return KerasFile(model, raw.path, raw.format, raw.keras_version, aware, partly)
 
 
 def save_keras(model: Any, path: str | os.PathLike[str], *, record: dict[str, Any] | None = None) -> None:

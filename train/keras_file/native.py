@@ -25,26 +25,46 @@ __all__ = ["as_tf_keras", "inside", "native"]
 _NEEDED = ("module", "class_name", "config", "registered_name", "build_config")
 _NEVER_UNROLLED = "ConvLSTM"
 _BUDGET = "EdgepressBudget"
+_REPEATED = 4
+"""How often Keras may make a layer's weights while it builds a model: a wrapper's copies, and trials of shapes."""
 _INSIDE = "edgepress_inside"
 """Attribute under which a tf-keras model keeps the Keras 3 model that it calls."""
 
 
-def native(raw: RawModel, *, unrolled: bool = False) -> Any:
+def native(raw: RawModel) -> Any:
     """The model that a file holds, as its own Keras makes it, behind the interface of tf-keras.
-
-    Args:
-        raw: The file.
-        unrolled: Write the steps of recurrent layers one after the other instead of as a loop.
 
     Raises:
         InputError: The config names something that is not allowed, or Keras cannot load the file.
     """
     library = "keras" if raw.keras_version.startswith("3.") else "tf_keras"
     config = vetted({key: raw.config[key] for key in _NEEDED if key in raw.config}, library)
-    if unrolled:
-        config = _unrolled(config)
-    model = _loaded(raw, config, library)
-    return as_tf_keras(model)
+    return as_tf_keras(_loaded(raw, config, library))
+
+
+def has_loops(model: Any) -> bool:
+    """Whether an opened model goes through sequences step by step."""
+    return _loops(inside(model).get_config())
+
+
+def unrolled(model: Any) -> Any | None:
+    """The same model with the steps of its recurrent layers one after the other; None where there is none to unroll.
+
+    Raises:
+        Exception: Whatever Keras raises; it cannot unroll a sequence of any length.
+    """
+    looped = inside(model)
+    before = looped.get_config()
+    config = _unrolled(before)
+    if config == before:
+        return None
+    library = type(looped).__module__.split(".")[0]
+    # A model that was loaded names the initializer that it was loaded with.
+    own = {_BUDGET: _budget(library, math.inf)}
+    with require(library, extra="toolkit").utils.custom_object_scope(own):
+        made = type(looped).from_config(config)
+    made.set_weights(looped.get_weights())
+    return as_tf_keras(made)
 
 
 def inside(model: Any) -> Any:
@@ -114,9 +134,10 @@ def _dtype(tensor: Any) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
-def has_loops(config: Any) -> bool:
-    """Whether a config has recurrent layers that loop."""
-    return bool(_unrolled(config) != config)
+def _loops(config: Any) -> bool:
+    if isinstance(config, dict):
+        return config.get("unroll") is False or any(map(_loops, config.values()))
+    return isinstance(config, list | tuple) and any(map(_loops, config))
 
 
 def _unrolled(config: Any) -> Any:
@@ -143,7 +164,7 @@ def _budgeted(config: Any) -> Any:
     }
 
 
-def _budget(library: str, most: int) -> type:
+def _budget(library: str, most: float) -> type:
     """An initializer of zeros: a config cannot claim memory that the file's own weights will not fill."""
     base: Any = require(library, extra="toolkit").initializers.Initializer
     left = [most]
@@ -163,7 +184,7 @@ def _budget(library: str, most: int) -> type:
 def _loaded(raw: RawModel, config: Any, library: str) -> Any:
     """Keras loads a copy that holds the vetted config and nothing that was not looked at."""
     keras = require(library, extra="toolkit")
-    config, own = _budgeted(config), {_BUDGET: _budget(library, most_weights(raw))}
+    config, own = _budgeted(config), {_BUDGET: _budget(library, _REPEATED * most_weights(raw))}
     try:
         with tempfile.TemporaryDirectory(prefix="edgepress-") as folder, keras.utils.custom_object_scope(own):
             if raw.format == "savedmodel":

@@ -46,6 +46,15 @@ def test_float_and_integer_files_are_made_and_keep_no_state(saved, rows, tmp_pat
     assert np.abs(found["int8"] - wanted).max() < 0.1
 
 
+def test_sequences_of_any_length_cannot_be_unrolled_and_the_others_are_made(rows, tmp_path):
+    start = keras.Input((None, COLUMNS), name="steps")
+    keras.Model(start, keras.layers.Bidirectional(keras.layers.LSTM(3))(start)).save(tmp_path / "free.keras")
+    wanted = ["tflite:float32", "tflite:int8"]
+    result = export({"free": tmp_path / "free.keras"}, {"steps": rows[:60]}, tmp_path / "out", variants=wanted)
+    assert [artifact.variant for artifact in result.manifest.artifacts] == ["float32"]
+    assert "cannot be unrolled" in result.withheld[0].reason
+
+
 def test_a_converter_that_dies_takes_one_file_with_it(saved, rows, monkeypatch):
     """TensorFlow's converter is killed where it must quantize a loop."""
     monkeypatch.setattr(Conversions, "_graph_for", lambda self, settings: "plain")
