@@ -11,7 +11,7 @@ from typing import Any
 from edgepress.data import Dataset, SplitRecipe, question_of
 from edgepress.runtime import InputError
 
-from .compress.prune import PRUNINGS
+from .compress.engine.scheme import PATTERNS, SCOPES
 from .fitting.rates import SCHEDULES
 from .models import MODELS
 
@@ -118,7 +118,13 @@ class TrainConfig:
     clusters: int = 0
     """Distinct values that each kernel keeps, from 3; 0 leaves clustering out."""
     weight_bits: int = 8
-    """Of Dense and Conv2D in quantization-aware training: 8, or 4 for files with int4 weights."""
+    """Of kernels in quantization-aware training: 8, 4 for files with int4 weights, or 2: zero and one magnitude."""
+    scope: str = ""
+    """Whether each `layer` loses that share of its kernel, or the whole `model` its least weights; empty for what the
+    engine does: TensorFlow Model Optimization goes layer by layer, our own takes the model as a whole."""
+    engine: str = ""
+    """What presses: `tfmot`, TensorFlow Model Optimization, or `own`, which takes every layer; empty for the first that
+    can."""
     validation_share: float = 1 / 12
     """Share of the training images held back for every choice."""
     seed: int = 0
@@ -127,7 +133,13 @@ class TrainConfig:
         # TOML and JSON have lists only.
         for name in ("widths", "block"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, choices in (("model", ("", *MODELS)), ("schedule", SCHEDULES), ("pruning", PRUNINGS)):
+        for name, choices in (
+            ("model", ("", *MODELS)),
+            ("schedule", SCHEDULES),
+            ("pruning", PATTERNS),
+            ("scope", SCOPES),
+            ("engine", ("", "tfmot", "own")),
+        ):
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(choices))
         self._require("widths", all(type(w) is int and w >= 1 for w in self.widths), "whole numbers from 1")
         self._require("block", len(self.block) == 2 and all(type(b) is int and b >= 1 for b in self.block), "two sizes")
@@ -152,7 +164,7 @@ class TrainConfig:
         self._require("mirror", type(self.mirror) is bool, "true or false")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")
-        self._require("weight_bits", self.weight_bits in (4, 8), "8 or 4")
+        self._require("weight_bits", self.weight_bits in (2, 4, 8), "8, 4 or 2")
         self._require("weight_bits", self.weight_bits == 8 or not self.clusters, "8 where weights are clustered")
         self._require("distill", 0 <= self.distill <= 1, "from 0 to 1")
         self._require("validation_share", 0 < self.validation_share < 1, "above 0 and below 1")
@@ -160,6 +172,17 @@ class TrainConfig:
     def _require(self, name: str, holds: bool, allowed: str) -> None:
         if not holds:
             raise InputError(f"training {name} {getattr(self, name)!r}: allowed is {allowed}")
+
+    @property
+    def prunes(self) -> bool:
+        """Whether zeros are asked for."""
+        asked = self.sparsity or any(self.layer_sparsity.values()) or self.pruning == "2:4"
+        return bool(self.prune_epochs and asked)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether values are shared."""
+        return bool(self.clusters and self.cluster_epochs)
 
     @property
     def split(self) -> SplitRecipe:

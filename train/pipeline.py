@@ -14,27 +14,25 @@ from edgepress.runtime import InputError
 from edgepress.runtime.contract import Contract
 from edgepress.runtime.tasks import MEANINGS, Task
 
-from .compress.cluster import add_clustering, strip_clustering
 from .compress.fold import fold_batch_norm
-from .compress.prune import add_pruning, sparsity, strip_pruning
+from .compress.prune import sparsity
 from .compress.slim import slim
 from .config import TrainConfig
 from .contract import find_contract, own_contract, suited
-from .keras_file import open_keras, strip_quantization
+from .engines import engine_of
+from .keras_file import KerasFile, open_keras
 from .meaning import task_of
 from .models import MODELS, build_network, usual_model
-from .quantize import UnknownLayersError, add_quantization, release_clusters, rounded_kernels
 from .record.environment import make_deterministic
 from .record.history import History
 from .run import Run, TrainResult
+from .sizes import sized
 from .transfer import freeze, open_backbone, thaw
 
 __all__ = ["TrainResult", "adopt_baseline", "own_task", "press_model", "train", "train_baseline"]
 
 _log = logging.getLogger("edgepress")
 _NOTHING = 1e-9
-_RAMP_SHARE = 0.6
-"""Part of the pruning epochs in which weights are removed; the rest mends what that cost."""
 
 
 def train(
@@ -170,7 +168,7 @@ def train_baseline(
         contract = _renamed(contract, dataset)
         start = None
     else:
-        network = open_keras(model).model
+        _, network = _open_float(model, dataset)
         start = _digest(network)
         # It is fitted here: that it knows nothing yet is no reason to refuse it.
         dataset, contract, question = _question(network, model, dataset, task, config, input, accept_chance=True)
@@ -222,7 +220,7 @@ def adopt_baseline(
         InputError: Not a float model for such examples and targets.
     """
     make_deterministic(config.seed)
-    network = _open_float(model)
+    _, network = _open_float(model, dataset)
     dataset, contract, question = _question(network, model, dataset, task, config, input, accept_chance)
     history = History.begin("float", dataset, config, _digest(network), contract, question)
     run = Run(dataset, config, history, Path(path), None, contract=contract, task=question)
@@ -233,12 +231,12 @@ def adopt_baseline(
     return run.finish(network)
 
 
-def _open_float(path: str | os.PathLike[str]) -> Any:
+def _open_float(path: str | os.PathLike[str], dataset: Dataset) -> tuple[KerasFile, Any]:
+    """A file, and its model with the data's sizes in place of those that it leaves open."""
     opened = open_keras(path)
-    opened.require_rebuilt()
     if opened.quantized:
         raise InputError(f"{path} is quantization-aware already: give the float model that it was made from")
-    return opened.model
+    return opened, sized(opened.model, suited(opened.model, dataset))
 
 
 def _teacher(run: Run, dataset: Dataset, config: TrainConfig, path: Path, task: str | None) -> Any:
@@ -264,9 +262,9 @@ def press_model(
 ) -> TrainResult:
     """Slim and prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
 
-    The file holds TFMOT's quantization-aware tf-keras model, so that export uses the ranges that training found;
-    `strip_quantization` gives the plain float model with the same weights. With `weight_bits` below 8 it holds a plain
-    float model with the rounded weights.
+    Where TFMOT knows all layers, the file holds its quantization-aware tf-keras model, so that export uses the ranges
+    that training found; `strip_quantization` gives the plain float model with the same weights. With `weight_bits`
+    below 8, and of any other model, it holds a plain float model with the rounded weights.
 
     Args:
         dataset: Training examples and targets.
@@ -278,59 +276,33 @@ def press_model(
         tensorboard: A folder for logs that TensorBoard shows, one folder a fit.
     """
     make_deterministic(config.seed)
-    network = _open_float(float_path)
+    opened, network = _open_float(float_path, dataset)
     dataset, contract, question = _question(network, float_path, dataset, task, config)
     history = History.begin("pressed", dataset, config, _digest(network), contract, question)
     run = Run(dataset, config, history, Path(path), tensorboard, contract=contract, task=question)
     if finished := run.finished():
         return finished
     run.check(network)
-    answers = run.task_of(network)
+    engine = engine_of(network, config, opened.foreign)
     teacher = run.teacher(network)
     if config.pixel_loss or config.unit_loss:
+        opened.require_rebuilt("made smaller: pixel_loss and unit_loss of 0 are allowed")
         network = slim(
             fold_batch_norm(network), run.examples, run.contract,
             pixel_loss=config.pixel_loss, unit_loss=config.unit_loss,
         )  # fmt: skip
-    if config.prune_epochs and (config.sparsity or config.layer_sparsity or config.pruning == "2:4"):
-        ramp = max(1, round(config.prune_epochs * _RAMP_SHARE)) if config.pruning == "polynomial" else 1
-        pruned = add_pruning(
-            network,
-            config.sparsity,
-            steps_per_epoch=run.steps,
-            ramp_epochs=ramp,
-            pruning=config.pruning,
-            block=config.block,
-            layer_shares=config.layer_sparsity,
-        )
-        run.fit(pruned, "prune", task=answers, teacher=teacher, settle=ramp)
-        network = strip_pruning(pruned)
+    if config.prunes:
+        network = engine.prune(run, network, config, teacher)
         if config.unit_loss:
             # Pruning leaves units behind that nothing reaches, or that nobody reads.
             network = slim(network, run.examples, run.contract, unit_loss=_NOTHING)
         _log.info("pruned: %.1f %% of the weights are zero", 100 * sparsity(network))
-    network = fold_batch_norm(network)
-    clustered = bool(config.clusters and config.cluster_epochs)
-    if clustered:
-        # Centroids begin at random ones, which must be the same ones in a run that goes on here.
-        make_deterministic(config.seed)
-        network = add_clustering(network, config.clusters)
-        run.fit(network, "cluster", task=answers, teacher=teacher)
-        network = strip_clustering(network)
+    if not opened.foreign:
+        network = fold_batch_norm(network)
+    if config.clustered:
+        network = engine.cluster(run, network, config, teacher)
     if config.quantize_epochs:
-        try:
-            quantized = add_quantization(network, clustered=clustered, weight_bits=config.weight_bits)
-        except UnknownLayersError as error:
-            _log.info("%s: that is left out; export quantizes by ranges that it measures on training images", error)
-            return run.finish(network)
-        run.fit(quantized, "quantize", task=answers, teacher=teacher)
-        network = release_clusters(quantized) if clustered else quantized
-        if config.weight_bits < 8:
-            # The rounded weights in a float model: export's quantizer gives them the same integers again.
-            kernels = rounded_kernels(network)
-            network = strip_quantization(network)
-            for layer, kernel in kernels.items():
-                network.get_layer(layer).kernel.assign(kernel)
+        network = engine.quantize(run, network, config, teacher)
     return run.finish(network)
 
 

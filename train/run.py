@@ -18,6 +18,7 @@ from edgepress.runtime import InputError
 from edgepress.runtime.contract import Audio, Contract, Input, Picture
 from edgepress.runtime.tasks import Task
 
+from .compress.engine.compression import Compression
 from .config import TrainConfig
 from .fitting.augment import STRONG, Distortion, make_pool
 from .fitting.checkpoint import Checkpoint
@@ -173,8 +174,10 @@ class Run:
         teacher: Teacher | None = None,
         settle: int = 0,
         weight_decay: float = 0.0,
+        compression: Compression | None = None,
+        engine: str = "",
     ) -> None:
-        """Run the fit with that name in the config, or what is left of it."""
+        """Run the fit with that name in the config, or what is left of it; `engine` is what presses in it."""
         config = self._config
         seed = (config.seed, _FITS.index(name))
         source = self._source(name, seed, teacher)
@@ -185,9 +188,11 @@ class Run:
         state = fit(
             model, source, self._validation, plan,
             examples=self._passes * len(self.examples), contract=self.contract, task=task or self.task_of(model),
-            checkpoint=self._checkpoint(name), observe=scalar_log(self._logs / name) if self._logs else None,
+            compression=compression, checkpoint=self._checkpoint(name),
+            observe=scalar_log(self._logs / name) if self._logs else None,
         )  # fmt: skip
-        self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch}
+        told = {"epochs": state.epochs, "best_epoch": state.best_epoch}
+        self._history.fits[name] = {**told, "engine": engine} if engine else told
 
     def _source(self, name: str, seed: tuple[int, ...], teacher: Teacher | None) -> EpochSource:
         """What the fit with that name sees."""

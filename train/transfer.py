@@ -86,7 +86,7 @@ def open_backbone(
         raise InputError(f"no backbone {str(backbone)!r}: allowed are {backbone_help()}")
     else:
         opened = open_keras(backbone)
-        opened.require_rebuilt()
+        opened.require_rebuilt("given a new head")
         model = strip_quantization(opened.model) if opened.quantized else opened.model
         contract = _contract_of(backbone, model, dataset, stated)
     return with_new_head(model, outputs_of(task), dropout), contract

@@ -9,10 +9,9 @@ import numpy as np
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-__all__ = ["PRUNINGS", "add_pruning", "sparsity", "strip_pruning"]
+__all__ = ["add_pruning", "sparsity", "strip_pruning"]
 
 _log = logging.getLogger("edgepress")
-PRUNINGS = ("polynomial", "constant", "2:4")
 _UPDATES_PER_EPOCH = 4
 _PRUNED = ("Conv1D", "Conv2D", "Conv2DTranspose", "Dense")
 """Layers with a kernel worth pruning; depthwise kernels are few weights that each do much."""

@@ -20,10 +20,11 @@ class Feed:
     Pixels stay bytes until the step that needs them, a quarter of what floats take; all else is normalized once.
     """
 
-    def __init__(self, contract: Input, shape: tuple[int, ...]) -> None:
+    def __init__(self, contract: Input, shape: tuple[int, ...], dtype: Any = "float32") -> None:
         self._contract = contract
         self._shape = shape
         """Of the model's input, without the batch."""
+        self._dtype = dtype
         self._bytes = contract.dtype == "uint8"
 
     def hold(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -41,7 +42,7 @@ class Feed:
             reals = reals * self._contract.scale  # type: ignore[union-attr]
             if np.any(self._contract.offset):  # type: ignore[union-attr]
                 reals = reals + self._contract.offset  # type: ignore[union-attr]
-        return tf.reshape(reals, (-1, *self._shape))
+        return tf.cast(tf.reshape(reals, (-1, *self._shape)), self._dtype)
 
 
 def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
@@ -51,7 +52,7 @@ def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[n
     normalized.
     """
     tf = require("tensorflow", extra="toolkit")
-    feed = Feed(contract, model.input_shape[1:])
+    feed = Feed(contract, model.input_shape[1:], model.inputs[0].dtype)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def forward(held: Any) -> Any:

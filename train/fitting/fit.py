@@ -19,6 +19,8 @@ from edgepress.quality import QUALITY
 from edgepress.runtime.contract import Input
 from edgepress.runtime.tasks import Task
 
+from ..compress.engine.compression import Compression
+from ..keras_file.own import generators_of, own_losses
 from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
 from .feed import Feed, predictor
@@ -27,6 +29,8 @@ from .objective import objective_of
 __all__ = ["FitPlan", "Validation", "fit"]
 
 _log = logging.getLogger("edgepress")
+_UPDATES = 4
+"""How often in an epoch compression chooses anew."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,12 @@ def fit(
     examples: int,
     contract: Input,
     task: Task,
+    compression: Compression | None = None,
     checkpoint: Checkpoint | None = None,
     observe: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> FitState:
-    """Train `model` (tf-keras, one input and one output) in place; it ends with the weights of the best epoch.
+    """Train `model` (as `open_keras` gives it, one input and one output) in place; it ends with the weights of the best
+    epoch.
 
     Args:
         model: Takes the contract's real numbers in its own input shape.
@@ -94,6 +100,7 @@ def fit(
         examples: Examples of one epoch; what does not fill a batch is left out, other ones each epoch.
         contract: How what epochs hold becomes the model's input.
         task: What the model is fitted to, and whether it gives logits.
+        compression: Of this very model: its kernels are compressed in every step.
         checkpoint: Where to go on, and where to keep the state after each epoch.
         observe: Called with the number and the record of each epoch that is trained.
 
@@ -104,12 +111,16 @@ def fit(
     steps = examples // batch
     # The older class updates a variable in one fused kernel; the newer one's dozen small ones cost a fifth of a step.
     optimizer = require("tf_keras", extra="toolkit").optimizers.legacy.Adam()
-    optimizer._create_all_weights(model.trainable_variables)
-    variables = [*model.weights, *optimizer.weights]
+    trained = compression.trained(model.trainable_variables) if compression else model.trainable_variables
+    optimizer._create_all_weights(trained)
+    variables = [*model.weights, *optimizer.weights, *(compression.state if compression else ())]
     split = len(model.weights)
-    generators = _random_generators(model)
-    feed, judge = Feed(contract, model.input_shape[1:]), _Judge(model, validation, contract, task)
-    run_epoch = _epoch_function(model, optimizer, batch, feed, task, plan.weight_decay)
+    generators = generators_of(model)
+    feed, judge = (
+        Feed(contract, model.input_shape[1:], model.inputs[0].dtype),
+        _Judge(model, validation, contract, task),
+    )
+    run_steps = _steps_function(model, optimizer, batch, feed, task, plan.weight_decay, trained, compression)
 
     state = (checkpoint and checkpoint.load()) or FitState([], [], [], [])
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
@@ -120,9 +131,11 @@ def fit(
             if _finished(state, plan):
                 break
             start = time.perf_counter()
-            for generator, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
-                generator.reset_from_seed(seed)
-            told = [float(value) for value in run_epoch(held, targets, plan.rates(epoch, steps))]
+            for reset, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
+                reset(seed)
+            told = _run_epoch(
+                run_steps, held, targets, plan.rates(epoch, steps), batch, compression, epoch / plan.epochs, plan.epochs
+            )
             record = {
                 **dict(zip(("loss", judge.name), told, strict=False)),
                 **judge.score(),
@@ -131,7 +144,7 @@ def fit(
                 "wait_seconds": round(waited, 3),
             }
             state.epochs.append(record)
-            values = [variable.numpy() for variable in variables]
+            values = [np.asarray(variable.numpy()) for variable in variables]
             state.weights, state.optimizer = values[:split], values[split:]
             if epoch >= min(plan.settle, plan.epochs - 1) and judge.better(state, record):
                 state.best, state.best_epoch = state.weights, epoch
@@ -180,25 +193,63 @@ class _Judge:
         return bool((sign * record[key], -record["validation_loss"]) > (sign * best[key], -best["validation_loss"]))
 
 
-def _epoch_function(model: Any, optimizer: Any, batch: int, feed: Feed, task: Task, weight_decay: float) -> Any:
-    """A function of examples, targets and rates that runs all steps of an epoch and gives the mean loss, and of a
-    classifier the share of examples whose target's largest class it named."""
+def _run_epoch(
+    run_steps: Any,
+    held: NDArray[Any],
+    targets: NDArray[np.float32],
+    rates: NDArray[np.float32],
+    batch: int,
+    compression: Compression | None,
+    progress: float,
+    epochs: int,
+) -> list[float]:
+    """All steps of an epoch, in parts between which compression chooses anew; what `run_steps` tells, its mean."""
+    parts = np.array_split(np.arange(len(rates)), min(_UPDATES, len(rates)) if compression else 1)
+    told = []
+    for number, part in enumerate(parts):
+        now = progress + number / len(parts) / epochs
+        if compression:
+            first = not progress and not number
+            compression.update(now, None if first else now - 1 / len(parts) / epochs)
+        rows = slice(part[0] * batch, (part[-1] + 1) * batch)
+        settled = compression is not None and compression.settled(now)
+        told.append([float(value) for value in run_steps(held[rows], targets[rows], rates[part], settled)])
+    weights = [len(part) for part in parts]
+    return [float(value) for value in np.average(told, axis=0, weights=weights)]
+
+
+def _steps_function(
+    model: Any,
+    optimizer: Any,
+    batch: int,
+    feed: Feed,
+    task: Task,
+    weight_decay: float,
+    trained: list[Any],
+    compression: Compression | None,
+) -> Any:
+    """A function of examples, targets, rates and whether compression is settled that runs a step for each rate and
+    gives the mean loss, and of a classifier the share of examples whose target's largest class it named."""
     tf = require("tensorflow", extra="toolkit")
     objective, logits = objective_of(task), task.meaning == "logits"
     # They import what they need, which AutoGraph cannot rewrite and need not.
-    measure, tensor = (tf.autograph.experimental.do_not_convert(each) for each in (objective.loss, feed.tensor))
-    decaying = [variable for variable in model.trainable_variables if "kernel" in variable.name] if weight_decay else []
+    measure, tensor, losses_of = (
+        tf.autograph.experimental.do_not_convert(each) for each in (objective.loss, feed.tensor, own_losses)
+    )
+    project = tf.autograph.experimental.do_not_convert(compression.project) if compression else lambda settled: None
+    decaying = [variable for variable in trained if "kernel" in variable.name] if weight_decay else []
 
-    def step(held: Any, targets: Any) -> tuple[Any, Any]:
+    def step(held: Any, targets: Any, settled: bool) -> tuple[Any, Any]:
+        project(settled)
         inputs = tensor(tf.ensure_shape(held, (batch, *held.shape[1:])))
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             losses = measure(targets, outputs, logits)
-            loss = tf.reduce_mean(losses) + tf.add_n(model.losses or [tf.zeros(())])
+            loss = tf.reduce_mean(losses) + tf.add_n(losses_of(model) or [tf.zeros(())])
         gradients = tape.gradient(loss, model.trainable_variables)
         for kernel in decaying:
             kernel.assign_sub(optimizer.learning_rate * weight_decay * kernel)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        optimizer.apply_gradients(zip(gradients, trained, strict=True))
         if not task.classifies:
             return loss, tf.zeros(())
         if outputs.shape[-1] == 1:
@@ -208,19 +259,24 @@ def _epoch_function(model: Any, optimizer: Any, batch: int, feed: Feed, task: Ta
         return loss, tf.reduce_mean(tf.cast(said == tf.argmax(targets, axis=-1), tf.float32))
 
     @tf.function(reduce_retracing=True)
-    def epoch(held: Any, targets: Any, rates: Any) -> tuple[Any, ...]:
+    def run(held: Any, targets: Any, rates: Any, settled: bool) -> tuple[Any, ...]:
         steps = tf.shape(rates)[0]
-        loss, hits = tf.zeros(()), tf.zeros(())
-        for index in tf.range(steps):
+
+        def one(index: Any, loss: Any, hits: Any) -> tuple[Any, Any, Any]:
             optimizer.learning_rate.assign(rates[index])
             chosen = slice(index * batch, (index + 1) * batch)
-            one_loss, one_hits = step(held[chosen], targets[chosen])
-            loss += one_loss
-            hits += one_hits
+            one_loss, one_hits = step(held[chosen], targets[chosen], settled)
+            return index + 1, loss + one_loss, hits + one_hits
+
+        # Written out: AutoGraph is not there in every process.
+        _, loss, hits = tf.while_loop(
+            lambda index, loss, hits: index < steps, one, (tf.constant(0), tf.zeros(()), tf.zeros(()))
+        )
+        project(settled)
         count = tf.cast(steps, tf.float32)
         return (loss / count, hits / count) if task.classifies else (loss / count,)
 
-    return epoch
+    return run
 
 
 def _finished(state: FitState, plan: FitPlan) -> bool:
@@ -229,14 +285,3 @@ def _finished(state: FitState, plan: FitPlan) -> bool:
 
 def _seeds(seed: tuple[int, ...], epoch: int, count: int) -> list[int]:
     return [int(word) for word in np.random.SeedSequence([*seed, epoch]).generate_state(count)]
-
-
-def _random_generators(model: Any) -> list[Any]:
-    """The generators that the model's dropout layers draw from, wrapped layers included."""
-    tf = require("tensorflow", extra="toolkit")
-    found = []
-    for layer in model.submodules:
-        generator = getattr(getattr(layer, "_random_generator", None), "_generator", None)
-        if isinstance(generator, tf.random.Generator):
-            found.append(generator)
-    return found

@@ -25,15 +25,17 @@ from .archive import check_arrays, read_raw, read_stored
 from .build import BuiltModel, build_model, set_weights
 from .graph import Graph, parse_graph
 from .layers import CannotRebuildError
-from .native import as_tf_keras, has_loops, inside, native, unrolled
+from .native import as_tf_keras, copied, has_loops, inside, native, unrolled, without_budget
 from .stored import RawModel, StoredModel
 
 __all__ = [
     "CannotRebuildError",
     "KerasFile",
     "as_tf_keras",
+    "copied",
     "graph_of",
     "has_loops",
+    "inside",
     "model_of",
     "open_keras",
     "outline_of",
@@ -69,12 +71,13 @@ class KerasFile:
     """Whether only some layers of the file are quantization-aware: the model is the plain one, for its ranges do not
     reach from one end to the other."""
     foreign: str = ""
-    """Why the model could not be rebuilt layer by layer; empty where it could. Such a model cannot be pressed."""
+    """Why the model could not be rebuilt layer by layer; empty where it could. TensorFlow Model Optimization does not
+    take such a model: its layers cannot be exchanged."""
 
-    def require_rebuilt(self) -> None:
-        """Raise InputError where the model cannot be pressed, with the layer that is to blame."""
+    def require_rebuilt(self, what: str) -> None:
+        """Raise InputError where the model's layers cannot be exchanged, with the one that is to blame."""
         if self.foreign:
-            raise InputError(f"{self.path} cannot be pressed ({self.foreign}): edgepress export takes it as it is")
+            raise InputError(f"{self.path} cannot be {what} ({self.foreign})")
 
 
 def open_keras(path: str | os.PathLike[str]) -> KerasFile:
@@ -129,12 +132,25 @@ def save_keras(model: Any, path: str | os.PathLike[str], *, record: dict[str, An
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as work:
         # The optimizer's state is training's own business; it would triple the file.
         unfinished = Path(work) / "model.keras"
-        model.save(unfinished)
+        inside(model).save(unfinished)
+        _name_initializers(unfinished)
         if record is not None:
             with zipfile.ZipFile(unfinished, "a") as archive:
                 archive.writestr(_RECORD, json.dumps(record, sort_keys=True))
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
+
+
+def _name_initializers(path: Path) -> None:
+    """Put back into a file the initializers of the one that its model was loaded from."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    if (named := without_budget(config)) != config:
+        members["config.json"] = json.dumps(named).encode()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
 
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any] | None:

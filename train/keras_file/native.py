@@ -1,7 +1,7 @@
 """Models that cannot be rebuilt layer by layer: their own Keras makes them, from a vetted copy of the file.
 
-What comes out is called like every opened model; it can be converted, run and measured. TensorFlow Model Optimization
-knows few layers, so such a model cannot be pressed.
+What comes out is called like every opened model, and trained like one. TensorFlow Model Optimization knows few layers;
+our own engine compresses the others.
 """
 
 import io
@@ -20,7 +20,7 @@ from .archive import most_weights
 from .stored import RawModel
 from .vet import vetted
 
-__all__ = ["as_tf_keras", "inside", "native"]
+__all__ = ["as_tf_keras", "copied", "has_loops", "inside", "native", "unrolled", "without_budget"]
 
 _NEEDED = ("module", "class_name", "config", "registered_name", "build_config")
 _NEVER_UNROLLED = "ConvLSTM"
@@ -56,15 +56,35 @@ def unrolled(model: Any) -> Any | None:
     looped = inside(model)
     before = looped.get_config()
     config = _unrolled(before)
-    if config == before:
-        return None
-    library = type(looped).__module__.split(".")[0]
+    return None if config == before else as_tf_keras(_made(looped, config))
+
+
+def copied(model: Any) -> Any:
+    """An opened model once more, with weights of its own."""
+    original = inside(model)
+    return as_tf_keras(_made(original, original.get_config()))
+
+
+def without_budget(config: Any) -> Any:
+    """A config of a model that was loaded here, with the initializers that its file names."""
+    if isinstance(config, list):
+        return [without_budget(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == _BUDGET:
+        return config["config"]["original"]
+    return {key: without_budget(each) for key, each in config.items()}
+
+
+def _made(original: Any, config: Any) -> Any:
+    """A model with that config and another's weights."""
+    library = type(original).__module__.split(".")[0]
     # A model that was loaded names the initializer that it was loaded with.
     own = {_BUDGET: _budget(library, math.inf)}
     with require(library, extra="toolkit").utils.custom_object_scope(own):
-        made = type(looped).from_config(config)
-    made.set_weights(looped.get_weights())
-    return as_tf_keras(made)
+        made = type(original).from_config(config)
+    made.set_weights(original.get_weights())
+    return made
 
 
 def inside(model: Any) -> Any:
@@ -82,6 +102,11 @@ def as_tf_keras(model: Any, shapes: Mapping[str, Sequence[int | None]] | None = 
     tf_keras = require("tf_keras", extra="toolkit")
     model = inside(model)
     foreign = not isinstance(model, tf_keras.Model)
+    if foreign and (running := require("keras", extra="toolkit").backend.backend()) != "tensorflow":
+        raise InputError(
+            f"{model.name} is a Keras 3 model, and Keras runs on {running} here: save it, and give the file to the "
+            "edgepress command, or set KERAS_BACKEND=tensorflow"
+        )
     if not foreign and not shapes and type(model).__name__ == "Functional":
         return model
     names = [_input_name(tensor) for tensor in model.inputs]
@@ -94,6 +119,13 @@ def as_tf_keras(model: Any, shapes: Mapping[str, Sequence[int | None]] | None = 
     unconverted = require("tensorflow", extra="toolkit").autograph.experimental.do_not_convert
 
     class Call(base):
+        def __init__(self, name: str) -> None:
+            super().__init__(name=name)
+            if foreign:
+                # What training changes and checkpoints keep; tf-keras does not see it by itself.
+                self._trainable_weights = [variable.value for variable in model.trainable_weights]
+                self._non_trainable_weights = [variable.value for variable in model.non_trainable_weights]
+
         # Keras 3 is written for tensors as it is.
         @unconverted
         def call(self, tensors: Any, training: bool = False) -> Any:
@@ -157,11 +189,15 @@ def _budgeted(config: Any) -> Any:
         return [_budgeted(each) for each in config]
     if not isinstance(config, dict):
         return config
-    budget: dict[str, Any] = {"module": None, "class_name": _BUDGET, "config": {}, "registered_name": _BUDGET}
     return {
-        key: budget if key.endswith("_initializer") and each is not None else _budgeted(each)
+        key: _budget_for(each) if key.endswith("_initializer") and each is not None else _budgeted(each)
         for key, each in config.items()
     }
+
+
+def _budget_for(original: Any) -> dict[str, Any]:
+    own = {"original": original}
+    return {"module": None, "class_name": _BUDGET, "config": own, "registered_name": _BUDGET}
 
 
 def _budget(library: str, most: float) -> type:
@@ -170,6 +206,12 @@ def _budget(library: str, most: float) -> type:
     left = [most]
 
     class Budget(base):
+        def __init__(self, original: Any = None) -> None:
+            self._original = original
+
+        def get_config(self) -> dict[str, Any]:
+            return {"original": self._original}
+
         def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> Any:
             left[0] -= math.prod(int(length) for length in shape)
             if left[0] < 0:

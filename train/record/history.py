@@ -38,7 +38,8 @@ class History:
     """Digest of the weights that the fit began with; None where the seed made them."""
     environment: dict[str, Any]
     fits: dict[str, dict[str, Any]]
-    """By name (`float`, `prune`, `quantize`): `epochs`, a list of records, and `best_epoch`, counted from 0."""
+    """By name (`float`, `prune`, `quantize`): `epochs`, a list of records, and `best_epoch`, counted from 0;
+    of those that press `engine`, which of `ENGINES` did."""
     split: dict[str, Any] | None = None
     """The recipe (`SplitRecipe`) by which the training examples were parted: what was fitted, and what held back."""
     contract: dict[str, Any] | None = None

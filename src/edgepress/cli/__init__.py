@@ -1,6 +1,7 @@
 """The `edgepress` command. It only calls the stages' functions; a command's module is imported when it is used."""
 
 import importlib
+import os
 
 import click
 
@@ -51,3 +52,5 @@ def main() -> None:
     Every command takes --json: one object on standard output, progress on standard error. Exit status: 0 success, 1 the
     thing asked for failed (a gate, a self-test), 2 wrong usage or unusable input.
     """
+    # A model file is the same whatever its model was trained on, and converters are TensorFlow's.
+    os.environ["KERAS_BACKEND"] = "tensorflow"

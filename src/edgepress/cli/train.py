@@ -35,7 +35,7 @@ __all__ = ["command"]
 @preset_option
 @seed_option
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of the baseline, in place of the preset's.")
-@click.option("--weight-bits", type=click.Choice(["4", "8"]), help="Bits of a weight, in place of the preset's.")
+@click.option("--weight-bits", type=click.Choice(["2", "4", "8"]), help="Bits of a weight, in place of the preset's.")
 @click.option("--baseline", is_flag=True, help="Fit the float model only.")
 @out_option("The .keras file to write.", default="model.keras", show_default=True)
 @click.option("--tensorboard", type=click.Path(), metavar="PATH", help="Folder for TensorBoard logs.")

@@ -67,8 +67,8 @@ def test_a_model_called_as_a_whole_ends_in_its_own_activation(tmp_path):
     assert last_activations(open_keras(path).model) == ("softmax",)
 
 
-def test_what_cannot_be_pressed_says_so(tmp_path):
+def test_what_cannot_be_taken_apart_says_so(tmp_path):
     path = tmp_path / "model.keras"
     KINDS["attention"](keras).save(path)
-    with pytest.raises(InputError, match=r"cannot be pressed \(.*MultiHeadAttention.*\): edgepress export"):
-        open_keras(path).require_rebuilt()
+    with pytest.raises(InputError, match=r"cannot be given a new head \(.*MultiHeadAttention.*\)"):
+        open_keras(path).require_rebuilt("given a new head")

@@ -1,0 +1,125 @@
+"""What compression makes of single kernels: which weights leave, which share a value, which integers they get."""
+
+import numpy as np
+import pytest
+
+from edgepress.runtime import InputError
+from edgepress.train.compress import Scheme
+from edgepress.train.compress.engine.grid import clipping, nearest_values, rounded, shared, values_of
+from edgepress.train.compress.engine.patterns import largest, largest_everywhere, two_of_four
+
+
+@pytest.fixture
+def kernel():
+    return np.random.default_rng(0).normal(size=(3, 3, 8, 6)).astype(np.float32)
+
+
+def test_the_smallest_leave(kernel):
+    kept = largest(kernel, 0.7, (3,))
+    assert (~kept).sum() == round(0.7 * kernel.size)
+    assert np.abs(kernel[~kept]).max() <= np.abs(kernel[kept]).min()
+
+
+def test_equal_weights_leave_to_the_very_number():
+    assert (~largest(np.ones((10, 10), np.float32), 0.35, (1,))).sum() == 35
+
+
+def test_blocks_leave_as_a_whole():
+    kernel = np.random.default_rng(0).normal(size=(16, 10)).astype(np.float32)
+    kept = largest(kernel, 0.5, (1,), (4, 2))
+    tiles = kept.reshape(4, 4, 5, 2).swapaxes(1, 2).reshape(20, 8)
+    assert set(tiles.sum(axis=1)) == {0, 8}
+    assert (tiles.sum(axis=1) == 0).sum() == 10
+
+
+def test_a_block_at_the_edge_counts_by_its_mean():
+    # Two rows and a half of blocks: the half block is as large a mean as any.
+    kernel = np.ones((5, 4), np.float32)
+    kernel[4] = 9
+    assert largest(kernel, 0.5, (1,), (2, 2))[4].all()
+
+
+def test_two_of_each_four_inputs_stay(kernel):
+    kept = two_of_four(kernel, (3,))
+    groups = np.moveaxis(kept, 3, 0).reshape(6, -1, 4)
+    assert (groups.sum(axis=2) == 2).all()
+    assert two_of_four(np.ones((6, 2), np.float32), (1,))[4:].all(), "an incomplete group stays whole"
+
+
+def test_everywhere_spares_small_kernels():
+    rng = np.random.default_rng(0)
+    large, small = rng.normal(size=(100, 100)).astype(np.float32), rng.normal(size=(4, 4)).astype(np.float32)
+    kept = largest_everywhere([large, small], 0.8)
+    assert sum((~each).sum() for each in kept) == round(0.8 * 10_016)
+    assert kept[1].mean() > 0.5 > kept[0].mean()
+    # Another scale of one layer changes nothing.
+    assert all(map(np.array_equal, largest_everywhere([large, 100 * small], 0.8), kept))
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_a_converter_finds_the_same_integers(kernel, bits):
+    levels = 2 ** (bits - 1) - 1
+    made = np.asarray(rounded(kernel, clipping(kernel, bits, (3,)), bits, (3,)))
+    scale = np.abs(made).max(axis=(0, 1, 2), keepdims=True) / levels
+    integers = made / scale
+    np.testing.assert_allclose(integers, np.round(integers), atol=1e-4)
+    assert len(np.unique(np.round(integers))) <= 2 * levels + 1
+
+
+def test_cutting_off_lowers_the_error(kernel):
+    def error(clip):
+        return float(np.square(np.asarray(rounded(kernel, clip, 2, (3,))) - kernel).sum())
+
+    assert error(clipping(kernel, 2, (3,))) < 0.7 * error(np.ones((1, 1, 1, 6), np.float32))
+
+
+def test_a_channel_of_zeros_stays_zero():
+    kernel = np.zeros((4, 2), np.float32)
+    kernel[:, 1] = 0.5
+    made = np.asarray(rounded(kernel, clipping(kernel, 4, (1,)), 4, (1,)))
+    np.testing.assert_array_equal(made, kernel)
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+def test_weights_share_few_values(kernel, zeros):
+    if zeros:
+        kernel[np.abs(kernel) < 0.7] = 0
+    values = values_of(kernel, 16, zeros=zeros)
+    index = nearest_values(kernel, values, zeros=zeros)
+    made = np.asarray(shared(kernel, index, 16))
+    assert len(np.unique(made)) <= 16
+    if zeros:
+        np.testing.assert_array_equal(index == np.flatnonzero(values == 0)[0], kernel == 0)
+    # Lloyd's condition: every value is the mean of those that share it.
+    np.testing.assert_allclose(made, values[index], atol=1e-5)
+
+
+def test_fewer_weights_than_values():
+    kernel = np.array([[-1.0, 0.0, 2.0]], np.float32)
+    values = values_of(kernel, 16, zeros=True)
+    np.testing.assert_array_equal(values, [-1, 0, 2])
+    np.testing.assert_array_equal(values[nearest_values(kernel, values, zeros=True)], kernel)
+
+
+def test_zeros_come_as_zhu_and_gupta_have_it():
+    scheme = Scheme(0.8, ramp=0.5)
+    shares = [scheme.share(progress) for progress in (0, 0.25, 0.5, 1)]
+    assert shares == [0, 1 - 0.5**3, 1, 1]
+    assert [scheme.settled(progress) for progress in (0, 0.49, 0.5)] == [False, False, True]
+    assert Scheme(weight_bits=4).settled(0), "what prunes nothing has nothing to wait for"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"sparsity": 1.0}, "sparsity 1.0: allowed is from 0"),
+        ({"weight_bits": 3}, "weight_bits 3: allowed is 8, 4, 2"),
+        ({"clusters": 2}, "clusters 2: allowed is 0, or from 3"),
+        ({"clusters": 16, "weight_bits": 4}, "8 or 0 where values are shared"),
+        ({"scope": "model", "block": (4, 4)}, "layer where whole blocks leave"),
+        ({"pruning": "random"}, "one of polynomial"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(asked, told):
+    with pytest.raises(InputError, match=told):
+        Scheme(**asked)

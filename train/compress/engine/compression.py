@@ -1,0 +1,181 @@
+"""Compression while a model is trained, whoever trains it.
+
+The model computes with compressed kernels; what training moves is a second, uncompressed copy of each. The gradient at
+the compressed weights is taken for the gradient at the others: it passes straight through (Bengio et al. 2013,
+"Estimating or Propagating Gradients Through Stochastic Neurons"; Courbariaux et al. 2015, "BinaryConnect"). So no layer
+is wrapped and no model is rebuilt, and at any moment the model is what it will be in its file.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.base.extras import require
+from edgepress.runtime import InputError
+
+from .grid import clipping, nearest_values, rounded, shared, values_of
+from .kernels import Kernel, kernels_of
+from .patterns import largest, largest_everywhere, two_of_four
+from .scheme import Scheme
+
+__all__ = ["Compression", "in_tensorflow"]
+
+_log = logging.getLogger("edgepress")
+
+
+class Compression:
+    """The compressed kernels of one model, and what they are made from.
+
+    Call `update` at the beginning and a few times an epoch, train the variables that `trained` gives, and call
+    `project` after each step, in the training step's own graph.
+    """
+
+    def __init__(self, model: Any, scheme: Scheme) -> None:
+        """Begin with a model's weights; those that are exactly zero now are held there.
+
+        Args:
+            model: Of Keras 3 or tf-keras, built. Its kernels are written to from now on.
+            scheme: What is asked for.
+
+        Raises:
+            InputError: A layer that the model does not have, or no kernel at all.
+        """
+        self._scheme = scheme
+        self._kernels = kernels_of(model)
+        if not self._kernels:
+            raise InputError(f"{model.name} has no kernel to compress: a Dense, convolutional or recurrent layer is")
+        names = list(dict.fromkeys(kernel.layer for kernel in self._kernels))
+        if unknown := sorted(set(scheme.layer_sparsity) - set(names)):
+            raise InputError(f"layer_sparsity names {', '.join(unknown)}: the model's layers are {', '.join(names)}")
+        make: Any = require("keras", extra="toolkit").Variable
+        start = [_array(kernel.variable) for kernel in self._kernels]
+        self._held = [values != 0 if values.any() else np.ones(values.shape, bool) for values in start]
+        self._latent = [make(values, name=f"kernel_{place}", dtype="float32") for place, values in enumerate(start)]
+        self._masks = [make(held, trainable=False, dtype="float32") for held in self._held]
+        self._index = [
+            make(np.zeros(values.shape if scheme.clusters else (1,)), trainable=False, dtype="int32")
+            for values in start
+        ]
+        self._clips = [
+            make(clipping(values, 8, self._scaled(kernel)), trainable=False, dtype="float32")
+            for kernel, values in zip(self._kernels, start, strict=True)
+        ]
+
+    @property
+    def state(self) -> list[Any]:
+        """Variables that the next step depends on, beside the model's own: to be saved with them."""
+        return [*self._latent, *self._masks, *self._index, *self._clips]
+
+    def trained(self, variables: Sequence[Any]) -> list[Any]:
+        """What is trained in the place of each of the model's trainable variables; gradients are taken at those.
+
+        All of them are TensorFlow's own variables.
+        """
+        latent = {
+            id(in_tensorflow(kernel.variable)): in_tensorflow(each)
+            for kernel, each in zip(self._kernels, self._latent, strict=True)
+        }
+        return [latent.get(id(in_tensorflow(variable)), in_tensorflow(variable)) for variable in variables]
+
+    def settled(self, progress: float) -> bool:
+        """Whether kernels are what they will be, from that part of the training on."""
+        return self._scheme.settled(progress)
+
+    def update(self, progress: float, before: float | None = None) -> None:
+        """Choose which weights are zero, which share a value, and where few bits are cut off.
+
+        Args:
+            progress: The part of the training that is over, 0 to 1.
+            before: What it was at the last update; None at the first. Once all zeros are there they stay where they
+                are, and so does who shares a value with whom.
+        """
+        if before is None or not self.settled(before):
+            for mask, kept in zip(self._masks, self._patterns(self._scheme.share(progress)), strict=True):
+                mask.assign(kept.astype(np.float32))
+        scheme, first = self._scheme, before is None or not self.settled(before)
+        if not self.settled(progress):
+            return
+        for place, (kernel, mask) in enumerate(zip(self._kernels, self._masks, strict=True)):
+            weights = _array(self._latent[place]) * _array(mask)
+            if scheme.clusters and first:
+                zeros = not bool(_array(mask).all())
+                values = values_of(weights, scheme.clusters, zeros=zeros)
+                index = nearest_values(weights, values, zeros=zeros)
+                self._index[place].assign(index)
+                weights = values[index]
+            if scheme.weight_bits and (first or progress < scheme.rest):
+                self._clips[place].assign(clipping(weights, scheme.weight_bits, self._scaled(kernel)))
+
+    def project(self, settled: bool) -> list[Any]:
+        """Write the compressed kernels into the model, and give them too; traceable.
+
+        Args:
+            settled: Whether values are shared and rounded, or weights are zero alone.
+        """
+        scheme, values = self._scheme, []
+        copy = require("keras", extra="toolkit").ops.copy
+        for place, (kernel, latent, mask) in enumerate(zip(self._kernels, self._latent, self._masks, strict=True)):
+            value = latent * mask
+            if settled and scheme.clusters:
+                value = shared(value, self._index[place], scheme.clusters) * mask
+                # Weights that share a value move together. Each by itself would drift without end: nothing that it
+                # does shows.
+                latent.assign(copy(value))
+            if settled and scheme.weight_bits:
+                value = rounded(value, self._clips[place], scheme.weight_bits, self._scaled(kernel))
+            # A step on JAX gives the memory of the model's weights to others.
+            kernel.variable.assign(copy(value))
+            values.append(value)
+        return values
+
+    def follow(self, shown: Sequence[Any], settled: bool) -> list[Any]:
+        """After somebody else's optimizer has moved the model's kernels: move the others likewise, and project.
+
+        Args:
+            shown: What this or `project` gave before the step.
+            settled: As `project` takes it.
+        """
+        for kernel, latent, before in zip(self._kernels, self._latent, shown, strict=True):
+            latent.assign(latent + (kernel.variable - before))
+        return self.project(settled)
+
+    def _scaled(self, kernel: Kernel) -> tuple[int, ...]:
+        """Axes with a scale for each index: values that a kernel shares must be multiples of one."""
+        return () if self._scheme.clusters else kernel.channels
+
+    def _patterns(self, part: float) -> list[NDArray[np.bool_]]:
+        """What stays of each kernel when that part of the zeros is there."""
+        scheme = self._scheme
+        weights = [_array(latent) * held for latent, held in zip(self._latent, self._held, strict=True)]
+        paired = list(zip(self._kernels, weights, strict=True))
+        if scheme.pruning == "2:4":
+            kept = [two_of_four(values, _outputs(kernel)) for kernel, values in paired]
+        else:
+            kept = [
+                largest(values, scheme.share_of(kernel.layer) * part, _outputs(kernel), scheme.block)
+                for kernel, values in paired
+            ]
+            free = [place for place, kernel in enumerate(self._kernels) if kernel.layer not in scheme.layer_sparsity]
+            if scheme.everywhere and free:
+                together = largest_everywhere([weights[place] for place in free], scheme.sparsity * part)
+                for place, found in zip(free, together, strict=True):
+                    kept[place] = found
+        return [each & held for each, held in zip(kept, self._held, strict=True)]
+
+
+def in_tensorflow(variable: Any) -> Any:
+    """TensorFlow's own variable of one of either Keras."""
+    return variable if callable(variable.value) else variable.value
+
+
+def _outputs(kernel: Kernel) -> tuple[int, ...]:
+    """Axes of a kernel's outputs; of a table's rows the last one, which is what a lookup gives."""
+    return kernel.channels or (len(kernel.variable.shape) - 1,)
+
+
+def _array(variable: Any) -> NDArray[Any]:
+    """A variable's value, of either Keras and any backend."""
+    return np.asarray(require("keras", extra="toolkit").ops.convert_to_numpy(variable))

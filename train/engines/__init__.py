@@ -1,0 +1,62 @@
+"""What presses a model: TensorFlow Model Optimization where it knows all its layers, our own engine otherwise.
+
+Both obey one config, stage by stage: zeros, shared values, few bits. An engine is one module with three functions and
+one row here.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from edgepress.runtime import InputError
+
+from ..config import TrainConfig
+from ..run import Run, Teacher
+from . import own, tfmot
+
+__all__ = ["ENGINES", "Engine", "engine_of"]
+
+Stage = Callable[[Run, Any, TrainConfig, Teacher | None], Any]
+"""A run, a model, what is asked for, and who teaches it, to the model that comes out."""
+
+
+class Engine(NamedTuple):
+    """One way to press."""
+
+    name: str
+    refuses: Callable[[Any, TrainConfig, str], str]
+    """Why it cannot press a model so; empty where it can."""
+    prune: Stage
+    cluster: Stage
+    quantize: Stage
+
+
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        Engine("tfmot", tfmot.refuses, tfmot.prune, tfmot.cluster, tfmot.quantize),
+        Engine("own", own.refuses, own.prune, own.cluster, own.quantize),
+    )
+}
+"""In the order in which they are asked."""
+
+
+def engine_of(model: Any, config: TrainConfig, foreign: str = "") -> Engine:
+    """The engine that the config names, or the first that can press the model so.
+
+    Args:
+        model: As `open_keras` gives it.
+        config: What is asked for.
+        foreign: Why the model's layers cannot be exchanged (`KerasFile.foreign`).
+
+    Raises:
+        InputError: The engine that is named cannot.
+    """
+    wanted = [ENGINES[config.engine]] if config.engine else list(ENGINES.values())
+    reasons = []
+    for engine in wanted:
+        if not (reason := engine.refuses(model, config, foreign)):
+            return engine
+        reasons.append(f"{engine.name}: {reason}")
+    raise InputError(
+        f"{model.name} cannot be pressed ({'; '.join(reasons)}): name another engine, or change the preset"
+    )
