@@ -201,6 +201,8 @@ def _record(asked: Asked) -> dict[str, Any]:
         record["test"] = dict(asked.test)
     if source.standardized:
         record["standardized"] = dict(source.standardized)
+    if source.custom:
+        record["custom"] = dict(source.custom)
     return record | ({"partly_quantized": "quantized after training"} if source.partly_quantized else {})
 
 

@@ -35,6 +35,8 @@ class Source:
     """Whether the file had quantizers in some layers only: it is quantized after training, as a plain one."""
     standardized: Mapping[str, Any] = field(default_factory=dict)
     """Input to how the Keras file itself takes it, where `model` takes it centred and scaled (`standardize`)."""
+    custom: Mapping[str, str] = field(default_factory=dict)
+    """Name and digest of the user's own file that some of its layers come from."""
 
 
 def open_source(name: str, path: Path) -> Source:
@@ -59,7 +61,8 @@ def open_source(name: str, path: Path) -> Source:
             "training", path,
         )  # fmt: skip
     digest = file_sha256(path) if path.is_file() else _folder_sha256(path)
-    return Source(name, path, digest, plain, quantized, History.of(path), opened.partly_quantized)
+    custom = opened.custom.record if opened.custom else {}
+    return Source(name, path, digest, plain, quantized, History.of(path), opened.partly_quantized, custom=custom)
 
 
 def _folder_sha256(folder: Path) -> str:

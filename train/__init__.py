@@ -2,7 +2,16 @@
 
 from .config import PRESETS, TrainConfig, configure, sections_of
 from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
-from .keras_file import KerasFile, has_loops, open_keras, save_keras, strip_quantization, unrolled
+from .keras_file import (
+    KerasFile,
+    active_custom,
+    custom_layers,
+    has_loops,
+    open_keras,
+    save_keras,
+    strip_quantization,
+    unrolled,
+)
 from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
 from .meaning import meaning_of, task_of
 from .models import MODELS, build_mlp, build_network, usual_model
@@ -25,11 +34,13 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "Tried",
+    "active_custom",
     "adopt_baseline",
-    "configure",
     "backbone_help",
     "build_mlp",
     "build_network",
+    "configure",
+    "custom_layers",
     "draw_curves",
     "find_contract",
     "fold_change",

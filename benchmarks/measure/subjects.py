@@ -91,6 +91,11 @@ def list_subjects(
         if not path.is_file():
             raise InputError(f"float model {path}: no such file; name the .keras file that the bundle was made from")
         order = {"kind": "keras", "bundle": str(bundle), "path": str(path), "threads": threads}
+        # A device that measures has no toolkit.
+        from edgepress.train import active_custom
+
+        if (custom := active_custom()) is not None:
+            order["custom"] = str(custom.path.resolve())
         keras = Subject(
             path, order, BASELINE_MODEL, path.name, KERAS.format, BASELINE_VARIANT, KERAS.backend, threads, 0.0
         )

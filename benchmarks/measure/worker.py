@@ -147,10 +147,11 @@ class _Keras:
         import tensorflow
 
         from edgepress.runtime import Manifest
-        from edgepress.train import open_keras
+        from edgepress.train import custom_layers, open_keras
 
         self.manifest = Manifest.read(self._order["bundle"])
-        model = open_keras(self._order["path"]).model
+        with custom_layers(self._order.get("custom")):
+            model = open_keras(self._order["path"]).model
         self._inputs = dict(zip(model.input_names, model.inputs, strict=True))
         self._names = model.output_names
         self._call = tensorflow.function(lambda x: model(x, training=False))

@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import in_order
 from .base.errors import InputError
 from .serving import Server, serve
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from .train import TrainConfig, TrainResult
 
 __all__ = ["Server", "benchmark", "export", "load", "press", "serve", "train"]
-
-_MODEL_FILES = (".keras", ".h5", ".hdf5")
-_SAVED_MODEL = "saved_model.pb"
 
 
 def press(
@@ -50,6 +47,7 @@ def press(
     budget: Budget | None = None,
     trials: int = 12,
     overwrite: bool = False,
+    custom: str | os.PathLike[str] | None = None,
 ) -> PressResult:
     """Prune a model, quantize it, export it to TFLite and ONNX, and benchmark every file against the float model.
 
@@ -79,6 +77,7 @@ def press(
         budget: Search for the best model within these limits.
         trials: How many models such a search trains.
         overwrite: Start again whatever the run folder holds.
+        custom: A Python file that defines layers and functions which Keras files name; its code runs.
 
     Returns:
         The run folder, the bundle, what was withheld, and the report. A notebook shows the report's table.
@@ -89,32 +88,19 @@ def press(
     """
     from .data import as_dataset
     from .press import press
+    from .train import custom_layers
 
-    model, data = _in_order("press", model, data)
-    return press(
-        as_dataset(
-            "mnist" if data is None else data,
-            name=name,
-            label=label,
-            task=task,
-            normal=normal,
-            input_shape=input_shape,
-            seconds=seconds,
-        ),
-        out,
-        model=model,
-        teacher=teacher,
-        backbone=backbone,
-        preset=preset,
-        seed=seed,
-        overwrite=overwrite,
-        budget=budget,
-        trials=trials,
-        task=task,
-        input=input,
-        bounds=bounds,
-        accept_chance=accept_chance,
-    )
+    model, data = in_order("press", model, data)
+    dataset = as_dataset(
+        "mnist" if data is None else data, name=name, label=label, task=task, normal=normal, input_shape=input_shape,
+        seconds=seconds,
+    )  # fmt: skip
+    with custom_layers(custom):
+        return press(
+            dataset, out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
+            overwrite=overwrite, budget=budget, trials=trials, task=task, input=input, bounds=bounds,
+            accept_chance=accept_chance,
+        )  # fmt: skip
 
 
 def train(
@@ -135,6 +121,7 @@ def train(
     baseline_only: bool = False,
     overwrite: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
+    custom: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Fit a float baseline, prune it, and train it quantization-aware; export takes the file.
 
@@ -155,20 +142,21 @@ def train(
         baseline_only: Stop after the float model, and write that to `out`.
         overwrite: Replace `out`.
         tensorboard: A folder for logs that TensorBoard shows.
+        custom: See `press`.
 
     Raises:
         InputError: A model or data that cannot be used, or `out` exists.
     """
     from .data import as_dataset
-    from .train import configure, model_file, train
+    from .train import configure, custom_layers, model_file, train
 
-    model, data = _in_order("train", model, data)
+    model, data = in_order("train", model, data)
     dataset = as_dataset(
         "mnist" if data is None else data, name=name, label=label, task=task, normal=normal, input_shape=input_shape,
         seconds=seconds,
     )  # fmt: skip
     config, own = configure(dataset, preset, task=task, model=model, backbone=backbone, seed=seed)
-    with ExitStack() as files:
+    with ExitStack() as files, custom_layers(custom):
         start = None if own is None else files.enter_context(model_file(own))
         return train(
             dataset, config, out, model=start, task=task, input=input, baseline_only=baseline_only,
@@ -197,6 +185,7 @@ def export(
     also: Sequence[str] = (),
     seed: int = 0,
     overwrite: bool = False,
+    custom: str | os.PathLike[str] | None = None,
 ) -> ExportResult:
     """Convert models to every variant, check each file on held-back data, and write a bundle.
 
@@ -221,6 +210,7 @@ def export(
         also: More of the default model: `c-header` for microcontrollers, `ort` for ONNX Runtime Mobile.
         seed: Draws calibration, held-back and self-test examples.
         overwrite: Replace what is at `out`.
+        custom: See `press`.
 
     Raises:
         InputError: A model or data that cannot be used; nothing was written.
@@ -228,14 +218,14 @@ def export(
     """
     from .data import as_dataset
     from .export import DEFAULT_VARIANTS, export
-    from .train import model_file, model_name
+    from .train import custom_layers, model_file, model_name
 
     named = model if isinstance(model, Mapping) else None
     if named is None:
-        model, data = _in_order("export", model, data)
+        model, data = in_order("export", model, data)
         if model is None:
             raise InputError("export without a model: give one, as in edgepress.export(model, (x, y))")
-    with ExitStack() as files:
+    with ExitStack() as files, custom_layers(custom):
         if named is None:
             file = files.enter_context(model_file(model))
             paths = {model_name(file): file}
@@ -310,6 +300,7 @@ def benchmark(
     margin: float | None = None,
     accept_chance: bool = False,
     mlperf: bool = False,
+    custom: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Measure every artifact of a bundle against the float model. A notebook shows the report's table.
 
@@ -332,6 +323,7 @@ def benchmark(
             default), percent of the trivial answer's error where it is an error (1).
         accept_chance: Report on a float model that is no better than the trivial answer, too.
         mlperf: Let MLPerf's load generator drive the row that one would ship; needs the mlperf extra.
+        custom: See `press`.
 
     Raises:
         InputError: Not a bundle, or data that its models do not take.
@@ -342,10 +334,10 @@ def benchmark(
     from .benchmarks.question import reading
     from .data import as_dataset
     from .runtime import Manifest
-    from .train import model_file
+    from .train import custom_layers, model_file
 
     read = reading(Manifest.read(bundle), task=task, input_shape=input_shape, seconds=seconds)
-    with ExitStack() as files:
+    with ExitStack() as files, custom_layers(custom):
         return benchmark(
             bundle,
             None if data is None else as_dataset(data, name=name, label=label, normal=normal, **read),
@@ -359,29 +351,3 @@ def benchmark(
             accept_chance=accept_chance,
             mlperf=mlperf,
         )
-
-
-def _in_order(verb: str, model: Any, data: Any) -> tuple[Any, Any]:
-    """Model and data, where the first argument alone is the data."""
-    from .train import MODELS
-
-    if data is None and model is not None and not (isinstance(model, str) and model in MODELS):
-        if _is_model(model):
-            raise InputError(
-                f"a model and no data: give what it was trained on, as in edgepress.{verb}(model, (x_train, y_train, "
-                "x_test, y_test))"
-            )
-        return None, model
-    if _is_model(data) and not _is_model(model):
-        raise InputError(f"the data come first and the model second: turn them round, edgepress.{verb}(model, data)")
-    return model, data
-
-
-def _is_model(given: Any) -> bool:
-    """Whether something is a Keras model or the path of one, rather than data."""
-    from .train import is_keras_model
-
-    if isinstance(given, str | os.PathLike):
-        path = Path(given)
-        return path.suffix.lower() in _MODEL_FILES or (path / _SAVED_MODEL).exists()
-    return is_keras_model(given)

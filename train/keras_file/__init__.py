@@ -23,16 +23,19 @@ from edgepress.runtime import InputError
 from ..quantize import add_quantization
 from .archive import check_arrays, read_raw, read_stored
 from .build import BuiltModel, build_model, set_weights
+from .custom import Custom, active_custom, custom_layers
 from .graph import Graph, parse_graph
 from .layers import CannotRebuildError
-from .native import as_tf_keras, copied, has_loops, inside, native, unrolled, without_budget
+from .native import as_tf_keras, copied, has_loops, inside, library_of, native, unrolled, without_budget
 from .stored import RawModel, StoredModel
 
 __all__ = [
     "CannotRebuildError",
     "KerasFile",
+    "active_custom",
     "as_tf_keras",
     "copied",
+    "custom_layers",
     "graph_of",
     "has_loops",
     "inside",
@@ -73,6 +76,8 @@ class KerasFile:
     foreign: str = ""
     """Why the model could not be rebuilt layer by layer; empty where it could. TensorFlow Model Optimization does not
     take such a model: its layers cannot be exchanged."""
+    custom: Custom | None = None
+    """The user's own file that some of its layers come from."""
 
     def require_rebuilt(self, what: str) -> None:
         """Raise InputError where the model's layers cannot be exchanged, with the one that is to blame."""
@@ -85,14 +90,20 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
 
     Models of layers that TensorFlow Model Optimization knows are rebuilt as tf-keras, layer by layer, and one of Keras
     3 is compared with what Keras 3 itself computes. Any other is made by its own Keras, once everything that its config
-    names is known to be harmless; it can be exported and measured, not pressed. The batch is left free.
+    names is known to be harmless; it can be exported and measured, not pressed. The batch is left free. Within
+    `custom_layers` a model may have layers and functions of the user's own.
 
     Raises:
         InputError: Not such a file, a layer that cannot be opened (named), or a file that is not safe to read.
     """
     path = Path(path)
     raw = read_raw(path)
+    custom = active_custom()
+    own = custom.names_in(raw.config, library_of(raw)) if custom else set()
     try:
+        if own:
+            assert custom is not None
+            raise CannotRebuildError(f"{', '.join(sorted(own))} of {custom.path.name}")
         return _rebuilt(raw)
     except CannotRebuildError as error:
         check_arrays(raw)
@@ -103,6 +114,7 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
             raw.keras_version,
             quantized=False,
             foreign=str(error),
+            custom=custom if own else None,
         )
 
 

@@ -226,6 +226,8 @@ def _node(entry: dict[str, Any], depth: int, strict: bool) -> Node:
     )
     if strict and not layers:
         raise CannotRebuildError(f"{name!r} is {module}.{class_name}")
+    if strict and module is None and entry.get("registered_name") not in (None, class_name):
+        raise CannotRebuildError(f"{name!r} is {entry['registered_name']}")
     options = plain_options(class_name, {**config, "name": name}, strict=strict)
     trainable = bool(config.get("trainable", True))
     if class_name != "InputLayer":

@@ -14,6 +14,8 @@ import numpy as np
 
 from edgepress.runtime import InputError
 
+from .custom import active_custom
+
 __all__ = ["is_keras_model", "model_file", "model_identity", "model_name"]
 
 _ALLOWED = "a Sequential or functional model of Keras 3 or tf-keras, or the path of a .keras, .h5 or SavedModel"
@@ -77,10 +79,12 @@ def _check(model: Any) -> None:
     if not is_keras_model(model):
         raise InputError(f"{type(model).__module__}.{type(model).__name__} as the model: give {_ALLOWED}")
     # `keras.Model(inputs, outputs)` gives a Functional.
-    if not _is_keras_class(type(model)) or type(model).__name__ == "Model":
+    own = active_custom() is not None and type(model).__name__ != "Model"
+    if not own and (not _is_keras_class(type(model)) or type(model).__name__ == "Model"):
         raise InputError(
             f"model {model.name!r} is of the class {type(model).__name__}, whose code is in no file: make it "
-            "functional, keras.Model(inputs, outputs), or Sequential"
+            "functional, keras.Model(inputs, outputs), or Sequential; or name the Python file that defines the class "
+            "with custom="
         )
     if not model.built:
         raise InputError(f"model {model.name!r} was never built: begin it with keras.Input(shape), or call it on data")

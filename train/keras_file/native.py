@@ -17,10 +17,11 @@ from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
 from .archive import most_weights
+from .custom import Custom, active_custom
 from .stored import RawModel
 from .vet import vetted
 
-__all__ = ["as_tf_keras", "copied", "has_loops", "inside", "native", "unrolled", "without_budget"]
+__all__ = ["as_tf_keras", "copied", "has_loops", "inside", "library_of", "native", "unrolled", "without_budget"]
 
 _NEEDED = ("module", "class_name", "config", "registered_name", "build_config")
 _NEVER_UNROLLED = "ConvLSTM"
@@ -37,9 +38,14 @@ def native(raw: RawModel) -> Any:
     Raises:
         InputError: The config names something that is not allowed, or Keras cannot load the file.
     """
-    library = "keras" if raw.keras_version.startswith("3.") else "tf_keras"
-    config = vetted({key: raw.config[key] for key in _NEEDED if key in raw.config}, library)
-    return as_tf_keras(_loaded(raw, config, library))
+    library, custom = library_of(raw), active_custom()
+    config = vetted({key: raw.config[key] for key in _NEEDED if key in raw.config}, library, custom)
+    return as_tf_keras(_loaded(raw, config, library, custom))
+
+
+def library_of(raw: RawModel) -> str:
+    """Which Keras wrote a file, and makes its model."""
+    return "keras" if raw.keras_version.startswith("3.") else "tf_keras"
 
 
 def has_loops(model: Any) -> bool:
@@ -80,7 +86,7 @@ def _made(original: Any, config: Any) -> Any:
     """A model with that config and another's weights."""
     library = type(original).__module__.split(".")[0]
     # A model that was loaded names the initializer that it was loaded with.
-    own = {_BUDGET: _budget(library, math.inf)}
+    own = {_BUDGET: _budget(library, math.inf), **_objects(active_custom(), library)}
     with require(library, extra="toolkit").utils.custom_object_scope(own):
         made = type(original).from_config(config)
     made.set_weights(original.get_weights())
@@ -183,14 +189,21 @@ def _unrolled(config: Any) -> Any:
     return {key: True if key == "unroll" else _unrolled(each) for key, each in config.items()}
 
 
-def _budgeted(config: Any) -> Any:
-    """The config with every initializer replaced by one that makes no more weights than the file holds."""
+def _objects(custom: Custom | None, library: str) -> Mapping[str, Any]:
+    return {} if custom is None else custom.objects(library)
+
+
+def _budgeted(config: Any, own: Mapping[str, Any]) -> Any:
+    """The config with every initializer replaced by one that makes no more weights than the file holds.
+
+    Not in layers of the user's own: they may do anything.
+    """
     if isinstance(config, list):
-        return [_budgeted(each) for each in config]
-    if not isinstance(config, dict):
+        return [_budgeted(each, own) for each in config]
+    if not isinstance(config, dict) or config.get("class_name") in own:
         return config
     return {
-        key: _budget_for(each) if key.endswith("_initializer") and each is not None else _budgeted(each)
+        key: _budget_for(each) if key.endswith("_initializer") and each is not None else _budgeted(each, own)
         for key, each in config.items()
     }
 
@@ -223,26 +236,40 @@ def _budget(library: str, most: float) -> type:
     return Budget
 
 
-def _loaded(raw: RawModel, config: Any, library: str) -> Any:
+def _loaded(raw: RawModel, config: Any, library: str, custom: Custom | None) -> Any:
     """Keras loads a copy that holds the vetted config and nothing that was not looked at."""
-    keras = require(library, extra="toolkit")
-    config, own = _budgeted(config), {_BUDGET: _budget(library, _REPEATED * most_weights(raw))}
+    keras, own = require(library, extra="toolkit"), _objects(custom, library)
+    config = _budgeted(config, own)
+    scope = {_BUDGET: _budget(library, _REPEATED * most_weights(raw)), **own}
     try:
-        with tempfile.TemporaryDirectory(prefix="edgepress-") as folder, keras.utils.custom_object_scope(own):
+        with tempfile.TemporaryDirectory(prefix="edgepress-") as folder, keras.utils.custom_object_scope(scope):
             if raw.format == "savedmodel":
-                kinds = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+                kinds = {"Sequential": keras.Sequential, **own}.get(config["class_name"], keras.Model)
                 model = kinds.from_config(config["config"])
                 model.load_weights(str(raw.path / "variables" / "variables")).expect_partial()
                 return model
             path = Path(folder) / f"model.{raw.format}"
             path.write_bytes(_with_config(raw, config))
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
+            return model if getattr(model, "inputs", None) else _functional(model, keras, raw.config)
     except InputError:
         raise
     except Exception as error:
-        # Keras raises whatever comes up.
+        # Keras raises whatever comes up, and so does code of the user's own.
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{raw.path}: Keras cannot load it ({reason}): save the model again") from None
+        mend = "save the model again" if custom is None else f"save the model again, or mend {custom.path.name}"
+        raise InputError(f"{raw.path}: Keras cannot load it ({reason}): {mend}") from None
+
+
+def _functional(model: Any, keras: Any, config: Mapping[str, Any]) -> Any:
+    """A model of a class of the user's own as one that knows its inputs: those that it was built for."""
+    shape = (config.get("build_config") or {}).get("input_shape")
+    shapes = [shape] if isinstance(shape, list) and not isinstance(shape[0], list) else shape
+    if not shapes or isinstance(shapes, Mapping):
+        raise InputError(f"model {model.name!r} is a {type(model).__name__} that does not say what it takes: call it "
+                         "in a functional model, keras.Model(x, model(x)), and save that")  # fmt: skip
+    inputs = [keras.Input(each[1:]) for each in shapes]
+    return keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]), name=model.name)
 
 
 def _with_config(raw: RawModel, config: Any) -> bytes:

@@ -10,6 +10,8 @@ from typing import Any
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
+from .custom import Custom
+
 __all__ = ["REFUSED", "allowed_layers", "vetted"]
 
 REFUSED: dict[str, str] = {
@@ -53,6 +55,7 @@ _CALLED = frozenset(
 """Functions of TensorFlow's that tf-keras writes where tensors were computed with; none reads or writes anything."""
 _HALF = {"mixed_float16": "float32", "mixed_bfloat16": "float32"}
 """Precisions in which training computes; the weights are float32, and so is what is exported."""
+_OWN = "Keras' own {} are allowed, and others with the Python file that defines them (--custom layers.py)"
 
 
 def allowed_layers(library: str) -> frozenset[str]:
@@ -62,21 +65,23 @@ def allowed_layers(library: str) -> frozenset[str]:
     return frozenset(public - REFUSED.keys() - _ABSTRACT | {"InputLayer"})
 
 
-def vetted(config: Any, library: str) -> Any:
+def vetted(config: Any, library: str, custom: Custom | None = None) -> Any:
     """The config with mixed precision taken out, once all that it names is known to be harmless.
 
     Args:
         config: A model's, from JSON.
         library: `keras` or `tf_keras`: which of them will make the model.
+        custom: What the user's own file defines, which may be named too.
 
     Raises:
         InputError: Something else is named; the message says which layer, and the nearest way out.
     """
-    return _Vet(library).value(config, "the model")
+    return _Vet(library, custom).value(config, "the model")
 
 
 class _Vet:
-    def __init__(self, library: str) -> None:
+    def __init__(self, library: str, custom: Custom | None) -> None:
+        self._library, self._custom = library, custom
         helpers = [require(f"{library}.{module}", extra="toolkit") for module in _HELPERS]
         self._known = allowed_layers(library) | _MODELS | _VALUES | _POLICIES | _LAMBDAS
         self._known |= {name for module in helpers for name in dir(module) if not name.startswith("_")}
@@ -91,37 +96,65 @@ class _Vet:
             return [self.value(each, where) for each in value]
         if not isinstance(value, dict):
             return _HALF.get(value, value) if isinstance(value, str) else value
-        if "class_name" in value:
+        if own := self._own(value):
+            if value["class_name"] == "function" and self._library == "tf_keras":
+                # In `.h5` files it does not understand the objects that it writes for functions.
+                return own
+            value, where = self._renamed(value, own), _place(value, where)
+        elif "class_name" in value:
             where = self._named(value, where)
         for key, each in value.items():
             if isinstance(each, str) and key in _FUNCTIONS and each not in self._called:
-                raise InputError(f"{where} calls {each!r}: Keras' own functions are allowed")
+                raise InputError(f"{where} calls {each!r}: {_OWN.format('functions')}")
             if isinstance(each, str) and key.endswith("activation") and each not in self._functions:
-                raise InputError(f"{where} has the activation {each!r}: Keras' own activations are allowed")
+                if own := self._own(each):
+                    value = value | {key: own}
+                    continue
+                raise InputError(f"{where} has the activation {each!r}: {self._allowed('activations', each)}")
         return {
             key: self.value(each, where if key == "config" else f"{where}, {key}")
             for key, each in value.items()
             if key != "compile_config"
         }
 
+    def _own(self, value: Any) -> str:
+        return "" if self._custom is None else self._custom.find(value, self._library)
+
+    def _renamed(self, value: dict[str, Any], own: str) -> dict[str, Any]:
+        """An object under the name by which Keras is given the user's class or function, and no other."""
+        named = "config" if value["class_name"] == "function" else "class_name"
+        return value | {named: own} | {key: own for key in ("registered_name",) if key in value} | {"module": None}
+
+    def _allowed(self, what: str, name: str) -> str:
+        """The end of a refusal."""
+        reason = "" if self._custom is None else f"; {self._custom.why_not(name.rpartition('>')[2], self._library)}"
+        return _OWN.format(what) + reason
+
     def _named(self, value: Mapping[str, Any], where: str) -> str:
         """Check what an object is made from; what messages call it."""
         name, module, config = value["class_name"], value.get("module"), value.get("config")
-        where = f"layer {config['name']!r}" if isinstance(config, dict) and "name" in config else where
+        where = _place(value, where)
         if not isinstance(name, str):
             raise InputError(f"{where} is made from {name!r}: save the model again")
         if module is not None and str(module).split(".")[0] not in _MODULES:
-            raise InputError(f"{where} is {module}.{name}: Keras' own layers are allowed")
+            raise InputError(f"{where} is {module}.{name}: {self._allowed('layers', name)}")
         if name == "function":
             if config not in self._functions:
-                raise InputError(f"{where} is {config!r}: Keras' own functions are allowed")
+                raise InputError(f"{where} is {config!r}: {self._allowed('functions', str(config))}")
         elif "Quantized" in name or "Int4" in name or _is_quantized(config):
             raise InputError(f"{where} was quantized by Keras: give the float model, edgepress quantizes it itself")
         elif name in REFUSED:
             raise InputError(f"{where} is a {name}: {REFUSED[name]}")
         elif not (name in self._known or (module or "").startswith(_OPERATIONS)):
-            raise InputError(f"{where} is a {name}: Keras' own layers are allowed")
+            raise InputError(f"{where} is a {name}: {self._allowed('layers', name)}")
+        elif value.get("registered_name") not in (None, name):
+            raise InputError(f"{where} is {value['registered_name']}: {self._allowed('layers', name)}")
         return where
+
+
+def _place(value: Mapping[str, Any], where: str) -> str:
+    config = value.get("config")
+    return f"layer {config['name']!r}" if isinstance(config, dict) and "name" in config else where
 
 
 def _is_quantized(config: Any) -> bool:

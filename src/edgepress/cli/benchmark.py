@@ -10,7 +10,17 @@ import click
 from edgepress.base.files import check_writable, write_file
 from edgepress.runtime import CheckFailedError, InputError
 
-from .common import DataChoice, data_options, emit, json_option, out_option, reports_errors, seed_option, terminal_width
+from .common import (
+    DataChoice,
+    custom_option,
+    data_options,
+    emit,
+    json_option,
+    out_option,
+    reports_errors,
+    seed_option,
+    terminal_width,
+)
 
 __all__ = ["command"]
 
@@ -40,6 +50,7 @@ __all__ = ["command"]
 @click.option("--junit", type=click.Path(), metavar="FILE", help="Write the gate's checks as JUnit XML.")
 @json_option
 @reports_errors
+@custom_option
 def command(
     bundle: str,
     data: DataChoice,

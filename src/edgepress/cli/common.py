@@ -29,6 +29,7 @@ __all__ = [
     "asking_options",
     "backbone_option",
     "bounds_of",
+    "custom_option",
     "data_options",
     "emit",
     "json_option",
@@ -179,6 +180,27 @@ def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
         return function(*args, **options)
+
+    return wrapper  # fmt: skip
+
+
+def custom_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--custom: what Keras files are opened with, all the while that the command runs."""
+
+    @click.option(
+        "--custom",
+        type=click.Path(),
+        metavar="FILE.py",
+        help="A Python file that defines layers and functions which a Keras file names; its code runs.",
+    )
+    @functools.wraps(function)
+    def wrapper(*args: Any, custom: str | None, **options: Any) -> Any:
+        if custom is None:
+            return function(*args, **options)
+        from edgepress.train import custom_layers
+
+        with custom_layers(custom):
+            return function(*args, **options)
 
     return wrapper  # fmt: skip
 

@@ -15,6 +15,7 @@ from .common import (
     DataChoice,
     asking_options,
     bounds_of,
+    custom_option,
     data_options,
     emit,
     json_option,
@@ -52,6 +53,7 @@ __all__ = ["command"]
 @overwrite_option
 @json_option
 @reports_errors
+@custom_option
 def command(
     models: tuple[str, ...],
     data: DataChoice,

@@ -11,6 +11,7 @@ from .common import (
     asking_options,
     backbone_option,
     bounds_of,
+    custom_option,
     data_options,
     emit,
     json_option,
@@ -45,6 +46,7 @@ _TRIALS = 12
 @click.option("--trials", type=click.IntRange(1), help="Models that a search trains; 12 when not given.")
 @json_option
 @reports_errors
+@custom_option
 def command(
     data: DataChoice,
     input_: str | None,

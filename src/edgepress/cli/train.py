@@ -11,6 +11,7 @@ from edgepress.base.files import check_writable
 from .common import (
     DataChoice,
     backbone_option,
+    custom_option,
     data_options,
     emit,
     json_option,
@@ -42,6 +43,7 @@ __all__ = ["command"]
 @overwrite_option
 @json_option
 @reports_errors
+@custom_option
 def command(
     data: DataChoice,
     model: str | None,

@@ -19,6 +19,7 @@ from edgepress.runtime import InputError
 from edgepress.train import (
     PRESETS,
     TrainConfig,
+    active_custom,
     adopt_baseline,
     configure,
     model_file,
@@ -139,6 +140,8 @@ def press(
         plan["model"] = model_identity(model)
     asked = {"task": task, "input": input, "bounds": dict(bounds or {}), "accept_chance": accept_chance}
     plan |= {name: value for name, value in asked.items() if value}
+    if (custom := active_custom()) is not None:
+        plan["custom"] = custom.record
     if budget:
         # Not the trials: a search that found nothing goes on where more are asked for.
         plan["budget"] = asdict(budget)
