@@ -13,8 +13,9 @@ __all__ = ["file_sizes", "runtime_size"]
 
 
 def file_sizes(path: Path) -> Sizes:
-    """Bytes of a file as it is and as a download: gzip -9, xz -9, and zstd -19 where the package is installed."""
-    content = path.read_bytes()
+    """Bytes of a file, or of all in a folder, as it is and as a download: gzip -9, xz -9, zstd -19 where installed."""
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    content = b"".join(each.read_bytes() for each in files)
     zstd = None
     if importlib.util.find_spec("zstandard") is not None:
         import zstandard

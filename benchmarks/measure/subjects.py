@@ -88,8 +88,8 @@ def list_subjects(
         raise InputError(f"{bundle}: no artifact runs in backend {', '.join(backends)}: name another with --backend")
     if float_model is not None:
         path = Path(float_model)
-        if not path.is_file():
-            raise InputError(f"float model {path}: no such file; name the .keras file that the bundle was made from")
+        if not path.exists():
+            raise InputError(f"float model {path}: no such file; name the Keras file that the bundle was made from")
         order = {"kind": "keras", "bundle": str(bundle), "path": str(path), "threads": threads}
         # A device that measures has no toolkit.
         from edgepress.train import active_custom

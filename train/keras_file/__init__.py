@@ -27,6 +27,7 @@ from .custom import Custom, active_custom, custom_layers
 from .graph import Graph, parse_graph
 from .layers import CannotRebuildError
 from .native import as_tf_keras, copied, has_loops, inside, library_of, native, unrolled, without_budget
+from .saved_graph import graph_model, holds_a_graph, outline_of_graph
 from .stored import RawModel, StoredModel
 
 __all__ = [
@@ -86,17 +87,21 @@ class KerasFile:
 
 
 def open_keras(path: str | os.PathLike[str]) -> KerasFile:
-    """Open a `.keras` file of Keras 3 or tf-keras, an `.h5`, or a SavedModel that tf-keras wrote.
+    """Open a `.keras` file of Keras 3 or tf-keras, an `.h5`, or a SavedModel.
 
     Models of layers that TensorFlow Model Optimization knows are rebuilt as tf-keras, layer by layer, and one of Keras
     3 is compared with what Keras 3 itself computes. Any other is made by its own Keras, once everything that its config
     names is known to be harmless; it can be exported and measured, not pressed. The batch is left free. Within
-    `custom_layers` a model may have layers and functions of the user's own.
+    `custom_layers` a model may have layers and functions of the user's own. A SavedModel without layers becomes a model
+    that calls its graph, where all its operators are harmless.
 
     Raises:
         InputError: Not such a file, a layer that cannot be opened (named), or a file that is not safe to read.
     """
     path = Path(path)
+    if holds_a_graph(path):
+        why = "it holds a graph without layers"
+        return KerasFile(graph_model(path), path, "savedmodel", "", quantized=False, foreign=why)
     raw = read_raw(path)
     custom = active_custom()
     own = custom.names_in(raw.config, library_of(raw)) if custom else set()
@@ -216,6 +221,8 @@ def graph_of(model: Any) -> Graph:
 def outline_of(model: Any) -> Graph:
     """The structure of any opened model: which layers there are and what they take, without their options."""
     model = inside(model)
+    if (outline := outline_of_graph(model)) is not None:
+        return outline
     config = json.loads(json.dumps(model.get_config(), default=str))
     return parse_graph(type(model).__name__, config, model.input_shape, strict=False)
 

@@ -18,6 +18,7 @@ from edgepress.runtime import InputError
 
 from .archive import most_weights
 from .custom import Custom, active_custom
+from .saved_graph import takes_one_example
 from .stored import RawModel
 from .vet import vetted
 
@@ -49,8 +50,8 @@ def library_of(raw: RawModel) -> str:
 
 
 def has_loops(model: Any) -> bool:
-    """Whether an opened model goes through sequences step by step."""
-    return _loops(inside(model).get_config())
+    """Whether an opened model goes through sequences step by step, or takes one example a call."""
+    return takes_one_example(inside(model)) or _loops(inside(model).get_config())
 
 
 def unrolled(model: Any) -> Any | None:

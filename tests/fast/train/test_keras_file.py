@@ -322,12 +322,6 @@ def test_a_missing_file_is_refused(tmp_path):
         open_keras(tmp_path / "model.keras")
 
 
-def test_a_saved_model_without_keras_metadata_names_the_mend(tmp_path):
-    autoencoder(keras).export(tmp_path / "saved", verbose=False)
-    with pytest.raises(InputError, match=r"save the model as \.keras"):
-        open_keras(tmp_path / "saved")
-
-
 def test_weights_alone_are_refused(tmp_path):
     autoencoder(tf_keras).save_weights(tmp_path / "weights.h5")
     with pytest.raises(InputError, match="weights without a model"):
