@@ -25,6 +25,7 @@ from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
 from .feed import Feed, predictor
 from .objective import objective_of
+from .strided import step_before_convolving
 
 __all__ = ["FitPlan", "Validation", "fit"]
 
@@ -109,6 +110,7 @@ def fit(
     """
     batch = min(plan.batch_size, examples)
     steps = examples // batch
+    step_before_convolving(model)
     # The older class updates a variable in one fused kernel; the newer one's dozen small ones cost a fifth of a step.
     optimizer = require("tf_keras", extra="toolkit").optimizers.legacy.Adam()
     trained = compression.trained(model.trainable_variables) if compression else model.trainable_variables
