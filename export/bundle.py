@@ -32,6 +32,7 @@ from .question import Asked, ask, common, with_thresholds
 from .source import Source, open_source
 from .standardize import blamed, standardized
 from .targets import RuntimeFloor
+from .tflite.convert import convert_all
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants, with_bounds
 
 __all__ = ["ExportResult", "Withheld", "export"]
@@ -144,8 +145,11 @@ def export(
         artifacts: list[Artifact] = []
         withheld: list[Withheld] = []
         records: dict[str, dict[str, Any]] = {}
-        for model in asked:
-            converter = Converter(model.source, model.calibration, model.held_back, embedded, chosen)
+        converters = [
+            Converter(model.source, model.calibration, model.held_back, embedded, chosen) for model in asked
+        ]  # fmt: skip
+        convert_all([converter.conversions for converter in converters])
+        for model, converter in zip(asked, converters, strict=True):
             made, failed = _convert(model.source, chosen, converter, floor, folder)
             kept, refused = _check(made, model, question, folder)
             artifacts += kept

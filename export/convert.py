@@ -35,7 +35,8 @@ class Converter:
         self._held_back = held_back
         self._embedded = embedded
         needed = [each.settings for variant in variants for each in _chain(variant) if each.settings]
-        self._conversions = Conversions(source, calibration, needed)
+        self.conversions = Conversions(source, calibration, needed)
+        """The model in TensorFlow's converter; `convert_all` takes those of several models."""
         self._made: dict[str, bytes] = {}
         self.record: dict[str, Any] = {}
         """What makers measured and chose, for the manifest."""
@@ -65,7 +66,7 @@ class Converter:
                 self._calibration,
                 self._held_back,
                 variant,
-                self._conversions,
+                self.conversions,
                 self._embedded.task,
                 base,
                 self._embedded,

@@ -7,6 +7,7 @@ provider can fuse in its own way.
 
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,8 @@ def _interface_names(file: TfliteFile) -> dict[str, str]:
 
 
 def _use_unsigned_integers(graph: Graph) -> None:
-    """Shift activations from int8 to uint8, values and zero points alike: the same real numbers. Weights stay int8.
+    """Shift activations from int8 to uint8, values and zero points alike: the same real numbers. Weights stay int8,
+    where one operator takes them.
 
     Unsigned by signed is ONNX Runtime's quick form, on x86 with VNNI and on ARM: with both sides unsigned a convolution
     takes twice as long. On x86 without VNNI it saturates at 16 bits, which the session option
@@ -83,10 +85,21 @@ def _use_unsigned_integers(graph: Graph) -> None:
 
 
 def _weights(graph: Graph) -> set[str]:
-    """Stored tensors that are dequantized, with their zero points; one that activations use too gets a copy."""
+    """Stored tensors that are dequantized for one operator, with their zero points; one that activations use too gets a
+    copy.
+
+    Not those that several operators take, such as the kernels of an unrolled recurrent layer: where
+    `session.x64quantprecision` is set, ONNX Runtime makes each signed tensor unsigned once for every operator, under
+    one and the same name, and does not load the model ("Attempt to replace the existing tensor").
+    """
     constants, kept = graph.constants(), set()
+    reads = Counter(name for node in graph.nodes for name in node.input)
+    uses: Counter[str] = Counter()
     for node in graph.nodes:
-        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+        if node.op_type == "DequantizeLinear":
+            uses[node.input[0]] += reads[node.output[0]]
+    for node in graph.nodes:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants or uses[node.input[0]] > 1:
             continue
         kept.add(node.input[0])
         if len(node.input) > 2 and node.input[2]:

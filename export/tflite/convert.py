@@ -1,7 +1,7 @@
 """Keras to TFLite, by TensorFlow's converter, in a process of its own: it may crash instead of raising.
 
-A model's graph is written once (`freeze`); the process converts it to every variant, one after the other, and where it
-dies the variant that it was at is the one that failed, and another process goes on with the next.
+A model's graph is written once (`freeze`); one process converts all models of an export to every variant, one after the
+other, and where it dies the file that it was at is the one that failed, and another process goes on with the next.
 """
 
 import json
@@ -25,7 +25,7 @@ from ..source import Source
 from .freeze import Frozen, freeze
 from .settings import FULL_INT8, Settings
 
-__all__ = ["Conversions", "to_integers"]
+__all__ = ["Conversions", "convert_all", "to_integers"]
 
 _SILENT = 1800.0
 """Seconds for one conversion: of a large model with many calibration examples, on a small machine."""
@@ -55,54 +55,53 @@ class Conversions:
             ConversionError: The converter refuses, in its own words, or its process died.
         """
         if settings not in self._made:
-            self._convert([each for each in dict.fromkeys((*self._wanted, settings)) if each not in self._made])
+            convert_all([self], settings)
         made = self._made[settings]
         if isinstance(made, str):
             raise ConversionError(f"tflite conversion: {made}")
         return made
 
-    def _convert(self, wanted: Sequence[Settings]) -> None:
-        with tempfile.TemporaryDirectory(prefix="edgepress-") as name:
-            folder = Path(name)
-            graphs = {settings: self._graph_for(settings) for settings in wanted}
-            frozen = {graph: self._freeze(graph, folder) for graph in dict.fromkeys(graphs.values())}
-            jobs: list[tuple[Settings, dict[str, Any]]] = []
-            for settings, graph in graphs.items():
-                ends = frozen[graph]
-                if isinstance(ends, str):
-                    self._made[settings] = ends
-                else:
-                    jobs.append((settings, {"graph": graph, "inputs": ends.inputs, "outputs": ends.outputs}))
-            if any(settings.activations != "float32" for settings, _ in jobs):
-                np.savez(folder / "calibration.npz", **self._calibration.inputs)  # type: ignore[arg-type]
-            order = self._source.model.input_names
-            for number, (settings, about) in enumerate(jobs):
-                job = {"settings": asdict(settings), "order": order, **about}
-                (folder / f"{number}.json").write_text(json.dumps(job))
-            waiting = list(range(len(jobs)))
-            while waiting:
-                ended = run_module(
-                    __name__, str(folder), *map(str, waiting), seconds=_SILENT, alive=folder / "alive"
-                )  # fmt: skip
-                for number in tuple(waiting):
-                    made, refused = folder / f"{number}.tflite", folder / f"{number}.txt"
-                    if made.exists():
-                        self._made[jobs[number][0]] = made.read_bytes()
-                    elif refused.exists():
-                        self._made[jobs[number][0]] = refused.read_text()
-                    else:
-                        # It died at this one; the next process begins behind it.
-                        self._made[jobs[number][0]] = f"the converter was lost: {ended.reason}"
-                        waiting.remove(number)
-                        break
-                    waiting.remove(number)
+    def missing(self, *further: Settings) -> list[Settings]:
+        """What will be asked for and is not made yet."""
+        return [each for each in dict.fromkeys((*self._wanted, *further)) if each not in self._made]
+
+    def keep(self, settings: Settings, made: bytes | str) -> None:
+        """Keep a file, or why there is none."""
+        self._made[settings] = made
+
+    def prepare(self, wanted: Sequence[Settings], folder: Path, prefix: str) -> list[tuple[Settings, dict[str, Any]]]:
+        """Write the graphs that are needed, and what to make of them; a graph that cannot be written is kept as such.
+
+        Args:
+            wanted: What to make.
+            folder: Where the converter's process reads.
+            prefix: Of this model's files there.
+        """
+        graphs = {settings: self._graph_for(settings) for settings in wanted}
+        frozen = {
+            graph: self._freeze(graph, folder / f"{prefix}{graph}.pb") for graph in dict.fromkeys(graphs.values())
+        }
+        jobs: list[tuple[Settings, dict[str, Any]]] = []
+        for settings, graph in graphs.items():
+            ends = frozen[graph]
+            if isinstance(ends, str):
+                self.keep(settings, ends)
+                continue
+            job = {
+                "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
+                "calibration": f"{prefix}calibration.npz", "order": self._source.model.input_names,
+            }  # fmt: skip
+            jobs.append((settings, job | {"inputs": ends.inputs, "outputs": ends.outputs}))
+        if any(settings.activations != "float32" for settings, _ in jobs):
+            np.savez(folder / f"{prefix}calibration.npz", **self._calibration.inputs)  # type: ignore[arg-type]
+        return jobs
 
     def _graph_for(self, settings: Settings) -> str:
         if settings.takes_ranges and self._source.quantized is not None:
             return _AWARE
         return _UNROLLED if settings.activations != "float32" and has_loops(self._source.model) else _PLAIN
 
-    def _freeze(self, graph: str, folder: Path) -> Frozen | str:
+    def _freeze(self, graph: str, path: Path) -> Frozen | str:
         """What goes in and comes out; why there is no such graph."""
         try:
             with quiet():
@@ -110,10 +109,43 @@ class Conversions:
                 if graph == _UNROLLED:
                     model = unrolled(model) or model
                 # The converter knows loops for one example at a time only.
-                return freeze(model, folder / f"{graph}.pb", batch=1 if has_loops(model) else None)
+                return freeze(model, path, batch=1 if has_loops(model) else None)
         except Exception as error:  # Keras and TensorFlow raise whatever comes up.
             loop = "a recurrent layer cannot be unrolled: does its input leave the length open? " * (graph == _UNROLLED)
             return loop + _first_line(error)
+
+
+def convert_all(models: Sequence[Conversions], *further: Settings) -> None:
+    """Make what several models will be asked for, in one process.
+
+    Args:
+        models: Each is given its files.
+        further: More that each of them is asked for.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgepress-") as name:
+        folder = Path(name)
+        jobs = [
+            (model, *job)
+            for number, model in enumerate(models)
+            for job in model.prepare(model.missing(*further), folder, f"{number}-")
+        ]
+        for number, (_, _, job) in enumerate(jobs):
+            (folder / f"{number}.json").write_text(json.dumps(job))
+        waiting = list(range(len(jobs)))
+        while waiting:
+            ended = run_module(__name__, name, *map(str, waiting), seconds=_SILENT, alive=folder / "alive")
+            for number in tuple(waiting):
+                model, settings, _ = jobs[number]
+                made, refused = folder / f"{number}.tflite", folder / f"{number}.txt"
+                waiting.remove(number)
+                if made.exists():
+                    model.keep(settings, made.read_bytes())
+                elif refused.exists():
+                    model.keep(settings, refused.read_text())
+                else:
+                    # It died at this one; the next process begins behind it.
+                    model.keep(settings, f"the converter was lost: {ended.reason}")
+                    break
 
 
 def _first_line(error: Exception) -> str:
@@ -140,7 +172,7 @@ def _main(folder: Path, numbers: Sequence[str]) -> None:
         (folder / "alive").touch()
         job = json.loads((folder / f"{number}.json").read_text())
         try:
-            converter = _converter(folder / f"{job['graph']}.pb", job, graphs)
+            converter = _converter(folder / job["graph"], job, graphs)
             _set(converter, Settings(**job["settings"]), folder, job)
             with quiet():
                 content: bytes = converter.convert()
@@ -172,20 +204,20 @@ def _set(converter: Any, settings: Settings, folder: Path, job: Mapping[str, Any
     elif settings.activations == "float32":
         # Scales per channel raise FULLY_CONNECTED to version 12, which tflite-runtime 2.14 refuses.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    elif job["graph"] != _AWARE:
+    elif not job["aware"]:
         # A model trained with quantizers brings its ranges; asking for the integer set there demands data again.
         sets = tf.lite.OpsSet
         widened = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         converter.target_spec.supported_ops = [
             widened if settings.activations == "int16" else sets.TFLITE_BUILTINS_INT8
         ]
-        converter.representative_dataset = lambda: _one_by_one(folder, job["order"])
+        converter.representative_dataset = lambda: _one_by_one(folder / job["calibration"], job["order"])
     if settings.ends:
         converter.inference_input_type = converter.inference_output_type = getattr(tf, settings.ends)
 
 
-def _one_by_one(folder: Path, order: Sequence[str]) -> Iterator[Any]:
-    with np.load(folder / "calibration.npz") as archive:
+def _one_by_one(path: Path, order: Sequence[str]) -> Iterator[Any]:
+    with np.load(path) as archive:
         inputs = [archive[name] for name in order]
     for i in range(len(inputs[0])):
         yield [each[i : i + 1] for each in inputs]
