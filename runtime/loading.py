@@ -11,10 +11,11 @@ from .backends import Session, choose_backends, open_session
 from .bundle.embedded import EMBEDDED_KEY, Embedded, packed_labels
 from .bundle.manifest import Artifact, Manifest
 from .bundle.source import Source, find_sources, read_source
+from .class_names import output_classes
 from .contract import Contract
 from .formats.content import Content
 from .formats.last_operator import last_operator
-from .model import Model, output_classes
+from .model import Model
 from .tasks import Task
 from .tasks.decode import told_by_operator
 

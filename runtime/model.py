@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from edgepress.base.errors import InputError, ModelClosedError
 from .backends import Session
 from .batches import run_batches
 from .bundle.manifest import Artifact
+from .class_names import class_names, output_classes
 from .contract import Contract, Picture
 from .encoding import ClassDecoder, NumberEncoder, PixelEncoder, encoder_of, named_reals
 from .prediction import UNKNOWN, Prediction
@@ -26,13 +26,14 @@ try:
 except ImportError:
     from queue import SimpleQueue
 
-__all__ = ["Model", "output_classes"]
+__all__ = ["Model"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .preprocess.files import AnyFile
     from .preprocess.pictures import PictureFile
+    from .stream import Stream
 
 _Array = np.ndarray
 
@@ -86,7 +87,7 @@ class Model:
             if only is not None or contract is None:
                 self._encoder = encoder_of(session.inputs[0], only)
         if task is not None and task.classifies and session.outputs:
-            self._names = _class_names(task, output_classes(session))
+            self._names = class_names(task, output_classes(session))
             self._decoder = ClassDecoder(session.outputs[0], task)
             if fixed in (-1, 1) and self._encoder is not None:
                 self._predict_one = self._shortcut(session, self._encoder, self._decoder)
@@ -234,7 +235,7 @@ class Model:
             raise _nonsense(self.artifact)
         if found.shape[1] > len(self._names):
             # A file that left open how many classes it has.
-            self._names = _class_names(self.task, found.shape[1])
+            self._names = class_names(self.task, found.shape[1])
         indices = found.argmax(1)
         labels = self._names[indices]
         if unknown:
@@ -339,6 +340,21 @@ class Model:
         for x in stream:
             yield self.predict(x, unknown=unknown)
 
+    def stream(self, rate: float | None = None, **settings: Any) -> Stream:
+        """A stream of samples that does not end: push chunks of any size, get events.
+
+        Args:
+            rate: Samples a second of what is pushed; the contract's when None. Sound of another rate is resampled.
+            settings: As `stream.Settings.usual`: hop, smooth, refractory in seconds, threshold, gate_db, ignore.
+
+        Raises:
+            InputError: No model of signals or audio, another rate of signals, settings that no stream can have.
+            MissingExtraError: What resamples is not installed.
+        """
+        from .stream import Stream
+
+        return Stream(self, rate, **settings)
+
     def close(self) -> None:
         """Give the memory back. Closing twice is fine; everything else on a closed model says that it is closed."""
         turn = self._turns.get()
@@ -362,23 +378,6 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def output_classes(session: Session) -> int | None:
-    """How many numbers the first output holds for each row; None where the file leaves that open."""
-    shape = session.outputs[0].shape[1:] if session.outputs else (0,)
-    return math.prod(shape) if min(shape, default=1) >= 0 else None
-
-
-def _class_names(task: Task, outputs: int | None) -> NDArray[np.str_]:
-    """The labels, or numbers in their place. Shape (classes,)."""
-    # One number tells two classes apart.
-    classes = 2 if outputs == 1 and task.kind == "binary" else outputs
-    if task.labels and classes is not None and len(task.labels) != classes:
-        raise InputError(f"the model gives {outputs} numbers and has {len(task.labels)} labels: use run")
-    names = np.array(task.labels or range(classes or 0), str)
-    names.flags.writeable = False
-    return names
 
 
 def _nonsense(artifact: Artifact) -> InputError:

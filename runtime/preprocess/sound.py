@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from edgepress.base.extras import require
 
 from ..contract.audio import Audio
 
-__all__ = ["MOST_SECONDS", "RECORDING_SUFFIXES", "RecordingFile", "read_recording", "recording_header"]
+__all__ = [
+    "MOST_SECONDS",
+    "RECORDING_SUFFIXES",
+    "RecordingFile",
+    "read_recording",
+    "recording_chunks",
+    "recording_header",
+]
 
 RecordingFile = str | os.PathLike[str] | bytes | IO[bytes] | io.BufferedIOBase
 """A path, the file's bytes, or a stream of them."""
@@ -71,11 +79,46 @@ def recording_header(file: RecordingFile, *, name: str | None = None) -> tuple[i
         return int(sound.samplerate), int(sound.frames)
 
 
+def recording_chunks(file: str | os.PathLike[str], seconds: float) -> tuple[int, Iterator[NDArray[np.float32]]]:
+    """A recording of any length piece by piece, in little memory.
+
+    Returns:
+        The rate in Hz, and its samples (n, channels), so many seconds at a time.
+
+    Raises:
+        InputError: As `recording_header`, but for the length.
+        MissingExtraError: soundfile is not installed.
+    """
+    name = os.fspath(file)
+    try:
+        stream = open(file, "rb")  # noqa: SIM115 - the generator closes it
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist: name a WAV or FLAC file") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror}): name a WAV or FLAC file") from None
+    try:
+        sound = _opened(stream, name, limited=False)
+    except BaseException:
+        stream.close()
+        raise
+
+    def chunks() -> Iterator[NDArray[np.float32]]:
+        with stream, sound:
+            count = max(1, round(seconds * sound.samplerate))
+            try:
+                while len(samples := sound.read(count, dtype="float32", always_2d=True)):
+                    yield samples
+            except RuntimeError as error:
+                raise InputError(f"{name} is damaged ({_reason(error)}): copy it again") from None
+
+    return int(sound.samplerate), chunks()
+
+
 def _name(file: RecordingFile, name: str | None) -> str:
     return name or (os.fspath(file) if isinstance(file, str | os.PathLike) else "the recording")
 
 
-def _opened(file: RecordingFile, name: str) -> Any:
+def _opened(file: RecordingFile, name: str, *, limited: bool = True) -> Any:
     soundfile = require("soundfile", extra="audio")
     try:
         if isinstance(file, str | os.PathLike):
@@ -94,7 +137,7 @@ def _opened(file: RecordingFile, name: str) -> Any:
     if not with_sound:
         sound.close()
         raise InputError(f"{name} has no sound (0 samples): remove it, or record it again")
-    if sound.frames > MOST_SECONDS * sound.samplerate or sound.frames * sound.channels > _MOST_SAMPLES:
+    if limited and (sound.frames > MOST_SECONDS * sound.samplerate or sound.frames * sound.channels > _MOST_SAMPLES):
         length = sound.frames / sound.samplerate
         sound.close()
         raise InputError(f"{name} lasts {length:,.0f} s: at most {MOST_SECONDS:,} s are read; cut it")

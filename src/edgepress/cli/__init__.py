@@ -16,6 +16,7 @@ _COMMANDS: dict[str, str] = {
     "export": "Convert Keras models to TFLite and ONNX: a bundle.",
     "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",
     "predict": "Classify image files with a bundle or a model file.",
+    "listen": "What a bundle hears in a microphone or a recording, and when.",
     "selftest": "On the device: golden vectors, every artifact, every backend.",
     "benchmark": "Measure accuracy, latency and footprint against the float model.",
     "compare": "Merge the reports of several machines into one table.",

@@ -15,7 +15,7 @@ from edgepress.runtime.preprocess.files import read_files, read_named
 
 from .common import emit, json_option, reports_errors
 
-__all__ = ["command"]
+__all__ = ["command", "said"]
 
 _SHOWN = 8
 """Numbers of a raw output that are printed; `--json` has all."""
@@ -62,7 +62,7 @@ def command(
         result = {"artifact": loaded.artifact.file, "backend": loaded.backend, "predictions": found}
     places = [f"{entry['file']}:{entry['row']}" if "row" in entry else entry["file"] for entry in found]
     width = max(map(len, places), default=0)
-    lines = [f"{place:<{width}}  {_said(entry)}" for place, entry in zip(places, found, strict=True)]
+    lines = [f"{place:<{width}}  {said(entry)}" for place, entry in zip(places, found, strict=True)]
     emit(result, "\n".join(lines), as_json=as_json)
 
 
@@ -115,12 +115,14 @@ def _page_entries(model: Model, file: str, unknown: bool) -> list[dict[str, Any]
     return [{"file": file, **row, "box": box} for row, box in zip(rows, boxes.tolist(), strict=True)]
 
 
-def _said(entry: dict[str, Any]) -> str:
+def said(entry: dict[str, Any]) -> str:
     """An answer in words, told by what it holds."""
     for key, words in _WORDS.items():
         if key in entry:
             return words(entry)
-    return "  ".join(f"{name} {_numbers(entry[name])}" for name in entry if name not in ("file", "row"))
+    return "  ".join(
+        f"{name} {_numbers(entry[name])}" for name in entry if name not in ("file", "row", "time", "until")
+    )
 
 
 def _numbers(values: Any) -> str:
