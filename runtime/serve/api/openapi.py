@@ -37,6 +37,8 @@ def document(
     schemas, examples = _schemas(manifest), body_examples(manifest, example) | _ERROR
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
+        if not operation.fits(manifest.contract):
+            continue
         described = _operation(operation, examples, manifest, needs_key=needs_key)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     components: dict[str, Any] = {"schemas": schemas}

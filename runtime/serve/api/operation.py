@@ -28,5 +28,7 @@ class Operation:
     """Query parameter to its description."""
     refusals: tuple[int, ...] = ()
     """Statuses besides 200 that its own rules lead to; a wrong key adds 401."""
+    fits: Callable[[Contract], bool] = lambda contract: True
+    """Whether it is described where that is the bundle's contract."""
     open: bool = False
     """Answered without the key."""

@@ -13,7 +13,7 @@ from ..work.answers import json_response
 from ..work.bodies import bodies_of
 from ..work.problems import Problem
 from ..work.service import Service
-from . import page
+from . import page, stream
 from . import v1 as api
 from . import v2 as tensors
 from .openapi import document
@@ -56,6 +56,17 @@ OPERATIONS = (
             "unknown": "true gives the label unknown to what is below the bundle's threshold of probability.",
         },
         (400, 404, 409, *_READ),
+    ),
+    Operation(
+        "POST",
+        "/v1/stream",
+        stream.streams,
+        "predict",
+        {"text/event-stream": "Text"},
+        {_RAW: "Binary"},
+        stream.QUERY,
+        (404, 409, 415, 422, 503),
+        fits=stream.taken,
     ),
     Operation("GET", "/bundle.json", page.bundle_json, "page", {_JSON: "Bundle"}, open=True),
     Operation("GET", "/artifacts/{file}", page.artifact_file, "page", {_RAW: "Binary"}, refusals=(404,), open=True),

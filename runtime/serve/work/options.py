@@ -31,6 +31,10 @@ class Limits:
     """How long a request may wait for company before inference. 0: only what waits already is put together."""
     answer_s: float = 2.0
     """From the last byte of a request to its answer; one that has waited for three quarters of it is answered 503."""
+    streams: int = 16
+    """Streams that are open at once; further ones are answered 503."""
+    stream_s: float = 3600.0
+    """A stream ends after this time; its client opens another."""
     body_s: float = 30.0
     """From the headers to the last byte of a body; a slower one is answered 408."""
     idle_s: float = 15.0

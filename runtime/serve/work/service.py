@@ -34,6 +34,8 @@ class Shared:
         self.bodies = BodyReader(options.limits)
         self.stopping = False
         """Once true, the server is not ready, and every answer asks its client to close the connection."""
+        self.streams = 0
+        """That are open."""
         # Pictures are decoded and large JSON is read beside the event loop, one at a time: memory stays small.
         self._aside = ThreadPoolExecutor(1, "aside")
         self._aside_waiting = 0
