@@ -8,8 +8,8 @@ import { ARRAYS, dequantize, encodeNumbers, encodePixels, normalize } from "./te
 
 const KEY = "edgepress-api-key";
 
-/** Kinds of input that this page prepares by itself, bit for bit as Python does. Recordings are resampled elsewhere. */
-const PREPARED = ["picture", "features", "signal", "tensor"];
+/** Kinds of input that this page prepares by itself, bit for bit as Python does (recordings: of the contract's rate). */
+const PREPARED = ["picture", "features", "signal", "audio", "tensor"];
 
 export class KeyNeededError extends Error {}
 
@@ -103,7 +103,8 @@ export class BrowserEngine {
   }
 
   /** The outputs as the model gives them, [{data, dims}, ...], for {pixels} or {numbers}. */
-  async run({ pixels, numbers }) {
+  async run({ pixels, numbers, problem }) {
+    if (problem) throw new Error(problem);
     const { ort, session } = await this.ready;
     const spec = this.artifact.inputs[0];
     const size = spec.shape.slice(1).reduce((a, b) => a * b, 1), given = pixels ?? numbers ?? [];

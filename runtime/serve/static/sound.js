@@ -1,8 +1,12 @@
-// Sound: a recording from a file or from the microphone. The server cuts and resamples it, as Python does.
+// Sound: a recording from a file or from the microphone.
 
 import { describe } from "./answers.js";
 import { drawLines } from "./chart.js";
 import { Page, byId } from "./page.js";
+import { loudestStart, readRecording, resampled, waveFile, windowOf } from "./recordings.js";
+
+/** Beside the window, the time to begin to speak. */
+const MORE_S = 1.5;
 
 export class SoundPage extends Page {
   constructor(bundle) {
@@ -12,36 +16,42 @@ export class SoundPage extends Page {
     this.file = null;
     this.waveform = [];
     document.title = `${bundle.name}: let it hear`;
-    byId("help").textContent = `The model hears ${Number(this.seconds.toPrecision(3))} s at ${this.contract.rate} Hz. Recordings go to the server that sent this page, and nowhere else.`;
+    const where = bundle.default === null ? "Recordings stay in this browser."
+      : "Recordings go to the server that sent this page, or stay in this browser where the artifact runs here.";
+    byId("help").textContent = `The model hears ${Number(this.seconds.toPrecision(3))} s at ${this.contract.rate} Hz; of what is recorded here, the loudest part. ${where}`;
     // Browsers give the microphone over https and on this machine itself alone.
     byId("record").hidden = !navigator.mediaDevices;
-    byId("record").addEventListener("click", () => this.record());
+    byId("record").addEventListener("click", () => (this.stop ? this.stop() : this.record()));
     byId("upload").addEventListener("change", async ({ target }) => {
       const [file] = target.files;
       target.value = "";
       if (file) await this.take(file, file.name.toLowerCase().endsWith(".flac") ? "audio/flac" : "audio/wav");
     });
-    new ResizeObserver(() => drawLines(byId("chart"), [this.waveform])).observe(byId("chart"));
+    new ResizeObserver(() => this.draw()).observe(byId("chart"));
   }
 
-  /** Ask about a file; its waveform is drawn where the browser reads it. */
+  draw() {
+    drawLines(byId("chart"), [this.waveform]);
+  }
+
+  /** Ask about a file. The server reads it itself; the browser needs its numbers, which are drawn too. */
   async take(file, type) {
     this.file = { type, body: file };
+    this.waveform = [];
     try {
-      this.waveform = await decode(await file.arrayBuffer(), this.contract.rate);
+      const window = windowOf(await readRecording(await file.arrayBuffer(), this.contract.rate), this.contract);
+      this.waveform = window;
+      this.file.numbers = Float64Array.from(window);
     } catch {
-      this.waveform = [];
+      // The server may know the format, or says what is wrong with it.
+      this.file.problem = "This browser cannot read the file: choose a WAV or FLAC file.";
     }
-    drawLines(byId("chart"), [this.waveform]);
+    this.draw();
     await this.ask();
   }
 
-  /** Record one window, or until the button is pressed again. */
+  /** Record until the button is pressed again, or there is enough. */
   async record() {
-    if (this.recorder?.state === "recording") {
-      this.recorder.stop();
-      return;
-    }
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({
@@ -51,25 +61,39 @@ export class SoundPage extends Page {
       this.say(`The microphone is not at hand (${error.name}): allow it, or choose a file.`);
       return;
     }
-    const pieces = [];
-    this.recorder = new MediaRecorder(stream);
-    this.recorder.addEventListener("dataavailable", ({ data }) => pieces.push(data));
-    this.recorder.addEventListener("stop", async () => {
-      for (const track of stream.getTracks()) track.stop();
-      byId("record").setAttribute("aria-pressed", "false");
-      byId("record").textContent = "Record";
-      try {
-        const samples = await decode(await new Blob(pieces).arrayBuffer(), this.contract.rate);
-        await this.take(new Blob([waveFile(samples, this.contract.rate)]), "audio/wav");
-      } catch {
-        this.say("Nothing was recorded: try again.");
-      }
+    const context = new AudioContext(), button = byId("record"), { rate, samples: size } = this.contract;
+    const most = (this.seconds + MORE_S) * context.sampleRate;
+    const heard = new Float32Array(Math.ceil(most));
+    let count = 0;
+    await context.audioWorklet.addModule("recorder.js");
+    const recorder = new AudioWorkletNode(context, "recorder");
+    const full = new Promise((resolve) => {
+      this.stop = resolve;
+      recorder.port.onmessage = ({ data }) => {
+        heard.set(data.subarray(0, heard.length - count), count);
+        count = Math.min(heard.length, count + data.length);
+        this.waveform = heard;
+        requestAnimationFrame(() => this.stop && this.draw());
+        if (count === heard.length) resolve();
+      };
     });
-    this.recorder.start();
-    byId("record").setAttribute("aria-pressed", "true");
-    byId("record").textContent = "Stop";
+    context.createMediaStreamSource(stream).connect(recorder);
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Stop";
     this.say("Listening ...");
-    setTimeout(() => this.recorder.state === "recording" && this.recorder.stop(), this.seconds * 1000 + 300);
+    await full;
+    this.stop = null;
+    for (const track of stream.getTracks()) track.stop();
+    await context.close();
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Record";
+    if (!count) {
+      this.say("Nothing was recorded: try again.");
+      return;
+    }
+    const samples = resampled(heard.slice(0, count), context.sampleRate, rate);
+    const start = samples.length > size ? loudestStart(samples, size) : 0;
+    await this.take(new Blob([waveFile(samples.subarray(start, start + size), rate)]), "audio/wav");
   }
 
   request() {
@@ -83,31 +107,4 @@ export class SoundPage extends Page {
     this.say(row ? `Heard: ${spoken}` : this.file ? "No answer." : "Nothing yet: record, or choose a WAV or FLAC file.");
     super.show(answers);
   }
-}
-
-/** A sound file as samples of one channel at a rate. */
-async function decode(bytes, rate) {
-  const buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
-  const channels = Array.from({ length: buffer.numberOfChannels }, (_, i) => buffer.getChannelData(i));
-  return channels[0].map((_, i) => channels.reduce((sum, samples) => sum + samples[i], 0) / channels.length);
-}
-
-/** Samples as a WAV file of 32-bit floats: RIFF, format 3. */
-function waveFile(samples, rate) {
-  const view = new DataView(new ArrayBuffer(44 + 4 * samples.length));
-  const text = (at, letters) => [...letters].forEach((letter, i) => view.setUint8(at + i, letter.charCodeAt(0)));
-  text(0, "RIFF");
-  view.setUint32(4, 36 + 4 * samples.length, true);
-  text(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 3, true);
-  view.setUint16(22, 1, true);
-  view.setUint32(24, rate, true);
-  view.setUint32(28, 4 * rate, true);
-  view.setUint16(32, 4, true);
-  view.setUint16(34, 32, true);
-  text(36, "data");
-  view.setUint32(40, 4 * samples.length, true);
-  samples.forEach((sample, i) => view.setFloat32(44 + 4 * i, sample, true));
-  return view.buffer;
 }

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kinds import wav
 
 from edgepress.runtime import Picture, TensorSpec
-from edgepress.runtime.contract import NORMALIZATIONS
+from edgepress.runtime.contract import NORMALIZATIONS, Audio
 from edgepress.runtime.encoding import ClassDecoder, encoder_of
 from edgepress.runtime.preprocess.fit import fit_picture
+from edgepress.runtime.preprocess.sound import read_recording
 from edgepress.runtime.serve.web.words import STATIC, page_picture
 from edgepress.runtime.tasks import Task
 
@@ -95,6 +97,67 @@ def test_javascript_equals_python_on_random_pictures_and_contracts(tmp_path):
         files.append(tmp_path / f"{number}.json")
         files[-1].write_text(json.dumps(vector))
     assert node("preprocess_vectors.mjs", STATIC / "preprocess.js", *files) == {"files": 150, "wrong": []}
+
+
+@needs_node
+@pytest.mark.parametrize("place", ["start", "middle", "loudest"])
+def test_javascript_reads_recordings_as_python_does(tmp_path, place):
+    soundfile = pytest.importorskip("soundfile", reason="needs the audio extra")
+    rng = np.random.default_rng(5)
+    contract, cases, expected = Audio(8000, 500, place), [], []
+    for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
+        for channels, length in ((1, 1203), (2, 500), (3, 77)):
+            samples = (rng.normal(0, 0.4, (length, channels)) * np.linspace(0, 1.5, length)[:, None]).astype(np.float32)
+            file = tmp_path / f"{subtype}-{channels}.wav"
+            kind = "WAVEX" if channels == 3 else "WAV"
+            soundfile.write(
+                file, samples if "F" in subtype or "D" in subtype else samples.clip(-1, 1), 8000, subtype, format=kind
+            )
+            cases.append(file)
+            expected.append(read_recording(file, contract))
+    given = json.dumps({"files": list(map(str, cases)), "contract": contract.to_dict()})
+    for found, wanted in zip(node("recordings.mjs", STATIC / "recordings.js", input=given), expected, strict=True):
+        assert np.array_equal(np.array(found, np.float32), wanted)
+
+
+@needs_node
+@pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 48_000])
+def test_javascript_resamples_close_to_python(tmp_path, rate):
+    pytest.importorskip("soxr", reason="needs the audio extra")
+    contract = Audio(16_000, 16_000)
+    rng = np.random.default_rng(6)
+    # Noise is the hardest: it fills the band where the filters fall. What people record has little there.
+    noise = rng.normal(0, 0.2, rate).clip(-1, 1)
+    spoken = np.convolve(noise, np.hanning(31) / np.hanning(31).sum(), "same")
+    for name, sound, within in (("noise", noise, 0.003), ("spoken", spoken, 1e-5)):
+        file = tmp_path / f"{name}.wav"
+        file.write_bytes(wav(sound, rate))
+        (found,) = node(
+            "recordings.mjs",
+            STATIC / "recordings.js",
+            input=json.dumps({"files": [str(file)], "contract": contract.to_dict()}),
+        )
+        expected = read_recording(file, contract)
+        apart = np.array(found) - expected
+        assert apart[2000:-2000].std() < within * expected.std()
+        assert apart.std() < max(within, 1e-3) * expected.std()
+
+
+@needs_node
+def test_javascript_takes_no_other_file_for_a_recording(tmp_path):
+    good = wav(np.linspace(-1, 1, 100))
+    files = {
+        "none": b"",
+        "text": b"RIFF of no kind at all",
+        "cut": good[:-7],
+        "compressed": good.replace(b"\1\0\1\0", b"\2\0\1\0"),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    given = json.dumps({"files": [str(tmp_path / name) for name in files], "contract": Audio(8000, 100).to_dict()})
+    none, text, cut, compressed = node("recordings.mjs", STATIC / "recordings.js", input=given)
+    assert none is text is compressed is None
+    assert np.count_nonzero(cut) == 96
 
 
 @needs_node
