@@ -3,6 +3,7 @@
 import { describe } from "./answers.js";
 import { drawLines } from "./chart.js";
 import { onlyInput } from "./engines.js";
+import { atRate, motionOf, recordMotion } from "./motion.js";
 import { Page, byId } from "./page.js";
 
 export class JsonPage extends Page {
@@ -22,6 +23,9 @@ export class JsonPage extends Page {
       this.ask();
     });
     byId("text").addEventListener("input", () => this.draw());
+    this.motion = this.contract?.kind === "signal" ? motionOf(this.contract) : null;
+    byId("motion").hidden = !this.motion;
+    byId("motion").addEventListener("click", () => this.move());
     new ResizeObserver(() => this.draw()).observe(byId("input"));
     this.fill();
   }
@@ -32,6 +36,27 @@ export class JsonPage extends Page {
       : Object.fromEntries(Object.entries(example).map(([name, value]) => [name, [value]]));
     byId("text").value = JSON.stringify({ inputs });
     this.draw();
+  }
+
+  /** One window from the phone's own sensor, and ask. */
+  async move() {
+    const { steps, rate } = this.contract, round = (value) => Number(value.toPrecision(6));
+    byId("motion").disabled = true;
+    byId("motion").setAttribute("aria-pressed", "true");
+    this.say("Move the phone ...");
+    try {
+      const moments = await recordMotion(this.motion, (steps - 1) / rate, (sofar) => {
+        if (sofar.length > 1) drawLines(byId("chart"), this.motion.map((_, k) => sofar.map((moment) => moment[k + 1])), this.contract.channels);
+      });
+      byId("text").value = JSON.stringify({ inputs: [atRate(moments, steps, rate).map((step) => step.map(round))] });
+      this.draw();
+      this.asked = true;
+      await this.ask();
+    } catch (error) {
+      this.say(error.message);
+    }
+    byId("motion").disabled = false;
+    byId("motion").setAttribute("aria-pressed", "false");
   }
 
   /** A signal's first window, one line a channel. */

@@ -3,7 +3,7 @@
 const CACHE = "edgepress";
 const PAGE = [
   "./", "index.html", "style.css", "icon.svg", "app.webmanifest", "main.js", "page.js", "pictures.js", "features.js",
-  "sound.js", "recordings.js", "recorder.js", "json.js", "answers.js", "chart.js", "pad.js", "strokes.js", "panel.js", "photo.js", "verdict.js",
+  "sound.js", "recordings.js", "recorder.js", "motion.js", "json.js", "answers.js", "chart.js", "pad.js", "strokes.js", "panel.js", "photo.js", "verdict.js",
   "preprocess.js", "tensors.js", "engines.js", "bundle.json",
 ];
 

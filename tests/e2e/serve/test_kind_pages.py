@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from kinds import KINDS, make_kind, wav, wine_rows
+from kinds import KINDS, MOTION, make_kind, wav, wine_rows
 from pages import Site, needs_browser, needs_runtime
 from serving import start_server
 from streams import tones_at, tones_bundle
@@ -250,3 +250,24 @@ def test_the_microphone_hears_what_is_played_to_it(open_hearing, tmp_path, run_s
         return data.some((value, i) => i % 4 === 3 && value > 0);
     }""")
     assert drawn
+
+
+def test_the_phone_s_own_sensor_fills_a_window(open_phone, address_of, kinds):
+    phone = open_phone(address_of("signal"))
+    phone.page.click("#motion")
+    phone.page.wait_for_function("() => document.getElementById('status').textContent === 'Move the phone ...'")
+    phone.page.evaluate("""async () => {
+        for (let i = 0; i < 60 && document.getElementById("motion").disabled; i++) {
+            const accelerationIncludingGravity = { x: Math.sin(i), y: 1, z: 9.8 };
+            dispatchEvent(new DeviceMotionEvent("devicemotion", { accelerationIncludingGravity, interval: 16 }));
+            await new Promise((resolve) => setTimeout(resolve, 16));
+        }
+    }""")
+    phone.page.wait_for_function("() => document.getElementById('status').textContent.startsWith('Answer')")
+    settle(phone)
+    inputs = np.array(json.loads(phone.page.input_value("#text"))["inputs"])
+    assert inputs.shape == (1, *MOTION.shape)
+    assert np.allclose(inputs[0, :, 1:], [1, 9.8])
+    with load(kinds["signal"], "float32") as model:
+        expected = model.predict(inputs)
+    assert all(f"{value:.5g}" in phone.texts("bars")[0] for value in expected.values[0])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -158,6 +159,35 @@ def test_javascript_takes_no_other_file_for_a_recording(tmp_path):
     none, text, cut, compressed = node("recordings.mjs", STATIC / "recordings.js", input=given)
     assert none is text is compressed is None
     assert np.count_nonzero(cut) == 96
+
+
+@needs_node
+def test_channels_are_told_to_be_the_phone_s_sensor_by_name_and_unit():
+    event = {
+        "accelerationIncludingGravity": {"x": 9.80665, "y": 2, "z": 3},
+        "rotationRate": {"alpha": 180, "beta": 90, "gamma": 45},
+    }
+    turns = [math.pi / 2, math.pi / 4, math.pi]
+    cases = [
+        (("ax", "ay", "az"), ("m/s2",) * 3, [9.80665, 2, 3]),
+        (("acc_x", "Accelerometer Z"), (), [9.80665, 3]),
+        (("x", "z"), ("g", "m/s^2"), [1, 3]),
+        (("body_acc_x", "body gyro.y"), ("g", "deg/s"), [1, 45]),
+        (("gx", "gy", "gz"), ("rad/s",) * 3, turns),
+        (("gyro_x", "gyro_y", "gyro_z"), (), turns),
+        (("x", "y", "z"), (), None),
+        (("channel0", "ax"), (), None),
+        (("magnetometer_x",), ("uT",), None),
+        (("ax",), ("ft/s2",), None),
+        (("tax",), (), None),
+    ]
+    given = [{"channels": channels, "units": units, "rate": 50} for channels, units, _ in cases]
+    moments = [[0.0, 0.0], [0.1, 1.0], [0.3, 5.0]]
+    answer = node("motion.mjs", STATIC / "motion.js", input=json.dumps([given, event, moments]))
+    for found, (channels, _, wanted) in zip(answer["read"], cases, strict=True):
+        assert (found is None) == (wanted is None), channels
+        assert wanted is None or found == pytest.approx(wanted), channels
+    assert answer["window"] == [[pytest.approx(value)] for value in (0.0, 1.0, 3.0, 5.0)]
 
 
 @needs_node
