@@ -1,17 +1,110 @@
-// JavaScript in Node or a browser: npm install onnxruntime-web, then node predict.mjs BUNDLE/pressed-int8.onnx PIXELS
+// JavaScript in Node or a browser: npm install onnxruntime-web, then  node predict.mjs BUNDLE/pressed-int8.onnx FILE
+// FILE holds examples as the contract has them: pixels (uint8, one picture after the other), a WAV of 16 bits, or JSON as
+// edgepress serve takes it: {"rows": [{column: value, ...}, ...]} or {"inputs": [...]}, by name where there are several.
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
 
-const [model, file] = process.argv.slice(2);
-// What the model was trained on: `contract` in the manifest beside it, `preprocessing` in those of edgepress 0.1.
-const manifest = JSON.parse(await readFile(new URL("manifest.json", new URL(model, `file://${process.cwd()}/`)), "utf8"));
-const { mean = [0], std = [255] } = manifest.contract?.inputs[0] ?? {};
-const { scale = 1 / std[0], offset = -mean[0] / std[0] } = manifest.preprocessing ?? {};
-const session = await ort.InferenceSession.create(await readFile(model));
-// 784 grey pixels, 0 to 255, light on dark: real = (pixel - mean) / std, in float32.
-const real = (pixel) => Math.fround(pixel * Math.fround(scale)) + Math.fround(offset);
-const pixels = Float32Array.from(await readFile(file), real);
-const input = new ort.Tensor("float32", pixels, [1, pixels.length]);
-const { [session.outputNames[0]]: output } = await session.run({ [session.inputNames[0]]: input });
-const scores = Array.from(output.data);
-console.log(scores.indexOf(Math.max(...scores)), JSON.stringify(scores));
+const [model, file] = process.argv.slice(2), address = new URL(model, `file://${process.cwd()}/`);
+const manifest = JSON.parse(await readFile(new URL("manifest.json", address), "utf8"));
+const { inputs } = manifest.contract, { task } = manifest;
+const artifact = manifest.artifacts.find(({ file }) => address.pathname.endsWith(`/${file}`));
+const fround = Math.fround, sizeOf = (shape) => shape.slice(1).reduce((a, b) => a * Math.abs(b), 1);
+
+// From what people have to numbers, example after example.
+const numbersOf = {
+  picture: (given, { order }) => {
+    const pixels = given.flat(Infinity);
+    return order === "bgr" ? pixels.map((_, i) => pixels[i + 2 - 2 * (i % 3)]) : pixels;
+  },
+  features: (given, { columns, categories, missing, one_hot }) => given.flatMap((row) => Array.isArray(row) ? row
+    : columns.flatMap((column) => {
+      const texts = categories[column], value = row[column] ?? missing[column];
+      const number = texts && typeof value === "string" ? texts.indexOf(value) : Number(value);
+      if (!Number.isFinite(number) || number < 0 && texts) throw new Error(`column ${column} is ${row[column]}`);
+      return texts && one_hot ? texts.map((_, place) => Number(place === number)) : [number];
+    })),
+  signal: (given) => given.flat(Infinity),
+  audio: (given) => given.flat(Infinity),
+  tensor: (given) => given.flat(Infinity),
+};
+
+/** Numbers as the real numbers of an input: pixels in float32, all else centred and scaled in float64 first. */
+function reals(numbers, { kind, mean = [], std = [] }) {
+  return Float32Array.from(numbers, (value, i) => {
+    const k = mean.length ? i % mean.length : 0;
+    if (kind === "picture") return fround(value * fround(1 / std[k])) + fround(-mean[k] / std[k]);
+    return mean.length ? (value - mean[k]) / std[k] : value;
+  });
+}
+
+/** A recording of 16 bits, one channel, at the contract's rate, as one window. */
+function windowOf(bytes, { rate, samples: size, place }) {
+  const at = bytes.indexOf("data") + 8, format = bytes.indexOf("fmt ") + 8;
+  if (bytes.readUInt16LE(format + 2) !== 1 || bytes.readUInt32LE(format + 4) !== rate || bytes.readUInt16LE(format + 14) !== 16) {
+    throw new Error(`a WAV of 16 bits, one channel and ${rate} Hz is allowed`);
+  }
+  const count = Math.min(bytes.readUInt32LE(at - 4), bytes.length - at) >> 1;
+  const sound = Array.from({ length: count }, (_, i) => bytes.readInt16LE(at + 2 * i) / 32768), missing = size - count;
+  if (missing >= 0) {
+    const before = place === "start" ? 0 : missing >> 1;
+    return [...Array(before).fill(0), ...sound, ...Array(missing - before).fill(0)];
+  }
+  let start = place === "middle" ? -missing >> 1 : 0;
+  if (place === "loudest") {
+    const energy = [0];
+    for (const sample of sound) energy.push(energy.at(-1) + sample * sample);
+    for (let i = 1; i <= -missing; i++) if (energy[i + size] - energy[i] > energy[start + size] - energy[start]) start = i;
+  }
+  return sound.slice(start, start + size);
+}
+
+// From real outputs of one example, `row`, to its answer.
+const logistic = (value) => 1 / (1 + Math.exp(-value));
+function classes(row) {
+  const sums = row.length > 1 && task.meaning === "logits" ? row.map((value) => Math.exp(value - Math.max(...row))) : row;
+  const yes = task.meaning === "logits" ? logistic(row[0]) : row[0];
+  const total = task.kind === "binary" || task.meaning === "logits" ? sums.reduce((a, b) => a + b, 0) : 1;
+  const probabilities = row.length === 1 ? [1 - yes, yes] : sums.map((value) => value / (total || 1));
+  return { label: task.labels[probabilities.indexOf(Math.max(...probabilities))], probabilities };
+}
+const answerOf = {
+  multiclass: classes,
+  binary: classes,
+  multilabel: (row) => {
+    const probabilities = task.meaning === "logits" ? row.map(logistic) : row;
+    return { labels: task.labels.filter((_, k) => fround(probabilities[k]) >= fround(task.threshold)), probabilities };
+  },
+  regression: (row) => ({
+    values: Object.fromEntries(row.map((value, k) => [
+      task.labels[k] ?? `value${k}`, fround(task.mean.length ? value * task.std[k] + task.mean[k] : value),
+    ])),
+  }),
+  anomaly: (row, given) => {
+    const score = row.reduce((sum, value, k) => sum + (given[k] - value) ** 2, 0) / row.length;
+    return { score, normal: fround(score) <= fround(task.threshold) };
+  },
+  raw: (row) => ({ output: row }),
+};
+
+const bytes = await readFile(file), json = file.endsWith(".json") ? JSON.parse(bytes.toString()) : null;
+const whole = json ? json.rows ?? json.inputs : file.endsWith(".wav") ? [windowOf(bytes, inputs[0])] : Array.from(bytes);
+const session = await ort.InferenceSession.create(await readFile(model)), feeds = {};
+let given, count;
+for (const [i, { name, dtype, shape, scale, zero_point }] of artifact.inputs.entries()) {
+  const contract = inputs[i], size = sizeOf(shape);
+  given = reals(numbersOf[contract.kind](inputs.length > 1 ? whole[contract.name] : whole, contract), contract);
+  count = given.length / size;
+  // Half to even, as every runtime rounds.
+  const rint = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
+  const low = dtype === "uint8" ? 0 : -128;
+  const integer = (value) => Math.max(low, Math.min(low + 255, rint(fround(value / fround(scale))) + zero_point));
+  const values = dtype === "float32" ? given : (dtype === "uint8" ? Uint8Array : Int8Array).from(given, integer);
+  feeds[name] = new ort.Tensor(dtype, values, [count, ...shape.slice(1)]);
+}
+const { data } = (await session.run(feeds))[session.outputNames[0]], width = data.length / count;
+const { scale, zero_point } = artifact.outputs[0];
+const real = (value) => (scale ? (value - zero_point) * fround(scale) : value);
+for (let i = 0; i < count; i++) {
+  const row = Array.from(data.subarray(i * width, (i + 1) * width), real);
+  console.log(JSON.stringify(answerOf[task.kind](row, given.subarray((i * given.length) / count))));
+}

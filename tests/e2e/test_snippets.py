@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import golden, write_bundle
+from kinds import KINDS, make_kind, wav, wine_rows
 
 from edgepress.export.companions.micro import write_c_header
 from edgepress.runtime import Picture, load
@@ -18,6 +19,9 @@ from edgepress.runtime.bundle.quantization import Quantization
 ROOT = Path(__file__).parents[2]
 SNIPPETS, GOLDEN, STUBS = ROOT / "docs/snippets", ROOT / "tests/golden", Path(__file__).parent / "stubs"
 NODE_MODULES = ROOT / ".node/node_modules"
+needs_javascript = pytest.mark.skipif(
+    not NODE_MODULES.is_dir(), reason="onnxruntime-web for Node.js is absent: run scripts/test with npm"
+)
 KOTLIN = importlib.util.find_spec("run_kotlin_kernel")
 CPP_MAIN = """
 #include <cstdint>
@@ -57,25 +61,85 @@ def test_cpp_compiles_with_the_header_that_export_writes(tmp_path):
     assert subprocess.run([tmp_path / "predict"], check=False).returncode == 4
 
 
-@pytest.mark.skipif(
-    not NODE_MODULES.is_dir(), reason="onnxruntime-web for Node.js is absent: run scripts/test with npm"
-)
-@pytest.mark.parametrize("schema", [1, 2])
-def test_javascript_answers_as_the_runtime_does(tmp_path, pixels, schema):
+@pytest.fixture
+def javascript(tmp_path):
+    """What the snippet says of a file: a list of answers."""
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     shutil.copy(SNIPPETS / "predict.mjs", tmp_path)
+
+    def answers(model, file):
+        said = subprocess.check_output(["node", "predict.mjs", model, file], cwd=tmp_path, text=True)
+        return [json.loads(line) for line in said.splitlines()]
+
+    return answers
+
+
+@needs_javascript
+def test_javascript_answers_as_the_runtime_does(javascript, tmp_path, pixels):
     (tmp_path / "pixels").write_bytes(pixels.tobytes())
     folder = write_bundle(tmp_path / "bundle", golden("digits-int8.onnx"))
-    if schema == 1:
-        old = {"preprocessing": {"scale": 1 / 255, "offset": 0.0}}
-        (folder / "manifest.json").write_text(json.dumps(old))
-    model = shutil.copy(folder / "digits-int8.onnx", tmp_path / "lone.onnx")
-    node = ["node", "predict.mjs", "bundle/digits-int8.onnx", "pixels"]
-    label, scores = subprocess.check_output(node, cwd=tmp_path, text=True).split(maxsplit=1)
-    with load(model, backend="onnxruntime") as native:
-        expected = native.run(Picture(28, 28).normalize(pixels)[None])[0]
-    assert int(label) == expected.argmax()
-    np.testing.assert_array_equal(np.array(json.loads(scores), np.float32), expected)
+    (answer,) = javascript(folder / "digits-int8.onnx", tmp_path / "pixels")
+    with load(folder, backend="onnxruntime") as native:
+        expected = native.predict(pixels.reshape(1, 28, 28))
+    assert answer["label"] == expected.labels[0]
+    np.testing.assert_allclose(answer["probabilities"], expected.probabilities[0], rtol=1e-5, atol=1e-7)
+
+
+@needs_javascript
+@pytest.mark.parametrize("kind", KINDS)
+def test_javascript_prepares_and_decodes_every_kind(javascript, tmp_path, kind):
+    folder = make_kind(tmp_path / "bundle", kind)
+    file, rng = tmp_path / "given.json", np.random.default_rng(4)
+    with load(folder, "float32") as model:
+        only = model.contract.only
+        if kind == "several":
+            left = rng.normal(0, 2, (3, 4))
+            given = {"left": left, "right": wine_rows(3)}
+            file.write_text(json.dumps({"inputs": {"left": left.tolist(), "right": given["right"]}}))
+        elif only.kind == "features":
+            given = wine_rows(6)
+            file.write_text(json.dumps({"rows": given}))
+        else:
+            picture = only.kind == "picture"
+            given = (
+                rng.integers(0, 256, (3, *only.shape), np.uint8) if picture else rng.normal(0, 0.3, (3, *only.shape))
+            )
+            given = given if picture else given.clip(-1, 1)
+            file.write_text(json.dumps({"inputs": given.tolist()}))
+        expected = model.predict(given).rows()
+    answers = javascript(folder / f"{kind}-float32.onnx", file)
+    assert len(answers) == len(expected)
+    for answer, row in zip(answers, expected, strict=True):
+        if kind == "raw":
+            np.testing.assert_allclose(answer["output"], row["y"], rtol=1e-5, atol=1e-6)
+            continue
+        for name, value in answer.items():
+            wanted = row[name]
+            if name == "values":
+                assert list(value) == list(wanted)
+                value, wanted = list(value.values()), list(wanted.values())
+            if name in ("label", "labels", "normal"):
+                assert value == wanted
+            else:
+                # WebAssembly adds up in another order.
+                np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-6)
+
+
+@needs_javascript
+@pytest.mark.parametrize("place", ["start", "middle", "loudest"])
+@pytest.mark.parametrize("count", [300, 800, 1777])
+def test_javascript_cuts_a_recording_as_the_runtime_does(javascript, tmp_path, place, count):
+    pytest.importorskip("soundfile", reason="needs the audio extra")
+    folder = make_kind(tmp_path / "bundle", "audio")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["contract"]["inputs"][0]["place"] = place
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    sound = np.random.default_rng(count).normal(0, 0.2, count) * np.linspace(0, 2, count)
+    (tmp_path / "a.wav").write_bytes(wav(sound.clip(-1, 1)))
+    (answer,) = javascript(folder / "audio-float32.onnx", tmp_path / "a.wav")
+    with load(folder, "float32") as model:
+        expected = model.predict_files(tmp_path / "a.wav")
+    np.testing.assert_allclose(answer["probabilities"], expected.probabilities[0], rtol=2e-6, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
