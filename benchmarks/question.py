@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.data import NOTHING, Dataset, question_of, with_normal
-from edgepress.runtime import InputError, Manifest
+from edgepress.data import NOTHING, Dataset, Part, question_of, with_normal
+from edgepress.runtime import Contract, InputError, Manifest, Model
 from edgepress.runtime.conformance.golden import Vectors
 from edgepress.runtime.contract import Audio, Features, Input, Picture
 from edgepress.runtime.tasks import Task
 
 from .measure.examples import Examples
 
-__all__ = ["ANOMALY_NAMES", "Question", "ask", "reading"]
+__all__ = ["ANOMALY_NAMES", "Question", "ask", "inputs_of", "reading"]
 
 _LOG = logging.getLogger("edgepress")
 ANOMALY_NAMES = ("normal", "anomaly")
@@ -46,17 +46,17 @@ class Question:
 
 
 def reading(
-    manifest: Manifest,
+    manifest: Manifest | Model,
     *,
     task: str | None = None,
     input_shape: tuple[int, ...] | None = None,
     seconds: float | None = None,
 ) -> dict[str, Any]:
     """How data are read for a bundle, as arguments of `as_dataset`: what is said, else as its models take them."""
-    only = manifest.contract.only
+    only = manifest.contract.only if manifest.contract else None
     shape = (only.height, only.width, only.channels) if isinstance(only, Picture) else None
     return {
-        "task": task or manifest.task.kind,
+        "task": task or (manifest.task.kind if manifest.task else None),
         "input_shape": input_shape or shape,
         "seconds": seconds or (only.seconds if isinstance(only, Audio) else None),
     }
@@ -80,7 +80,7 @@ def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str |
         return Question(task, _selftest(bundle, manifest), contract=manifest.contract.inputs)
     if task.kind == "anomaly" and dataset.targets.names != ANOMALY_NAMES:
         dataset = with_normal(dataset, normal)
-    examples = Examples(_inputs(manifest, dataset))
+    examples = Examples(inputs_of(dataset, manifest.contract, dataset.test))
     if task.kind == "raw" or dataset.targets.kind == NOTHING:
         return Question(task, examples, contract=manifest.contract.inputs)
     question_of(dataset, task.kind)
@@ -88,18 +88,23 @@ def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str |
     return Question(task, examples, dataset.y_test, dataset.y_train, manifest.contract.inputs)
 
 
-def _inputs(manifest: Manifest, dataset: Dataset) -> dict[str, NDArray[Any]]:
-    wanted, given = manifest.contract.inputs, dataset.inputs
+def inputs_of(dataset: Dataset, contract: Contract, part: Part) -> dict[str, NDArray[Any]]:
+    """A part's examples by the names of the contract's inputs.
+
+    Raises:
+        InputError: Examples that cannot go in.
+    """
+    wanted, given = contract.inputs, dataset.inputs
     if len(wanted) != len(given) or (len(wanted) > 1 and set(wanted) != set(given)):
         raise InputError(
             f"{dataset.name} has {len(given)} inputs ({_some(given)}), the bundle takes {len(wanted)} "
             f"({_some(wanted)}): name the data set that it was made for"
         )
     found = {}
-    for name, contract in wanted.items():
+    for name, each in wanted.items():
         own = name if len(wanted) > 1 else next(iter(given))
-        _check_input(dataset.name, given[own], contract)
-        found[name] = dataset.test.inputs[own]
+        _check_input(dataset.name, given[own], each)
+        found[name] = part.inputs[own]
     return found
 
 

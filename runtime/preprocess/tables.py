@@ -4,13 +4,13 @@ import csv
 import io
 import os
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TextIO
 
 from edgepress.base.errors import InputError
 
 from ..contract.features import MISSING
 
-__all__ = ["CsvTable", "TableFile", "read_csv", "read_rows"]
+__all__ = ["CsvTable", "TableFile", "csv_batches", "read_csv", "read_rows", "table_rows"]
 
 TableFile = str | os.PathLike[str] | bytes | IO[bytes]
 """A path, the file's bytes, or a stream of them."""
@@ -38,7 +38,11 @@ def read_rows(file: TableFile, *, name: str | None = None) -> list[dict[str, str
     Raises:
         InputError: As `read_csv`.
     """
-    table = read_csv(file, name=name)
+    return table_rows(read_csv(file, name=name))
+
+
+def table_rows(table: CsvTable) -> list[dict[str, str | None]]:
+    """Rows by column name, as `Features.numbers` takes them; None where a value is missing."""
     return [
         {column: None if value.lower() in MISSING else value for column, value in zip(table.columns, row, strict=True)}
         for row in table.rows
@@ -54,29 +58,56 @@ def read_csv(file: TableFile, *, name: str | None = None) -> CsvTable:
         InputError: No such file, not text, no or repeated names, a line of another length, no rows, or above 1 GB.
     """
     name = name or (os.fspath(file) if isinstance(file, str | os.PathLike) else "the table")
-    text = _text(file, name)
-    first = text[: text.find("\n")] if "\n" in text else text
-    separator = max(_SEPARATORS, key=first.count)
+    (table,) = _tables(io.StringIO(_text(file, name), newline=""), name, None)
+    return table
+
+
+def csv_batches(path: str | os.PathLike[str], count: int) -> Iterator[CsvTable]:
+    """The rows of a CSV file of any size, `count` at a time.
+
+    Raises:
+        InputError: As `read_csv`, when the line is reached.
+    """
+    name = os.fspath(path)
     try:
-        lines = _lines(text, separator)
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            yield from _tables(stream, name, count)
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist: name a CSV file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not in UTF-8 ({error.reason}): save it as CSV UTF-8") from None
+
+
+def _tables(stream: TextIO, name: str, count: int | None) -> Iterator[CsvTable]:
+    """All rows in tables of `count` each; in one where that is None."""
+    separator = max(_SEPARATORS, key=stream.readline().count)
+    stream.seek(0)
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    some = False
+    try:
+        lines = _lines(stream, separator)
         _, header = next(lines, (1, []))
         columns = tuple(header)
         _check_columns(name, columns)
-        rows, numbers = [], []
         for number, row in lines:
             if len(row) != len(columns):
                 raise InputError(f"{name}, line {number}: {len(row)} values, and the first line names {len(columns)}")
             rows.append(row)
             numbers.append(number)
+            if len(rows) == count:
+                yield CsvTable(columns, rows, numbers, separator)
+                rows, numbers, some = [], [], True
     except csv.Error as error:
         raise InputError(f"{name} is no CSV file ({error}): save it again as one") from None
-    if not rows:
+    if not rows and not some:
         raise InputError(f"{name} has no rows below its first line: at least one is needed")
-    return CsvTable(columns, rows, numbers, separator)
+    if rows:
+        yield CsvTable(columns, rows, numbers, separator)
 
 
-def _lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+def _lines(stream: TextIO, separator: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
     for row in reader:
         values = [value.strip() for value in row]
         if len(values) > 1 or (values and values[0]):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["check_writable", "file_sha256", "new_folder", "write_file"]
+__all__ = ["check_writable", "file_sha256", "lock_folder", "new_folder", "write_file"]
 
 if sys.platform != "win32":
     import fcntl
@@ -126,6 +126,23 @@ def _remove_abandoned(path: Path) -> None:
         lock = _lock(folder, wait=False)
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Be the only process that works in a folder which is there.
+
+    Raises:
+        InputError: Another one does. Where there are no locks that is not known.
+    """
+    lock = _lock(folder, wait=False)
+    try:
+        if lock is None and sys.platform != "win32":
+            raise InputError(f"{folder}: another edgepress is at work there: wait for it, or name another --out")
+        yield
+    finally:
+        if lock is not None:
             os.close(lock)
 
 

@@ -8,22 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.hush import hushed
-from edgepress.runtime import InputError, Model, load
+from edgepress.runtime import CheckFailedError, InputError, Model, load
 from edgepress.runtime.backends import BACKENDS
 from edgepress.runtime.contract import Tensor
 from edgepress.runtime.preprocess.files import read_files, read_named
 
-from .common import emit, json_option, reports_errors
+from .common import DataChoice, data_options, emit, json_option, out_option, overwrite_option, reports_errors
 
 __all__ = ["command", "said"]
 
+_PARTS = ("train", "validation", "test", "all")
 _SHOWN = 8
 """Numbers of a raw output that are printed; `--json` has all."""
 
 
 @click.command("predict")
 @click.argument("model", type=click.Path())
-@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.argument("files", nargs=-1, type=click.Path())
+@data_options(default=None, help="In place of FILES, any number of examples: answers go to --out")
+@click.option("--part", type=click.Choice(_PARTS), default="all", show_default=True, help="Which part of --data.")
+@out_option("With --data: the table of the answers, .parquet or .csv; what is killed goes on when called again.")
+@overwrite_option
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="With --data: processes that answer."
+)
 @click.option("--variant", default="int8", show_default=True, help="Which artifact of a bundle to take.")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, {', '.join(BACKENDS)}.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads of one call.")
@@ -36,6 +44,11 @@ _SHOWN = 8
 def command(
     model: str,
     files: tuple[str, ...],
+    data: DataChoice,
+    part: str,
+    out: str | None,
+    overwrite: bool,
+    workers: int,
     variant: str,
     backend: str,
     threads: int,
@@ -49,11 +62,25 @@ def command(
 
     Pictures of one object each (PNG, JPEG and others), recordings (WAV, FLAC), tables (CSV: one example a row), or
     arrays (.npy: one or many examples; .npz with an array for each of several inputs).
+
+    Or about all examples of --data, one row each, in their order: --data pictures/ --out answers.parquet.
     """
     settings: dict[str, Any] = {"backend": backend, "threads": threads, "isolate": isolate}
+    settings |= {"variant": variant, "delegate": not no_delegate}
+    if bool(files) == (data.source is not None):
+        raise InputError("name FILES, or --data with --out: one of the two")
+    if data.source is not None:
+        if out is None or page:
+            raise InputError("--data needs --out, a .parquet or .csv for the answers, and takes no --page")
+        _in_bulk(
+            model, data, out, as_json, part=part, overwrite=overwrite, workers=workers, unknown=unknown, **settings
+        )
+        return
+    if out is not None:
+        raise InputError("--out without --data: answers about FILES are printed")
     # LiteRT announces its delegate on standard error.
     with hushed():
-        opened = load(model, variant=variant, delegate=not no_delegate, **settings)
+        opened = load(model, **settings)
     with opened as loaded:
         if page:
             found = [entry for file in files for entry in _page_entries(loaded, file, unknown)]
@@ -64,6 +91,24 @@ def command(
     width = max(map(len, places), default=0)
     lines = [f"{place:<{width}}  {said(entry)}" for place, entry in zip(places, found, strict=True)]
     emit(result, "\n".join(lines), as_json=as_json)
+
+
+def _in_bulk(model: str, data: DataChoice, out: str, as_json: bool, **options: Any) -> None:
+    from edgepress.scoring import score
+
+    about = {name: value for name, value in vars(data).items() if name != "source"}
+    done = score(model, data.source or "", out, **about, **options)
+    before = f" ({done.resumed:,} of them before)" if done.resumed else ""
+    lines = [
+        f"{done.examples:,} answers{before} of {done.artifact} in {done.seconds:.1f} s, {done.per_second:,.0f}/s",
+        f"answers: {done.out}",
+    ]
+    emit(done.to_dict(), "\n".join(lines), as_json=as_json)
+    if done.failed:
+        raise CheckFailedError(
+            f"{done.failed:,} of {done.examples:,} examples have no answer, and the column error says why: "
+            f"{done.first_error}"
+        )
 
 
 def _entries(model: Model, files: Sequence[str], unknown: bool) -> list[dict[str, Any]]:

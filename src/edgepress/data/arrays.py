@@ -1,6 +1,7 @@
 """From arrays as people have them to a data set: what kind of input they are, and what kind of targets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from edgepress.runtime.contract import Features, Input, Signal, Tensor
 
 from .convention import picture_of
 from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Targets
+from .rows import Rows, StoredRows, in_pieces
 
 __all__ = ["Inputs", "dataset_of_arrays", "split_off_test"]
 
@@ -78,6 +80,7 @@ def dataset_of_arrays(
 
 def split_off_test(part: Part) -> dict[str, Part]:
     """Four fifths and a fifth, drawn at random and the same each time: archives are often sorted by class."""
+    part = replace(part, places=np.arange(len(part)))
     order = np.random.default_rng(0).permutation(len(part))
     count = max(1, round(len(part) * _TEST_SHARE))
     if len(part) < 2:
@@ -87,27 +90,35 @@ def split_off_test(part: Part) -> dict[str, Part]:
 
 def _by_name(x: Inputs, what: str) -> dict[str, NDArray[Any]]:
     arrays = dict(x) if isinstance(x, Mapping) else {"": x}
-    found = {key: np.asarray(values) for key, values in arrays.items()}
+    found = {key: values if _may_stay(values) else np.asarray(values) for key, values in arrays.items()}
     for key, values in found.items():
         if values.dtype.kind not in "fiub" or values.ndim < 1:
             raise InputError(
                 f"{what} {key or 'examples'} are {values.dtype} {values.shape}: arrays of numbers, (n, ...)"
             )
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            count = int((~np.isfinite(values)).sum())
+        count = 0
+        if values.dtype.kind == "f":
+            count = sum(int((~np.isfinite(piece)).sum()) for piece in in_pieces(values)) if values.size else 0
+        if count:
             raise InputError(f"{what} {key or 'examples'} hold NaN or infinity ({count} of them): finite numbers only")
     return found
+
+
+def _may_stay(values: Any) -> bool:
+    """Whether examples are in a form already in which they can be left in their file."""
+    pixels = values.dtype == np.uint8 and values.ndim in (3, 4) if isinstance(values, Rows) else False
+    return pixels or (isinstance(values, Rows) and values.dtype == np.float32 and values.ndim == 2)
 
 
 def _input(name: str, columns: list[NDArray[Any]], known: Input | None) -> tuple[Input, list[NDArray[Any]]]:
     """What an input is, and its arrays of every part in that form."""
     first = columns[0]
     if known is not None:
-        return known, [values.astype(known.dtype, copy=False) for values in columns]
+        return known, [values if values.dtype == known.dtype else values.astype(known.dtype) for values in columns]
     pixels = _as_pixels(name, columns)
     if pixels is not None:
         return picture_of(pixels[0]), pixels
-    floats = [values.astype(np.float32) for values in columns]
+    floats = [values if isinstance(values, Rows) else values.astype(np.float32) for values in columns]
     if first.ndim == 1:
         return Features(("x",)), [values[:, None] for values in floats]
     if first.ndim == 2:
@@ -155,6 +166,8 @@ def _pixels(values: NDArray[Any], factor: float, offset: float) -> NDArray[np.ui
 
 def _drop_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey without an axis for it, colours without transparency: the colours under it count."""
+    if isinstance(pixels, StoredRows) and pixels.shape[3:] in ((), (1,), (3,)):
+        return pixels if pixels.shape[3:] != (1,) else pixels.reshaped(pixels.shape[:3])
     if pixels.ndim == 4 and pixels.shape[-1] == 1:
         return pixels[..., 0]
     return np.ascontiguousarray(pixels[..., :3]) if pixels.ndim == 4 else pixels

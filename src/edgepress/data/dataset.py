@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Input, Picture
 
+from .rows import in_pieces, select
+
 __all__ = ["CLASSES", "LABELS", "NOTHING", "NUMBERS", "Dataset", "Part", "Split", "SplitRecipe", "Targets"]
 
 CLASSES, LABELS, NUMBERS, NOTHING = "classes", "labels", "numbers", "nothing"
@@ -39,19 +41,21 @@ class Part:
 
     inputs: Mapping[str, NDArray[Any]]
     """By input name, (n, ...) each, as the data set's `inputs` describe them: pixels are uint8, all else is float. The
-    name is empty where the data do not say it."""
+    name is empty where the data do not say it. With `Options.in_pieces` they may be `Rows`."""
     targets: NDArray[Any] | None = None
     """(n,) or (n, k), as the data set's `targets` describe them; None where there are none."""
+    places: NDArray[np.int64] | None = None
+    """Where each example stood, (n,), if the parts were drawn from examples that were given without any."""
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
     def __getitem__(self, index: Any) -> Any:
         targets = None if self.targets is None else self.targets[index]
-        inputs = {name: values[index] for name, values in self.inputs.items()}
+        inputs = {name: select(values, index) for name, values in self.inputs.items()}
         if isinstance(index, int | np.integer):
             return (self.x[index] if len(inputs) == 1 else inputs), targets
-        return Part(inputs, targets)
+        return Part(inputs, targets, None if self.places is None else self.places[index])
 
     @property
     def x(self) -> NDArray[Any]:
@@ -176,7 +180,8 @@ class Dataset:
             arrays = [part.inputs[name] for name in sorted(part.inputs)]
             for array in [*arrays, *([] if part.targets is None else [part.targets])]:
                 digest.update(str(array.shape).encode())
-                digest.update(np.ascontiguousarray(array).data)
+                for piece in in_pieces(array):
+                    digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
 
     def split(self, seed: int, validation_share: float = SplitRecipe().validation_share) -> Split:
@@ -207,7 +212,7 @@ class Dataset:
             return {names.get(name, name): value for name, value in mapping.items()}
 
         def part(old: Part) -> Part:
-            return Part(rename(old.inputs), old.targets)
+            return replace(old, inputs=rename(old.inputs))
 
         own = None if self.own_validation is None else part(self.own_validation)
         return replace(

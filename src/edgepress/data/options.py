@@ -23,6 +23,10 @@ class Options:
     """Of pictures: (height, width) or (height, width, channels)."""
     seconds: float | None = None
     """Of recordings: the length of the model's window."""
+    in_pieces: bool = False
+    """Whether many examples may stay in their file, as `Rows`, until they are asked for."""
+    to_fit: bool = True
+    """Whether a model is fitted to the data: one that is only asked about them needs no example of each class."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds < 3600:
@@ -36,7 +40,7 @@ class Options:
     @property
     def anomalies(self) -> bool:
         """Whether classes may be without training examples."""
-        return self.task == "anomaly"
+        return self.task == "anomaly" or not self.to_fit
 
     @property
     def raw(self) -> bool:

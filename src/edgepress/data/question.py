@@ -64,7 +64,8 @@ def with_normal(dataset: Dataset, normal: str | None) -> Dataset:
     def chosen(part: Part, *, only_normal: bool) -> Part:
         assert part.targets is not None
         strange = (part.targets != index).astype(np.int64)
-        return Part(part.inputs, strange)[np.flatnonzero(strange == 0) if only_normal else slice(None)]
+        chosen: Part = replace(part, targets=strange)[np.flatnonzero(strange == 0) if only_normal else slice(None)]
+        return chosen
 
     own = None if dataset.own_validation is None else chosen(dataset.own_validation, only_normal=True)
     return replace(

@@ -41,7 +41,7 @@ def brought_to_size(dataset: Dataset, options: Options) -> Dataset:
         fresh: NDArray[np.uint8] = np.empty((len(pixels), height, width, *pixels.shape[3:]), np.uint8)
         for index, picture in enumerate(pixels):
             fresh[index] = bilinear_resize(picture, height, width)
-        return Part({name: fresh}, part.targets)
+        return replace(part, inputs={name: fresh})
 
     own = None if dataset.own_validation is None else scaled(dataset.own_validation)
     train, test = scaled(dataset.train), scaled(dataset.test)

@@ -64,6 +64,8 @@ def load_dataset(
     task: str | None = None,
     input_shape: tuple[int, ...] | None = None,
     seconds: float | None = None,
+    in_pieces: bool = False,
+    to_fit: bool = True,
 ) -> Dataset:
     """Find, read and check a data set.
 
@@ -73,12 +75,14 @@ def load_dataset(
         task: `regression` makes whole numbers among the targets numbers; `multiclass` and `binary` make them classes.
         input_shape: Of pictures, which are stretched to it: (height, width) or (height, width, channels).
         seconds: Of recordings: the length of the model's window; found from the files when None.
+        in_pieces: Whether many examples may stay in their file, as `Rows`.
+        to_fit: Whether each class must have a training example.
 
     Raises:
         InputError: Nothing is there, or it is not what its name promises.
         MissingExtraError: The package that reads this format is not installed.
     """
-    options = Options(label, task, input_shape, seconds)
+    options = Options(label, task, input_shape, seconds, in_pieces, to_fit)
     path = Path(source).expanduser()
     for reader in READERS:
         if reader.recognizes(path):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,13 @@ from .class_pictures import PICTURE_SUFFIXES, read_pictures
 from .class_recordings import RECORDING_SUFFIXES, read_recordings
 from .files import File, Folder, part_of, read_folder
 
-__all__ = ["is_class_folders", "read_class_folders"]
+__all__ = ["FolderFile", "folder_files", "is_class_folders", "read_class_folders"]
 
 logger = logging.getLogger(__name__)
 
 _TEST_EVERY = 5
+_WHOLE = ""
+"""Stands for the parts where there are none."""
 _Classes = dict[str, list[File]]
 
 
@@ -51,7 +53,7 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
         InputError: No classes, a class without training examples, files of no or of several kinds, and whatever
             `read_pictures` and `read_recordings` refuse.
     """
-    parts = _parts(path, read_folder(path))
+    parts = {part or "train": folder for part, folder in _parts(path, read_folder(path)).items()}
     medium = _medium(path, parts)
     suffixes, read = _MEDIA[medium]
     files = {part: _by_class(folder, suffixes) for part, folder in parts.items()}
@@ -65,6 +67,39 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
     order = [file for classes in files.values() for held in classes.values() for file in held]
     described, values = read(order, options)
     return _dataset(path, files, names, described, values, options)
+
+
+class FolderFile(NamedTuple):
+    """A file, and what the folders that it lies in say of it."""
+
+    file: File
+    label: str | None
+    """The class; None where it lies in no class folder."""
+    part: str | None
+    """None where there are no class folders to draw a test part from."""
+
+
+def folder_files(path: Path, suffixes: tuple[str, ...]) -> list[FolderFile]:
+    """Every file that is called so, with its class and part as `read_class_folders` tells them.
+
+    Nothing is asked of the classes: there may be one, or none. Parts follow one another, files in the order of their
+    names.
+    """
+    parts = _parts(path, read_folder(path), to_train=False)
+    if _WHOLE not in parts:
+        return [
+            FolderFile(file, name, part)
+            for part, folder in parts.items()
+            for name, files in _by_class(folder, suffixes).items()
+            for file in files
+        ]
+    top = parts[_WHOLE]
+    found = [FolderFile(file, None, None) for file in top.files if file.suffix in suffixes]
+    classes = _by_class(top, suffixes)
+    for name, tests in _tests(classes).items():
+        drawn = {file.place for file in tests}
+        found += [FolderFile(file, name, "test" if file.place in drawn else "train") for file in classes[name]]
+    return found
 
 
 def _dataset(
@@ -91,8 +126,8 @@ def _dataset(
     )
 
 
-def _parts(path: Path, folder: Folder) -> dict[str, Folder]:
-    """Part to the folder of its classes; `train` alone where there are no parts."""
+def _parts(path: Path, folder: Folder, *, to_train: bool = True) -> dict[str, Folder]:
+    """Part to the folder of its classes; `_WHOLE` alone where there are no parts."""
     while True:
         found: dict[str, Folder] = {}
         for name, inner in folder.folders.items():
@@ -102,7 +137,7 @@ def _parts(path: Path, folder: Folder) -> dict[str, Folder]:
                 if part in found:
                     raise InputError(f"{path} has {found[part].name} and {name}: one {part} part is allowed")
                 found[part] = inner
-        if "train" in found:
+        if "train" in found or (found and not to_train):
             others = sorted(set(folder.folders) - {inner.name for inner in found.values()})
             if others:
                 logger.warning("%s: %s beside the parts %s: left out", path, ", ".join(others), ", ".join(found))
@@ -112,7 +147,7 @@ def _parts(path: Path, folder: Folder) -> dict[str, Folder]:
             raise InputError(f"{path} has the parts {held} and none to train on: add a folder train")
         only = next(iter(folder.folders.values()), None)
         if len(folder.folders) != 1 or folder.files or only is None or not only.folders:
-            return {"train": folder}
+            return {_WHOLE: folder}
         folder = only
 
 
@@ -154,9 +189,13 @@ def _names(path: Path, files: dict[str, _Classes], medium: str, options: Options
     return tuple(found)
 
 
+def _tests(classes: _Classes) -> _Classes:
+    return {name: held[::_TEST_EVERY] if len(held) > 1 else [] for name, held in classes.items()}
+
+
 def _split(classes: _Classes) -> dict[str, _Classes]:
     """Every fifth file is a test; the one file of a class is none."""
-    tests = {name: held[::_TEST_EVERY] if len(held) > 1 else [] for name, held in classes.items()}
+    tests = _tests(classes)
     train = {
         name: [file for i, file in enumerate(held) if i % _TEST_EVERY or len(held) == 1]
         for name, held in classes.items()

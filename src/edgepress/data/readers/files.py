@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -117,21 +117,28 @@ def _stream(place: Path) -> io.BufferedIOBase:
 
 def _members(path: Path) -> Iterator[File]:
     try:
-        archive = zipfile.ZipFile(path)
-        members = archive.infolist()
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(f"{path} is not a whole .zip archive ({error}): copy or download it again") from None
+    stamp = (path.stat().st_mtime_ns, path.stat().st_size)
     for info in members:
         place = f"{path}: {info.filename}"
         if info.file_size > MAX_FILE_BYTES:
             raise InputError(f"{place} unpacks to {info.file_size:,} bytes: at most {MAX_FILE_BYTES:,} are read")
         parts = tuple(info.filename.split("/"))
-        yield File(place, parts, info.file_size, partial(_unpacked, archive, info, path))
+        yield File(place, parts, info.file_size, partial(_unpacked, path, stamp, info))
 
 
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> io.BytesIO:
+@lru_cache(maxsize=8)
+def _archive(path: Path, stamp: tuple[int, int]) -> zipfile.ZipFile:
+    """Opened once a process, and again where the file is another one meanwhile."""
+    return zipfile.ZipFile(path)
+
+
+def _unpacked(path: Path, stamp: tuple[int, int], info: zipfile.ZipInfo) -> io.BytesIO:
     try:
-        with archive.open(info) as stream:
+        with _archive(path, stamp).open(info) as stream:
             return io.BytesIO(stream.read(MAX_FILE_BYTES))
     except DAMAGED as error:
         raise InputError(f"{path}: {info.filename} cannot be unpacked ({error}): make the archive again") from None

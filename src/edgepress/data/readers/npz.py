@@ -1,7 +1,11 @@
 """`.npz` archives: with the parts that Keras names, or with one array an input."""
 
 import logging
+import os
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,14 +18,20 @@ from edgepress.runtime.contract import Input, Signal
 from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
 from ..options import Options
+from ..rows import PIECE_BYTES, StoredRows, store_rows
 from .files import DAMAGED, PART_NAMES
 
-__all__ = ["is_npy", "is_npz", "read_npz", "refuse_npy"]
+__all__ = ["is_npy", "is_npz", "npy_rows", "read_npz", "refuse_npy"]
 
 logger = logging.getLogger(__name__)
 
 # A 2 MB archive can unpack to gigabytes; full ImageNet-sized sets do not belong in one .npz.
 _MAX_BYTES = 4_000_000_000
+_MANY_BYTES = 64_000_000
+"""A larger array can stay in its file."""
+_LOCAL_NAME, _LOCAL_BYTES = 26, 30
+"""Where the length of its name stands in a member's local header, and how long that is without names (PKWARE's
+APPNOTE, 4.3.7)."""
 
 _X_WORDS = ("x", "images", "data", "features", "inputs")
 _Y_WORDS = ("y", "labels", "label", "targets", "target")
@@ -76,7 +86,7 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = _read_members(archive, path)
+            arrays = _read_members(archive, path, in_pieces=options.in_pieces)
     except DAMAGED as error:
         raise InputError(f"{path} is not a whole .npz archive ({error}): copy or download it again") from None
     said = _take(arrays, _NAMES)
@@ -172,8 +182,8 @@ def _signals(path: Path, x: Any, about: dict[str, NDArray[Any]]) -> dict[str, In
     return described
 
 
-def _read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {}
+def _read_members(archive: zipfile.ZipFile, path: Path, *, in_pieces: bool) -> dict[str, Any]:
+    arrays: dict[str, Any] = {}
     for info in archive.infolist():
         member = info.filename.removesuffix(".npy")
         if member == info.filename:
@@ -182,11 +192,97 @@ def _read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, NDArray[Any
             )
         if member in arrays:
             raise InputError(f"{path} holds {member} twice: make it again with numpy.savez")
+        stays = in_pieces and info.file_size > _MANY_BYTES
+        if stays and info.compress_type == zipfile.ZIP_STORED:
+            with archive.open(info) as file:
+                rows = _stored_rows(file, path, info)
+            if rows is not None:
+                arrays[member] = rows
+                continue
         if info.file_size > _MAX_BYTES:
             raise InputError(f"{path}: {member} unpacks to {info.file_size:,} bytes: at most {_MAX_BYTES:,} are read")
         with archive.open(info) as file:
+            rows = _unpacked_rows(file) if stays else None
+        if rows is not None:
+            arrays[member] = rows
+            continue
+        with archive.open(info) as file:
             arrays[member] = _read_npy(file, f"{path}: {member}")
     return arrays
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
+    """Shape and type of an array of plain numbers in C order; None of any other, which is left to NumPy."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, fortran, dtype = read(file)
+    except (ValueError, KeyError, EOFError):
+        return None
+    plain = dtype.kind in "fiub" and dtype.isnative and not fortran
+    return (shape, dtype) if plain and len(shape) > 1 and min(shape) > 0 else None
+
+
+def npy_rows(path: Path) -> StoredRows | None:
+    """The array of an `.npy` file where it lies; None where it is none of plain numbers in C order.
+
+    Raises:
+        InputError: The file ends before its array does.
+    """
+    with open(path, "rb", buffering=0) as file:
+        header = _header(file)
+        if header is None:
+            return None
+        rows = StoredRows(file, *header, offset=file.tell())
+        if file.tell() + rows.nbytes > os.fstat(file.fileno()).st_size:
+            raise InputError(f"{path} ends in the middle of its examples: copy it again")
+        return rows
+
+
+def _stored_rows(member: IO[bytes], path: Path, info: zipfile.ZipInfo) -> StoredRows | None:
+    """An array that is not packed: it is read where it lies."""
+    header = _header(member)
+    if header is None:
+        return None
+    shape, dtype = header
+    with open(path, "rb", buffering=0) as file:
+        file.seek(info.header_offset + _LOCAL_NAME)
+        name, extra = struct.unpack("<HH", file.read(4))
+        start = info.header_offset + _LOCAL_BYTES + name + extra
+        end = start + info.file_size
+        rows = StoredRows(file, shape, dtype, start + member.tell())
+        if rows.nbytes != info.file_size - member.tell() or end > os.fstat(file.fileno()).st_size:
+            return None
+        check = 0
+        file.seek(start)
+        while left := end - file.tell():
+            check = zlib.crc32(file.read(min(left, PIECE_BYTES)), check)
+        if check != info.CRC:
+            raise zipfile.BadZipFile(f"bad checksum of {info.filename}")
+        return rows
+
+
+def _unpacked_rows(member: IO[bytes]) -> StoredRows | None:
+    """An array unpacked to a file of its own, a piece at a time."""
+    header = _header(member)
+    if header is None:
+        return None
+    shape, dtype = header
+    row = int(np.prod(shape[1:])) * dtype.itemsize
+    step = max(1, PIECE_BYTES // row)
+
+    def pieces() -> Iterator[NDArray[Any]]:
+        for start in range(0, shape[0], step):
+            count = min(step, shape[0] - start)
+            data = member.read(count * row)
+            if len(data) != count * row:
+                raise EOFError(f"{len(data)} bytes of {count * row}")
+            yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
+
+    rows = store_rows(pieces(), shape[1:], dtype)
+    if member.read(1):
+        raise EOFError("more bytes than its header says")
+    return rows
 
 
 def _read_npy(file: IO[bytes], what: str) -> NDArray[Any]:

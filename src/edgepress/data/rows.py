@@ -1,0 +1,216 @@
+"""Examples that stay where they are, in a file, until some of them are asked for."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing import reduction
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.runtime import InputError
+
+__all__ = ["PIECE_BYTES", "Rows", "StoredRows", "in_pieces", "joined", "select", "store_rows"]
+
+PIECE_BYTES = 16_000_000
+"""About so much is read at a time where all examples are gone through."""
+
+
+class Rows:
+    """An array (n, ...) of which `rows[i]`, `rows[a:b]`, `rows[indices]` and `rows[a:b, ...]` are read when asked for.
+
+    Wherever an array of examples is indexed by example, this does the same; `numpy.asarray` reads all of it.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """These examples, (len(places), ...); places count from 0."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def ndim(self) -> int:
+        """As of an array."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """As of an array."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """What all of it would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, tuple):
+            return self[index[0]][(slice(None), *index[1:])]
+        places = np.arange(len(self))[index]
+        return self.read(np.atleast_1d(places))[0] if np.ndim(places) == 0 else self.read(places)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for piece in in_pieces(self):
+            yield from piece
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        values = self.read(np.arange(len(self)))
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+
+class _Handle:
+    """An open file of our own, closed when nothing holds it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def read_at(self, view: memoryview, position: int) -> int:
+        """Fill `view` as far as one call does; how many bytes that are."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self.descriptor, [view], position)
+        # Windows has one place in a file for all threads, who take turns.
+        with _TURN:
+            os.lseek(self.descriptor, position, os.SEEK_SET)
+            data = os.read(self.descriptor, len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+_TURN = threading.Lock()
+
+
+class StoredRows(Rows):
+    """Rows that lie one after another in a file, as `numpy.save` writes them in C order."""
+
+    def __init__(self, file: IO[bytes] | _Handle, shape: tuple[int, ...], dtype: Any, offset: int = 0) -> None:
+        super().__init__(shape, dtype)
+        # The caller's file is the caller's to close.
+        self._handle = file if isinstance(file, _Handle) else _Handle(os.dup(file.fileno()))
+        self._offset = offset
+        self._row = int(np.prod(shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """See `Rows`; neighbours are read at once.
+
+        Raises:
+            InputError: The file was cut off meanwhile.
+        """
+        out = np.empty((len(places), *self.shape[1:]), self.dtype)
+        view = out.reshape(-1).view(np.uint8).data
+        breaks = np.flatnonzero(np.diff(places) != 1) + 1
+        for start, stop in zip([0, *breaks.tolist()], [*breaks.tolist(), len(places)], strict=True):
+            if start < stop:
+                self._fill(view[start * self._row : stop * self._row], self._offset + int(places[start]) * self._row)
+        return out
+
+    def _fill(self, view: memoryview, position: int) -> None:
+        while len(view):
+            count = self._handle.read_at(view, position)
+            if count <= 0:
+                raise InputError("a file of examples has become shorter while it was read: copy it again")
+            view, position = view[count:], position + count
+
+    def reshaped(self, shape: tuple[int, ...]) -> "StoredRows":
+        """The same bytes as rows of another shape."""
+        return StoredRows(self._handle, shape, self.dtype, self._offset)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A child of `multiprocessing` gets the open file: it may have no name any more.
+        return _reopened, (reduction.DupFd(self._handle.descriptor), self.shape, self.dtype, self._offset)
+
+
+def _reopened(handle: Any, shape: tuple[int, ...], dtype: Any, offset: int) -> StoredRows:
+    return StoredRows(_Handle(handle.detach()), shape, dtype, offset)
+
+
+class _Selected(Rows):
+    """Some rows of others."""
+
+    def __init__(self, rows: Rows, places: NDArray[np.int64]) -> None:
+        super().__init__((len(places), *rows.shape[1:]), rows.dtype)
+        self._rows, self._places = rows, places
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        return self._rows.read(self._places[places])
+
+
+def select(values: Any, index: Any) -> Any:
+    """`values[index]` without reading any: of an array an array, of `Rows` rows again."""
+    if not isinstance(values, Rows):
+        return values[index]
+    places = np.arange(len(values))[index]
+    return values[index] if np.ndim(places) == 0 else _Selected(values, places)
+
+
+class _Joined(Rows):
+    """Rows of several, one after another."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self._parts = list(parts)
+        self._ends = np.cumsum([len(part) for part in parts])
+        super().__init__((int(self._ends[-1]), *parts[0].shape[1:]), parts[0].dtype)
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        out = np.empty((len(places), *self.shape[1:]), self.dtype)
+        owners = np.searchsorted(self._ends, places, side="right")
+        for owner in np.unique(owners):
+            own = owners == owner
+            part = self._parts[owner]
+            out[own] = part[places[own] - (self._ends[owner] - len(part))]
+        return out
+
+
+def joined(parts: Sequence[Any], places: Sequence[NDArray[np.int64]] | None = None) -> Any:
+    """Parts one after another; where they were drawn, in the order before that.
+
+    Args:
+        parts: Arrays or `Rows`.
+        places: Where each part's examples stood, if they were drawn: all there are, each once.
+    """
+    if places is not None:
+        first = parts[0]
+        if isinstance(first, _Selected) and all(isinstance(p, _Selected) and p._rows is first._rows for p in parts):
+            return first._rows
+        return select(joined(parts), np.argsort(np.concatenate(places)))
+    if len(parts) == 1:
+        return parts[0]
+    return _Joined(parts) if any(isinstance(part, Rows) for part in parts) else np.concatenate(parts)
+
+
+def in_pieces(values: Any, count: int | None = None) -> Iterator[NDArray[Any]]:
+    """All examples in their order, `count` at a time (about `PIECE_BYTES` of them when None)."""
+    step = count or max(1, PIECE_BYTES * len(values) // max(1, values.nbytes))
+    for start in range(0, len(values), step):
+        yield values[start : start + step]
+
+
+def store_rows(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> StoredRows:
+    """Write examples, piece by piece, to a file that vanishes with this process; it lies in `$TMPDIR`.
+
+    Args:
+        pieces: (k, *shape) each, any number of them.
+        shape: Of one example.
+        dtype: Of all.
+
+    Raises:
+        OSError: No space there.
+    """
+    # Without a name from the start: a process that is killed leaves nothing behind.
+    count = 0
+    with tempfile.TemporaryFile(prefix="edgepress-", buffering=0) as file:
+        for piece in pieces:
+            data = np.ascontiguousarray(piece, dtype).reshape(-1).view(np.uint8).data
+            while len(data):
+                data = data[file.write(data) or 0 :]
+            count += len(piece)
+        return StoredRows(file, (count, *shape), dtype)
