@@ -12,9 +12,11 @@ import shlex
 import subprocess
 import tarfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -25,12 +27,13 @@ from .question import ANOMALY_NAMES
 from .report.write import parse_report
 from .values import Report
 
-__all__ = ["benchmark_on", "pack"]
+__all__ = ["benchmark_on", "check_host", "pack"]
 
 _LOG = logging.getLogger("edgepress")
 _STAGES = ("base", "runtime", "quality", "data", "benchmarks", "cli")
 _PURE = ("click", "flatbuffers", "tflite")
 _OLDEST_PYTHON = (3, 11)
+_OPTIONS = ("BatchMode=yes", "ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=3")
 # The interpreter's version, and whether it has NumPy; to be understood by any Python 3.
 _PROBE = (
     "import importlib.util, json, sys; "
@@ -46,6 +49,8 @@ def benchmark_on(
     arguments: Sequence[str] = (),
     ssh: Sequence[str] = ("ssh",),
     python: str = "python3",
+    name: str | None = None,
+    packed: bytes | None = None,
 ) -> Report:
     """Copy bundle and package to `host`, run `edgepress benchmark` there, and bring the report back.
 
@@ -56,16 +61,17 @@ def benchmark_on(
         arguments: Further ones of `edgepress benchmark`.
         ssh: The client with its options; `-F config` for instance.
         python: The interpreter there.
+        name: What the device is called; the host when None.
+        packed: What `pack` gave for bundle and data, where several devices get it.
 
     Returns:
-        The report, with the host's name under `machine`.
+        The report, with the device's name as `host` under `machine`.
 
     Raises:
         InputError: A host that ssh would take for an option, no bundle, an interpreter that is too old or has no NumPy.
         CheckFailedError: ssh, or the benchmark there, failed; its last line says why.
     """
-    if not host or host.startswith("-"):
-        raise InputError(f"host {host!r}: name it as ssh does, user@host")
+    check_host(host)
     Manifest.read(bundle)
     remote = _Remote(host, ssh)
     _check_interpreter(remote, host, python)
@@ -74,16 +80,31 @@ def benchmark_on(
         raise CheckFailedError(f"{host}: mktemp -d answered {folder!r}")
     try:
         _LOG.info("benchmark: copying to %s", host)
-        remote.run(["tar", "-xzf", "-", "-C", folder], pack(Path(bundle), dataset))
+        remote.run(["tar", "-xzf", "-", "-C", folder], packed or pack(Path(bundle), dataset))
         data = [] if dataset is None else ["--data", f"{folder}/{dataset.name}.npz"]
         command = ["env", f"PYTHONPATH={folder}/packages", python, "-m", "edgepress", "benchmark", f"{folder}/bundle"]
         found: dict[str, Any] = json.loads(remote.run([*command, "--json", *data, *arguments]))
     except json.JSONDecodeError as error:
+        _remove(remote, folder)
         raise CheckFailedError(f"{host}: no report came back ({error})") from None
-    finally:
-        remote.run(["rm", "-rf", folder])
-    found["machine"]["host"] = host
+    except BaseException:
+        _remove(remote, folder)
+        raise
+    remote.run(["rm", "-rf", folder])
+    found["machine"]["host"] = name or host
     return parse_report(found, host)
+
+
+def check_host(host: str) -> None:
+    """Raise InputError for a host that ssh would take for an option."""
+    if not host or host.startswith("-"):
+        raise InputError(f"host {host!r}: name it as ssh does, user@host")
+
+
+def _remove(remote: "_Remote", folder: str) -> None:
+    """Leave nothing on a host that has failed; where it does not answer any more, why it failed is what counts."""
+    with suppress(CheckFailedError):
+        remote.run(["rm", "-rf", folder])
 
 
 def _check_interpreter(remote: "_Remote", host: str, python: str) -> None:
@@ -165,12 +186,14 @@ class _Remote:
     """Runs commands on the host through the system's own client, which has keys, ports and jump hosts configured."""
 
     def __init__(self, host: str, ssh: Sequence[str]) -> None:
-        # BatchMode: a password prompt would hang an unattended run.
-        self._client = [*ssh, "-o", "BatchMode=yes", "--", host]
+        # BatchMode: a password prompt would hang an unattended run. The others: a host that fell asleep is told from
+        # one that is busy, within a minute. What `ssh` says itself counts before them.
+        options = [f"-o{option}" for option in _OPTIONS]
+        self._client = [*ssh, *options, "--", host]
         self._host = host
 
     def run(self, command: Sequence[str], content: bytes = b"") -> bytes:
-        """Its standard output; its standard error passes through as progress."""
+        """Its standard output; its standard error passes through as progress, line by line."""
         try:
             with subprocess.Popen(
                 [*self._client, shlex.join(command)],
@@ -178,13 +201,38 @@ class _Remote:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             ) as process:
-                output, errors = process.communicate(content)
+                assert process.stdin is not None
+                assert process.stdout is not None
+                assert process.stderr is not None
+                with ThreadPoolExecutor(2) as pool:
+                    told = pool.submit(self._tell, process.stderr)
+                    written = pool.submit(_write, process.stdin, content)
+                    output = process.stdout.read()
+                    written.result()
+                    last = told.result()
         except FileNotFoundError:
             raise InputError(f"{self._client[0]} is not installed: install the OpenSSH client") from None
-        lines = errors.decode(errors="replace").strip().splitlines()
-        for line in lines[:-1] if process.returncode else lines:
-            _LOG.info("%s: %s", self._host, line)
         if process.returncode:
-            last = lines[-1] if lines else f"exit status {process.returncode}"
-            raise CheckFailedError(f"{self._host}: {last}")
+            raise CheckFailedError(f"{self._host}: {last or f'exit status {process.returncode}'}")
+        if last:
+            _LOG.info("%s: %s", self._host, last)
         return output
+
+    def _tell(self, errors: IO[bytes]) -> str:
+        """Log each line but the last one, which may be the reason of a failure: it comes back."""
+        last = ""
+        for line in errors:
+            text = line.decode(errors="replace").strip()
+            if text:
+                if last:
+                    _LOG.info("%s: %s", self._host, last)
+                last = text
+        return last
+
+
+def _write(stream: IO[bytes], content: bytes) -> None:
+    # A host that died reads no more; its exit status says so.
+    with suppress(BrokenPipeError):
+        stream.write(content)
+    with suppress(BrokenPipeError):
+        stream.close()

@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -49,12 +50,13 @@ def make_pictures(path: Path, count: int, seed: int = 0) -> NDArray[np.uint8]:
     return images
 
 
-def bare_rate(model: Model, images: NDArray[np.uint8]) -> float:
-    """Examples a second of `predict` on batches in memory."""
-    start = time.perf_counter()
+def bare_rate(model: Model, images: NDArray[np.uint8]) -> dict[str, float]:
+    """Examples a second of `predict` on batches in memory, and processor time of one."""
+    start, used = time.perf_counter(), time.process_time()
     for first in range(0, len(images), _BATCH):
         model.predict(images[first : first + _BATCH])
-    return len(images) / (time.perf_counter() - start)
+    seconds, used = time.perf_counter() - start, time.process_time() - used
+    return {"per_second": round(len(images) / seconds, 1), "cpu_us": round(used / len(images) * 1e6, 3)}
 
 
 def _command(bundle: Path, data: Path, out: Path, workers: int) -> list[str]:
@@ -69,22 +71,36 @@ def bulk_rate(bundle: Path, data: Path, out: Path, workers: int) -> dict[str, fl
         _command(bundle, data, out, workers), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         assert child.stdout is not None
+        peak = 0
+        while not select.select([child.stdout], [], [], 0.05)[0]:
+            peak = max(peak, _peak_bytes(child.pid))
         said = child.stdout.read()
-        # The peak of this child alone, where `getrusage` has the largest of all.
+        # With the processes that it started and waited for.
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise RuntimeError(f"predict ended with status {child.returncode}")
+    found = json.loads(said)
     return {
-        "per_second": json.loads(said)["per_second"],
+        "per_second": found["per_second"],
+        "cpu_us": round((usage.ru_utime + usage.ru_stime) / found["examples"] * 1e6, 3),
         "whole_s": round(time.perf_counter() - start, 2),
-        "peak_mb": round(usage.ru_maxrss * 1024 / 1e6),
+        "peak_mb": round(peak / 1e6),
     }
+
+
+def _peak_bytes(pid: int) -> int:
+    """Most memory that a process had so far; `getrusage` has that of the process which it was forked from, too."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 def measure_round(model: Model, bundle: Path, data: Path, images: NDArray[np.uint8], work: Path) -> dict[str, Any]:
     """The bare rate, and one and two workers' figures."""
-    measured: dict[str, Any] = {"bare": round(bare_rate(model, images))}
+    measured: dict[str, Any] = {"bare": bare_rate(model, images)}
     for workers in (1, 2):
         out = work / f"answers-{workers}.parquet"
         out.unlink(missing_ok=True)
@@ -127,19 +143,26 @@ def to_table(record: dict[str, Any]) -> str:
     """The page's table."""
     rounds = record["rounds"]
 
-    def rates(name: str) -> NDArray[np.float64]:
-        return np.array([each[name] if name == "bare" else each[name]["per_second"] for each in rounds])
+    def figures(name: str, figure: str) -> NDArray[np.float64]:
+        return np.array([each[name][figure] for each in rounds])
 
-    lines = [["`predict` on batches in memory", f"{np.median(rates('bare')):,.0f}", "1", "", ""]]
+    bare, used = figures("bare", "per_second"), figures("bare", "cpu_us")
+    lines = [["`predict` on batches in memory", f"{np.median(bare):,.0f}", "1", f"{np.median(used):.2f}", "1", "", ""]]
     for workers in (1, 2):
-        own = [each[f"workers_{workers}"] for each in rounds]
-        ratio = np.median(rates(f"workers_{workers}") / rates("bare"))
-        whole, peak = np.median([each["whole_s"] for each in own]), max(each["peak_mb"] for each in own)
-        name = f"`--workers {workers}`"
+        name = f"workers_{workers}"
+        rate, own = figures(name, "per_second"), figures(name, "cpu_us")
         lines.append(
-            [name, f"{np.median(rates(f'workers_{workers}')):,.0f}", f"{ratio:.2f}", f"{whole:.1f}", f"{peak}"]
+            [
+                f"`--workers {workers}`",
+                f"{np.median(rate):,.0f}",
+                f"{np.median(rate / bare):.2f}",
+                f"{np.median(own):.2f}",
+                f"{np.median(own / used):.2f}",
+                f"{np.median(figures(name, 'whole_s')):.1f}",
+                f"{figures(name, 'peak_mb').max():.0f}",
+            ]
         )
-    head = ["way", "examples a second", "of the bare rate", "s in all", "peak MB"]
+    head = ["way", "examples a second", "x bare", "processor us an example", "x bare", "s in all", "peak MB"]
     killed = record["killed"]
     remark = (
         f"{record['examples']:,} pictures of 28 x 28, `{record['artifact']}`, median of {len(rounds)} interleaved "

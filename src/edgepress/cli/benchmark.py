@@ -21,6 +21,7 @@ from .common import (
     seed_option,
     terminal_width,
 )
+from .shelf import measure_shelf
 
 __all__ = ["command"]
 
@@ -43,7 +44,14 @@ __all__ = ["command"]
 @seed_option
 @out_option("Folder for report.html, report.json, CSV, Markdown and pictures; needs the toolkit extra.")
 @click.option("--mlperf", is_flag=True, help="MLPerf's load generator drives the best row; needs the mlperf extra.")
-@click.option("--on", "host", metavar="USER@HOST", help="Copy bundle and package over SSH and measure there.")
+@click.option(
+    "--on",
+    "hosts",
+    multiple=True,
+    metavar="USER@HOST",
+    help="Copy bundle and package over SSH and measure there; several are measured side by side.",
+)
+@click.option("--shelf", metavar="FILE", help="TOML with a table [[device]] each: host, name, python, threads.")
 @click.option("--remote-python", default="python3", show_default=True, metavar="NAME", help="The interpreter there.")
 @click.option("--gate", type=click.Path(), metavar="FILE", help="TOML with limits; exit status 1 where one is broken.")
 @click.option("--baseline", type=click.Path(), metavar="FILE", help="An earlier report.json; exit status 1 if worse.")
@@ -63,7 +71,8 @@ def command(
     seed: int,
     out: str | None,
     mlperf: bool,
-    host: str | None,
+    hosts: tuple[str, ...],
+    shelf: str | None,
     remote_python: str,
     gate: str | None,
     baseline: str | None,
@@ -79,7 +88,12 @@ def command(
     from edgepress.benchmarks.question import reading
     from edgepress.benchmarks.report.terminal import to_terminal
     from edgepress.benchmarks.report.write import check_report_place
+    from edgepress.benchmarks.shelf import shelf_of
     from edgepress.runtime import Manifest
+
+    devices = shelf_of(hosts, shelf, python=remote_python)
+    if len(devices) > 1 and (gate or baseline):
+        raise InputError("--gate and --baseline are for one device's report: name one device with --on")
 
     limits = None if gate is None else read_gate(gate)
     earlier = None if baseline is None else read_report(baseline)
@@ -93,7 +107,7 @@ def command(
     if data.source is not None:
         read = reading(Manifest.read(bundle), task=data.task, input_shape=data.input_shape, seconds=data.seconds)
         dataset = replace(data, **read).load()
-    if host is None:
+    if not devices:
         report = benchmark(
             bundle,
             dataset,
@@ -117,7 +131,14 @@ def command(
         arguments += ["--accept-chance"] if accept_chance else []
         arguments += [f"--backend={backend}" for backend in backends]
         ssh = shlex.split(os.environ.get("EDGEPRESS_SSH", "ssh"))
-        report = benchmark_on(host, bundle, dataset, arguments=arguments, ssh=ssh, python=remote_python)
+        if len(devices) > 1:
+            measure_shelf(devices, bundle, dataset, arguments=arguments, ssh=ssh, out=out, as_json=as_json)
+            return
+        only = devices[0]
+        arguments += [] if only.threads is None else [f"--threads={only.threads}"]
+        report = benchmark_on(
+            only.host, bundle, dataset, arguments=arguments, ssh=ssh, python=only.python, name=only.called
+        )
     text = to_terminal(report, width=terminal_width())
     if out is not None:
         write_report(report, out)

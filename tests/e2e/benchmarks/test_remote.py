@@ -5,6 +5,7 @@ import getpass
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,15 +35,20 @@ def server(scratch, tmp_path_factory):
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     (folder / "authorized").write_text((folder / "user.pub").read_text())
-    (folder / "sshd_config").write_text(
-        f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nSetEnv TMPDIR={scratch}\n"
-        "PasswordAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nPidFile none\n"
-    )
+    hosts = ("device", "second", "mortal")
+    for name in hosts:
+        (folder / f"sshd-{name}").write_text(
+            f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nSetEnv TMPDIR={scratch}\n"
+            "PasswordAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nPidFile none\n"
+        )
     # A server for each connection, on the client's own pipe: no port, and nothing to wait for.
     (folder / "config").write_text(
-        f"Host device\n  ProxyCommand {SSHD} -i -f {folder}/sshd_config\n  User {getpass.getuser()}\n"
-        f"  IdentityFile {folder}/user\n  UserKnownHostsFile {folder}/known\n"
-        "  StrictHostKeyChecking accept-new\n  IdentitiesOnly yes\n"
+        "".join(
+            f"Host {name}\n  ProxyCommand {SSHD} -i -f {folder}/sshd-{name}\n  User {getpass.getuser()}\n"
+            f"  IdentityFile {folder}/user\n  UserKnownHostsFile {folder}/known\n"
+            "  StrictHostKeyChecking accept-new\n  IdentitiesOnly yes\n"
+            for name in hosts
+        )
     )
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
@@ -98,6 +104,60 @@ def test_the_command_brings_the_report_back(server, python, bundle):
     assert report["dataset"] is None
     assert all(row["agreement"] > 0.5 for row in report["rows"])
     assert "device: benchmark: repetition 1 of 3" in done.stderr
+
+
+def test_a_device_that_dies_midway_stops_no_other(server, scratch, python, bundle, tmp_path):
+    (tmp_path / "devices.toml").write_text(
+        f'[[device]]\nhost = "device"\nname = "pi4"\npython = "{python}"\n'
+        f'[[device]]\nhost = "mortal"\nname = "nano"\npython = "{python}"\n'
+    )
+    command = [sys.executable, "-m", "edgepress", "benchmark", str(bundle), "--preset", "quick", "--json"]
+    command += ["--shelf", str(tmp_path / "devices.toml"), "--on", "second", "--remote-python", python]
+    command += ["--out", str(tmp_path / "out")]
+    environment = os.environ | {"EDGEPRESS_SSH": " ".join(server)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("mortal: benchmark: repetition 1"):
+                assert _kill_server("mortal")
+        found = json.loads(process.stdout.read())
+    assert process.returncode == 1
+    assert lines[-1].startswith("edgepress: 1 of 3 devices were not measured: nano: ")
+    assert [each["name"] for each in found["devices"]] == ["second", "pi4"]
+    assert {row["device"] for row in found["rows"]} == {"second", "pi4"}
+    assert [(each["device"], each["fastest"] is not None) for each in found["best"]] == [
+        ("second", True),
+        ("pi4", True),
+    ]
+    (failed,) = found["failed"]
+    assert (failed["device"], failed["host"]) == ("nano", "mortal")
+    # ssh calls it a broken pipe, a reset or a closed connection.
+    assert len(failed["reason"]) > 10
+    assert lines[-1].strip().endswith(failed["reason"])
+    assert json.loads((tmp_path / "out/devices.json").read_text()) == found
+    page = (tmp_path / "out/devices.md").read_text()
+    assert page.startswith("| device | ship |")
+    assert "- nano: not measured: " in page
+    assert (tmp_path / "out/device-2/report.html").is_file()
+
+
+def _kill_server(host):
+    """End the sshd that a client of ours is connected to, as a power cut does: it calls itself what it likes."""
+    killed = 0
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+                client = (place.parent / parent / "cmdline").read_bytes().decode(errors="replace")
+                if f"\0--\0{host}\0" in client and client.startswith("ssh\0"):
+                    os.kill(int(place.name), signal.SIGKILL)
+                    killed += 1
+            except OSError:
+                continue
+    return killed
 
 
 def test_failures_over_there_are_told_here(server, bundle, tmp_path):

@@ -95,8 +95,8 @@ def test_layers_and_functions_of_a_named_file_open_and_compute_the_same(tmp_path
         opened = open_keras(tmp_path / f"m.{suffix}")
     np.testing.assert_allclose(opened.model(ROWS), model(ROWS), atol=1e-6)
     assert opened.custom.record == {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    with pytest.raises(InputError, match=r"cannot be pressed \(Plain, Scaled, halved of layers_"):
-        opened.require_rebuilt()
+    with pytest.raises(InputError, match=r"cannot be made smaller \(Plain, Scaled, halved of layers_"):
+        opened.require_rebuilt("made smaller")
 
 
 def test_a_file_for_keras_serves_models_that_tf_keras_wrote(tmp_path, layers_of):
