@@ -17,7 +17,7 @@ from edgepress.runtime.tasks import Task
 
 from .measure.examples import Examples
 
-__all__ = ["ANOMALY_NAMES", "Question", "ask", "inputs_of", "reading"]
+__all__ = ["ANOMALY_NAMES", "Question", "ask", "check_input", "check_names", "inputs_of", "reading", "some"]
 
 _LOG = logging.getLogger("edgepress")
 ANOMALY_NAMES = ("normal", "anomaly")
@@ -37,6 +37,8 @@ class Question:
     fitted: NDArray[Any] | None = None
     """Likewise of the training part."""
     contract: Mapping[str, Input] | None = None
+    dataset: Dataset | None = None
+    """What the examples come from; None for a self-test's."""
 
     @property
     def pictures(self) -> NDArray[np.uint8] | None:
@@ -82,10 +84,10 @@ def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str |
         dataset = with_normal(dataset, normal)
     examples = Examples(inputs_of(dataset, manifest.contract, dataset.test))
     if task.kind == "raw" or dataset.targets.kind == NOTHING:
-        return Question(task, examples, contract=manifest.contract.inputs)
+        return Question(task, examples, contract=manifest.contract.inputs, dataset=dataset)
     question_of(dataset, task.kind)
-    _check_names(manifest, dataset)
-    return Question(task, examples, dataset.y_test, dataset.y_train, manifest.contract.inputs)
+    check_names("the bundle", manifest.task, dataset)
+    return Question(task, examples, dataset.y_test, dataset.y_train, manifest.contract.inputs, dataset)
 
 
 def inputs_of(dataset: Dataset, contract: Contract, part: Part) -> dict[str, NDArray[Any]]:
@@ -97,18 +99,18 @@ def inputs_of(dataset: Dataset, contract: Contract, part: Part) -> dict[str, NDA
     wanted, given = contract.inputs, dataset.inputs
     if len(wanted) != len(given) or (len(wanted) > 1 and set(wanted) != set(given)):
         raise InputError(
-            f"{dataset.name} has {len(given)} inputs ({_some(given)}), the bundle takes {len(wanted)} "
-            f"({_some(wanted)}): name the data set that it was made for"
+            f"{dataset.name} has {len(given)} inputs ({some(given)}), the bundle takes {len(wanted)} "
+            f"({some(wanted)}): name the data set that it was made for"
         )
     found = {}
     for name, each in wanted.items():
         own = name if len(wanted) > 1 else next(iter(given))
-        _check_input(dataset.name, given[own], each)
+        check_input("the bundle", dataset.name, given[own], each)
         found[name] = part.inputs[own]
     return found
 
 
-def _check_input(data: str, given: Input, contract: Input) -> None:
+def check_input(who: str, data: str, given: Input, contract: Input) -> None:
     """Raise InputError where examples of one kind cannot go in as the other."""
     pictures = isinstance(contract, Picture)
     fits = len(given.shape) == len(contract.shape) and all(
@@ -117,7 +119,7 @@ def _check_input(data: str, given: Input, contract: Input) -> None:
     if fits and (not pictures or isinstance(given, Picture)):
         if isinstance(given, Features) and isinstance(contract, Features) and not _same_columns(given, contract):
             raise InputError(
-                f"{data} has the columns {_some(given.expanded)}, the bundle takes {_some(contract.expanded)}: "
+                f"{data} has the columns {some(given.expanded)}, {who} takes {some(contract.expanded)}: "
                 "name the data set that it was made for"
             )
         return
@@ -126,7 +128,7 @@ def _check_input(data: str, given: Input, contract: Input) -> None:
     if pictures and isinstance(given, Picture):
         mend = f"scale them with --input-shape {'x'.join(map(str, contract.shape))}, or {mend}"
     raise InputError(
-        f"{data} has {what[isinstance(given, Picture)]} of {given.shape}, the bundle takes "
+        f"{data} has {what[isinstance(given, Picture)]} of {given.shape}, {who} takes "
         f"{'images' if pictures else contract.kind} of {contract.shape}: {mend}"
     )
 
@@ -137,9 +139,9 @@ def _same_columns(given: Features, contract: Features) -> bool:
     return given.expanded == contract.expanded or unnamed in (given.expanded, contract.expanded)
 
 
-def _check_names(manifest: Manifest, dataset: Dataset) -> None:
-    """Raise InputError where classes, labels or numbers are others, or as many others."""
-    task, given = manifest.task, dataset.targets.names
+def check_names(who: str, task: Task, dataset: Dataset) -> None:
+    """Raise InputError where classes, labels or numbers are others, or as many others, and name both sides."""
+    given = dataset.targets.names
     if task.kind == "anomaly":
         return
     what = {"multilabel": "labels", "regression": "numbers"}.get(task.kind, "classes")
@@ -147,20 +149,26 @@ def _check_names(manifest: Manifest, dataset: Dataset) -> None:
     unnamed = given == tuple(map(str, range(len(given)))) or task.kind == "regression"
     fewer = task.classifies and len(given) <= len(task.labels)
     same_count = len(given) == len(task.labels) or not task.labels
-    if given == task.labels or (unnamed and (same_count or fewer)):
+    if _folded(given) == _folded(task.labels) or (unnamed and (same_count or fewer)):
         return
     if not same_count and not fewer:
         raise InputError(
-            f"the bundle's models have {len(task.labels)} outputs ({_some(task.labels)}), {dataset.name} has "
-            f"{len(given)} {what} ({_some(given)}): name the data set that it was made for"
+            f"{who} has {len(task.labels)} outputs ({some(task.labels)}), {dataset.name} has "
+            f"{len(given)} {what} ({some(given)}): name the data set that it was made for"
         )
+    order = " in this order" if sorted(_folded(given)) == sorted(_folded(task.labels)) else ""
     raise InputError(
-        f"{dataset.name} has the {what} {_some(given)}, the bundle {_some(task.labels)}: "
+        f"{dataset.name} has the {what} {some(given)}{order}, {who} {some(task.labels)}: "
         "name the data set that it was made for"
     )
 
 
-def _some(names: Any) -> str:
+def _folded(names: tuple[str, ...]) -> list[str]:
+    return [name.strip().casefold() for name in names]
+
+
+def some(names: Any) -> str:
+    """The first few of them, and how many there are."""
     found = list(names)
     return ", ".join(found[:_NAMED]) + (f", ... ({len(found)})" if len(found) > _NAMED else "")
 

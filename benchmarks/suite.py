@@ -1,53 +1,46 @@
-"""The whole benchmark of a bundle: answers, speed and size of every artifact against the float model."""
+"""The whole benchmark: answers, speed and size of every model against the first one."""
 
-import json
-import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgepress.base.files import file_sha256
 from edgepress.data import Dataset
-from edgepress.runtime import CheckFailedError, InputError, Manifest
-from edgepress.runtime.conformance.matrix import conformance
+from edgepress.runtime import CheckFailedError, InputError
 from edgepress.runtime.machine import describe_machine
 
+from .evidence import conformance_of, layer_errors, load_generated
 from .measure.conditions import changes, conditions
 from .measure.energy import NO_ENERGY, measure_energies
 from .measure.sizes import file_sizes, runtime_size
-from .measure.speed import PACES, Pace, Samples, measure_speed, summarize
-from .measure.subjects import Subject, list_subjects
+from .measure.speed import PACES, Samples, measure_speed, summarize
 from .measure.sweeps import sweep_threads
 from .measure.workers import Worker, WorkerError
-from .question import Question, ask
-from .report.examples import list_examples, show_examples
-from .report.explain import explain, float_sibling
-from .report.ship import choose_row
+from .models.ask import Asked, ask_all
+from .models.given import read_given, with_names
+from .models.questions import Questions, answer_facts
+from .models.readings import Read, Readings
+from .models.subjects import Subject, list_subjects
+from .models.words import artifacts_of, as_json, by_name, described, lone_models, notes_of, told_kind
+from .question import Question
+from .report.examples import show_examples
+from .report.explain import explain
 from .report.write import SCHEMA
-from .statistics.judge import TRIVIAL, Judge, Said
+from .statistics.judge import TRIVIAL, Judge
 from .statistics.margins import POINTS
-from .statistics.metrics import Answers, compare_accuracy
-from .statistics.robustness import perturb
-from .traits import LAYER_BACKENDS, package_of
-from .values import Baseline, Bundle, Conditions, Data, Failure, Report, Row
+from .traits import package_of
+from .values import Baseline, Conditions, Data, Failure, Report, Row
 
 __all__ = ["benchmark"]
 
-_KEY = ("artifact", "backend", "threads")
-_LOG = logging.getLogger("edgepress")
-_LAYER_EXAMPLES = 64
-
 
 def benchmark(
-    bundle: str | os.PathLike[str],
-    dataset: Dataset | None = None,
+    models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    dataset: Dataset | Read | None = None,
     *,
     float_model: str | os.PathLike[str] | None = None,
     backends: Sequence[str] = ("auto",),
@@ -55,24 +48,30 @@ def benchmark(
     preset: str = "default",
     seed: int = 0,
     margin: float | None = None,
+    task: str | None = None,
+    input: str | Mapping[str, str] | None = None,
     normal: str | None = None,
     accept_chance: bool = False,
     mlperf: bool = False,
 ) -> Report:
-    """Measure every artifact of a bundle against the float model.
+    """Measure models against the first of them: every artifact of a bundle, and files made by anyone.
 
     Args:
-        bundle: A bundle's folder.
+        models: A bundle's folder, or a `.tflite`, `.onnx`, `.keras` or `.h5` file; or several of them.
         dataset: Its test part is what answers are judged on, all of it; the trivial answer comes from its training
-            part. Without it the self-test's examples show how far answers differ from the float model's.
-        float_model: The float Keras model (.keras): the first row, and what the others are compared with. Without it
-            that is the float32 artifact.
+            part, and on that it is tried how lone files take their input. Without it a bundle's self-test shows how far
+            answers differ from the float model's. A function reads it in the sizes that the models take.
+        float_model: The float model, Keras or a file: the first row, and what the others are compared with. Without it
+            that is the first model; of a bundle its float32 artifact.
         backends: Names; `auto` is the best one present for each artifact, `all` is every one present.
         threads: Of every backend.
         preset: quick, default or frontier: how long speed is measured.
         seed: Of the bootstrap and of the order in which rows take turns.
         margin: Largest true loss that counts as non-inferior: percentage points where the metric is a share (0.5 by
             default), percent of the trivial answer's error where it is an error (1).
+        task: The question, where data and models leave it open.
+        input: How files outside bundles take their input, as `--input` says it: for all of them, or by the file's name
+            (under an empty name for all others). Found where it is not said.
         normal: Which class is the normal one, where anomalies are looked for and it is not called normal.
         accept_chance: Report on a float model that is no better than the trivial answer, too; the report says so.
         mlperf: Let MLPerf's load generator drive the row that one would ship; needs the mlperf extra.
@@ -81,30 +80,46 @@ def benchmark(
         The report; `write_report` writes it, `report_to_dict` makes the object that `report.json` holds.
 
     Raises:
-        InputError: Not a bundle, data that its models do not take, or a float model that is no better than the answer
-            that looks at no input.
+        InputError: Nothing that can be measured, data that the models do not take, or a float model that is no better
+            than the answer that looks at no input.
         MissingExtraError: A backend that was asked for is not installed.
         CheckFailedError: The baseline cannot be measured, so that nothing can be compared.
     """
     if preset not in PACES:
         raise InputError(f"preset {preset!r}: allowed are {', '.join(PACES)}")
     pace = PACES[preset]
-    bundle = Path(bundle)
-    manifest = Manifest.read(bundle)
-    rows, unrunnable = list_subjects(bundle, manifest, float_model, backends, threads)
-    question = ask(bundle, manifest, dataset, normal)
-    if mlperf and question.examples.only is None:
-        raise InputError("--mlperf: the load generator's samples have one input, and these models take several")
-    subjects = [row.order for row in rows]
+    given = with_names([read_given(path) for path in ([models] if isinstance(models, str | os.PathLike) else models)])
+    if not given:
+        raise InputError("no model: name a bundle's folder, or model files")
+    float_given = None if float_model is None else read_given(float_model)
+    rows, unrunnable = list_subjects(given, float_given, backends, threads)
+    stated = by_name(input, rows)
+    readings = None if dataset is None else Readings(dataset, task or told_kind(given))
     before = conditions()
     with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
-        sample = question.examples.write(Path(folder) / "examples")
-        asked = _Questions(Path(folder), sample, question, seed, hard=pace.thorough)
+        found_out = ask_all(rows, readings, stated=stated, normal=normal, accept_chance=accept_chance)
+        unrunnable += [
+            Failure(*rows[i].key, str(asked)) for i, asked in found_out.items() if not isinstance(asked, Asked)
+        ]
+        rows = [row for i, row in enumerate(rows) if isinstance(found_out[i], Asked)]
+        asked_rows = [asked for asked in found_out.values() if isinstance(asked, Asked)]
+        first = asked_rows[0]
+        question, data = first.question, first.question.dataset
+        if mlperf and question.examples.only is None:
+            raise InputError("--mlperf: the load generator's samples have one input, and these models take several")
+        asked = Questions(Path(folder), asked_rows, seed, hard=pace.thorough)
+        subjects = [
+            {**row.order, "asked": dict(each.order), "examples": str(asked.sample(i))}
+            for i, (row, each) in enumerate(zip(rows, asked_rows, strict=True))
+        ]
+        sample = asked.sample(0)
         judge = _judge_of_baseline(asked, subjects[0], sample, question, seed, margin)
-        chance = _chance(judge, dataset, rows[0].artifact)
+        chance = _chance(judge, data, rows[0].artifact)
         if chance is not None and not accept_chance:
+            lone = rows[0].given.manifest is None
+            how = "with --input" if lone else "when it is exported"
             raise InputError(
-                f"{chance}: say how the model takes its input when it is exported, or name the data that it was made "
+                f"{chance}: say how the model takes its input {how}, or name the data that it was made "
                 "for; --accept-chance reports all the same"
             )
         samples = measure_speed(subjects, sample, pace, seed=seed, then=asked.ask)
@@ -117,15 +132,15 @@ def benchmark(
         found = tuple(
             _row(
                 rows[index], samples[index], samples[0],
-                threads_sweep=sweeps[place], energy_uj=energy.of(place), **_answer_facts(asked, index, judge),
+                threads_sweep=sweeps[place], energy_uj=energy.of(place), **answer_facts(asked, index, judge),
             )
             for place, index in enumerate(kept)
         )  # fmt: skip
     machine = describe_machine()
     report = Report(
         schema=SCHEMA,
-        dataset=None if dataset is None else Data(dataset.name, len(dataset.test), dataset.sha256),
-        bundle=Bundle(manifest.name, tuple(manifest.labels), manifest.source),
+        dataset=None if data is None else Data(data.name, len(data.test), data.sha256),
+        bundle=described(given, first),
         machine=machine,
         conditions=Conditions(before, after, tuple(changes(before, after))),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -144,27 +159,28 @@ def benchmark(
         energy=energy.reason,
         agreement_images=len(question.examples),
         images=show_examples(found, question),
-        conformance=_conformance(bundle, manifest) if pace.thorough else None,
-        explanations=tuple(explain(found, manifest, machine)),
+        conformance=conformance_of(given) if pace.thorough else None,
+        explanations=tuple(explain(found, artifacts_of(rows), machine)),
         layers=None,
         mlperf=None,
         margin_points=judge.margin.value if judge.margin and judge.margin.unit == POINTS else None,
         margin=judge.margin.value if judge.margin else None,
         margin_unit=judge.margin.unit if judge.margin else None,
-        task=json.loads(json.dumps(manifest.task.to_dict())),
-        contract=json.loads(json.dumps(manifest.contract.to_dict())),
+        task=as_json(first.task.to_dict()),
+        contract=as_json(first.contract.to_dict()),
         chance=chance,
-        notes=tuple(_notes(manifest, dataset)) or None,
+        notes=tuple(notes_of(rows, asked_rows, data)) or None,
+        models=lone_models(rows, asked_rows),
     )
     return replace(
         report,
-        layers=_layers(report, rows, question) if pace.thorough else None,
-        mlperf=_mlperf(report, rows, question, pace) if mlperf else None,
+        layers=layer_errors(report, rows, subjects, question) if pace.thorough else None,
+        mlperf=load_generated(report, rows, subjects, question, pace) if mlperf else None,
     )
 
 
 def _judge_of_baseline(
-    asked: "_Questions", subject: dict[str, Any], sample: Path, question: Question, seed: int, margin: float | None
+    asked: Questions, subject: dict[str, Any], sample: Path, question: Question, seed: int, margin: float | None
 ) -> Judge:
     """Ask the baseline before anything is timed: what it says decides whether the rest is worth the time."""
     try:
@@ -185,112 +201,6 @@ def _chance(judge: Judge, dataset: Dataset | None, baseline: str) -> str | None:
         f"{metric.of(judge.base[''], judge.truth):.4f} against {judge.trivial.value:.4f} on {len(judge.truth):,} test "
         f"examples of {dataset.name}"
     )
-
-
-def _notes(manifest: Manifest, dataset: Dataset | None) -> list[str]:
-    """What is not known about the test."""
-    recorded = manifest.source.get("dataset", {})
-    known = str(recorded.get("split", {}).get("origin", "")).startswith("recorded")
-    if dataset is None or (known and recorded.get("sha256") == dataset.sha256):
-        return []
-    if known:
-        return [
-            f"the model was fitted to {recorded.get('name')}, not to {dataset.name}: it is not known whether that "
-            "holds these test examples"
-        ]
-    return ["it is not known what the model was fitted to: these test examples may have been among it"]
-
-
-class _Questions:
-    """What every model is asked: the test examples, and of pictures their perturbations."""
-
-    def __init__(self, folder: Path, sample: Path, question: Question, seed: int, *, hard: bool) -> None:
-        self._folder = folder
-        self._files = {"": sample}
-        # A changed picture has the class that it had; no other answer is known to stay.
-        pictures = question.pictures if question.task.classifies and question.truth is not None else None
-        for number, (name, changed) in enumerate(perturb(pictures, seed=seed) if hard and pictures is not None else ()):
-            self._files[name] = folder / f"perturbed-{number}.npy"
-            np.save(self._files[name], changed)
-        self.answers: dict[int, dict[str, Said]] = {}
-        """By row, then by name of the perturbation; the plain examples have an empty name."""
-
-    def ask(self, index: int, worker: Worker) -> None:
-        """Keep what the model in a process says; the second time there is nothing to ask."""
-        if index in self.answers:
-            return
-        own = {}
-        for number, (name, file) in enumerate(self._files.items()):
-            out = self._folder / f"answers-{index}-{number}"
-            own[name] = _read_said(worker.ask("answer", examples=str(file), out=str(out))["file"])
-        self.answers[index] = own
-
-
-def _read_said(file: str) -> Said:
-    """What a worker wrote: answers stay on disk, which many classes need; a raw model's outputs have names."""
-    found = np.load(file, mmap_mode="r")
-    return {"": found} if file.endswith(".npy") else {name: found[name] for name in found.files}
-
-
-def _answer_facts(asked: _Questions, index: int, judge: Judge) -> dict[str, Any]:
-    """How a row answered, and how that compares with the baseline: fields of `Row`."""
-    own, base = asked.answers[index], asked.answers[0]
-    facts = judge.facts(own[""])
-    truth = judge.truth
-    if truth is None or not judge.task.classifies:
-        return facts
-    flips, mistakes = list_examples(Answers(own[""][""]), Answers(base[""][""]), truth)
-    return facts | {
-        "robustness": tuple(
-            compare_accuracy(name, Answers(own[name][""]), Answers(base[name][""]), truth, seed=judge.seed)
-            for name in own
-            if name
-        ),
-        "flips": flips,
-        "mistakes": mistakes,
-    }
-
-
-def _mlperf(report: Report, rows: Sequence[Subject], question: Question, pace: Pace) -> dict[str, Any]:
-    """LoadGen's scenarios on the chosen row, or on the last one where accuracy could not choose."""
-    chosen = choose_row(report) or report.rows[-1]
-    row = next(row for row in rows if row.key == chosen.key)
-    with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
-        sample, classes = question.examples.write(Path(folder) / "examples"), Path(folder) / "truth.npy"
-        truth = question.truth if question.task.classifies else None
-        if truth is not None:
-            np.save(classes, truth)
-        with Worker(row.order, sample) as worker:
-            order = {"truth": None if truth is None else str(classes), "seconds": 2.0 if pace.thorough else 0.5}
-            return {**dict(zip(_KEY, row.key, strict=True)), "scenarios": worker.ask("mlperf", **order)["scenarios"]}
-
-
-def _layers(report: Report, rows: Sequence[Subject], question: Question) -> dict[str, Any] | None:
-    """Where the chosen quantized row loses accuracy, layer by layer; None where that cannot be looked at."""
-    chosen = choose_row(report)
-    sibling = None if chosen is None else float_sibling(chosen, report.rows)
-    # A device has no export stage, and only few backends show a layer's output.
-    if chosen is None or sibling is None or chosen.backend not in LAYER_BACKENDS or not find_spec("edgepress.export"):
-        return None
-    subject = next(row.order for row in rows if row.key == chosen.key)
-    with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
-        sample = question.examples[:_LAYER_EXAMPLES].write(Path(folder) / "examples")
-        try:
-            with Worker(subject, sample) as worker:
-                order = {"bundle": subject["bundle"], "file": subject["file"], "float32": sibling.artifact}
-                errors = worker.ask("layers", count=_LAYER_EXAMPLES, **order)["layers"]
-        except WorkerError as error:
-            _LOG.warning("benchmark: no error by layer: %s", error)
-            return None
-    return {"artifact": chosen.artifact, "float32": sibling.artifact, "errors": errors}
-
-
-def _conformance(bundle: Path, manifest: Manifest) -> dict[str, Any] | None:
-    """The runtime's own check of every artifact in every backend and delegate setting; None without golden vectors."""
-    if manifest.selftest is None:
-        return None
-    _LOG.info("benchmark: checking conformance")
-    return conformance(bundle).to_dict()
 
 
 def _row(row: Subject, measured: Samples, base: Samples, **answers: Any) -> Row:

@@ -313,7 +313,9 @@ class Report:
     chance: str | None = field(default=None, metadata=_OPTIONAL)
     """That the float model is no better than the trivial answer, with figures; None where it is."""
     notes: tuple[str, ...] | None = field(default=None, metadata=_OPTIONAL)
-    """What a reader must know about the test: what it is not known to exclude."""
+    """What a reader must know about the test: what it is not known to exclude, and how lone files are fed."""
+    models: tuple[Mapping[str, Any], ...] | None = field(default=None, metadata=_OPTIONAL)
+    """Of files that are no part of a bundle: `artifact`, and its `contract` (with how that was found) and `task`."""
 
     @property
     def examples(self) -> str:

@@ -1,7 +1,16 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
 from .config import PRESETS, TrainConfig, configure, sections_of
-from .contract import NoBetterThanChanceError, Tried, find_contract, own_contract, suited
+from .contract import (
+    NoBetterThanChanceError,
+    Tried,
+    candidates,
+    find_contract,
+    own_contract,
+    stated_inputs,
+    suited,
+    takes_raw_numbers,
+)
 from .keras_file import (
     KerasFile,
     active_custom,
@@ -13,7 +22,7 @@ from .keras_file import (
     unrolled,
 )
 from .keras_file.in_memory import is_keras_model, model_file, model_identity, model_name
-from .meaning import meaning_of, task_of
+from .meaning import last_activations, meaning_of, task_of
 from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
@@ -21,6 +30,7 @@ from .record.history import History
 from .rescale import CannotFoldError, Change, fold_change, own_change
 from .sizes import sized
 from .transfer import BACKBONES, backbone_help
+from .trying import choose, some
 
 __all__ = [
     "BACKBONES",
@@ -39,6 +49,8 @@ __all__ = [
     "backbone_help",
     "build_mlp",
     "build_network",
+    "candidates",
+    "choose",
     "configure",
     "custom_layers",
     "draw_curves",
@@ -46,6 +58,7 @@ __all__ = [
     "fold_change",
     "has_loops",
     "is_keras_model",
+    "last_activations",
     "meaning_of",
     "model_file",
     "model_identity",
@@ -58,8 +71,11 @@ __all__ = [
     "save_keras",
     "sections_of",
     "sized",
+    "some",
+    "stated_inputs",
     "strip_quantization",
     "suited",
+    "takes_raw_numbers",
     "task_of",
     "train",
     "train_baseline",

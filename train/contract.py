@@ -7,7 +7,7 @@ are right equally often.
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,18 @@ from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, F
 from edgepress.runtime.tasks import Task
 
 from .keras_file import outline_of
-from .trying import NoBetterThanChanceError, Tried, choose, enough, refuse_chance, some
+from .trying import NoBetterThanChanceError, Tried, all_alike, choose, confirm, enough, some
 
-__all__ = ["NoBetterThanChanceError", "Tried", "find_contract", "own_contract", "stated_inputs", "suited"]
+__all__ = [
+    "NoBetterThanChanceError",
+    "Tried",
+    "candidates",
+    "find_contract",
+    "own_contract",
+    "stated_inputs",
+    "suited",
+    "takes_raw_numbers",
+]
 
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
 """First layers that say: raw numbers come in."""
@@ -154,25 +163,35 @@ def find_contract(
             # How that was found when the model was taken in: told by its layers, tried, with what table.
             return contract if contract.found else contract._replace(found={"by": "training"})
     quality = quality_of(task)
-    candidates = dict(_candidates(model, dataset, fitted, tried=quality is not None and held_back.targets is not None))
-    if len(candidates) == 1:
-        (contract,) = candidates.values()
+    ranks = {name: len(tensor.shape) for name, tensor in zip(model.input_names, model.inputs, strict=True)}
+    tried = quality is not None and held_back.targets is not None
+    ways = dict(candidates(dataset, fitted, raw=takes_raw_numbers(model), ranks=ranks, tried=tried))
+    if len(ways) == 1:
+        (contract,) = ways.values()
         return _confirmed(model, contract, task, fitted, held_back, accept_chance)
     if quality is None or held_back.targets is None:
         raise InputError(
             f"{dataset.name} has no targets to try on how {model.name} takes its input: say it with --input "
-            f"({', '.join(candidates)})"
+            f"({', '.join(ways)})"
         )
-    return _tried(model, candidates, task, quality, fitted, held_back, accept_chance)
+    return _tried(model, ways, task, quality, fitted, held_back, accept_chance)
 
 
-def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> Iterator[tuple[str, Contract]]:
-    """What the model's input may be, the likeliest first.
+def candidates(
+    dataset: Dataset, fitted: Part, *, raw: Set[str], ranks: Mapping[str, int], tried: bool
+) -> Iterator[tuple[str, Contract]]:
+    """What a model's input may be, the likeliest first: the way's name, and the contract.
 
     Numbers that cannot be tried on right answers are taken as they are: who gives samples of a model's input gives
     those.
+
+    Args:
+        dataset: Under the model's input names.
+        fitted: What may be looked at to centre and scale.
+        raw: Inputs that take raw numbers: their first layer normalizes, or they are no floats.
+        ranks: Dimensions of each input, the batch included.
+        tried: Whether there are right answers to try on.
     """
-    raw = _takes_raw_numbers(model)
     ways: dict[str, list[tuple[str, Input]]] = {}
     for name, described in dataset.inputs.items():
         if isinstance(described, Picture):
@@ -195,8 +214,7 @@ def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> I
             if described.mean:
                 ways[name] = [("as the data say", described)]
         elif isinstance(described, Audio):
-            rank = len(dict(zip(model.input_names, model.inputs, strict=True))[name].shape)
-            ways[name] = [("waveform", described._replace(channel=rank == 3))]
+            ways[name] = [("waveform", described._replace(channel=ranks[name] == 3))]
         else:
             ways[name] = [("as they are", described)]
     by = "model" if raw else "data"
@@ -211,8 +229,8 @@ def _candidates(model: Any, dataset: Dataset, fitted: Part, *, tried: bool) -> I
         yield why, Contract({name: each for name, (_, each) in chosen.items()}, {"by": by, "why": why})
 
 
-def _takes_raw_numbers(model: Any) -> set[str]:
-    """Inputs whose first layer normalizes, or that are no floats."""
+def takes_raw_numbers(model: Any) -> set[str]:
+    """Inputs of a tf-keras model whose first layer normalizes, or that are no floats."""
     graph = outline_of(model)
     found = {
         name
@@ -245,30 +263,18 @@ def _confirmed(
 ) -> Contract:
     """The contract, once the model has shown that it answers better than the trivial answer with it."""
     quality = quality_of(task)
-    if quality is None or held_back.targets is None or fitted.targets is None or _all_alike(held_back):
+    if quality is None or held_back.targets is None or fitted.targets is None or all_alike(held_back):
         return contract
     part = some(held_back)
-    assert part.targets is not None
     answers = _answers(model, contract, task, quality, part)
-    tried = Tried(
-        str(contract.found.get("why", "")), quality.metric.name, quality.metric.of(answers, part.targets), None
-    )
-    trivial, better = quality.beats_trivial(answers, fitted.targets, part.targets)
-    found = {**contract.found, "tried": [tried._asdict()], "trivial": trivial, "examples": len(part)}
-    if not better:
-        refuse_chance(model.name, [tried], trivial, task, [answers], part, accept_chance=accept_chance)
-        found["chance"] = True
-    return contract._replace(found=found)
-
-
-def _all_alike(part: Part) -> bool:
-    """Whether all targets are one: nothing can be told from them (normal examples alone, for instance)."""
-    return part.targets is None or len(np.unique(part.targets, axis=0)) < 2
+    why = str(contract.found.get("why", ""))
+    found = confirm(model.name, why, answers, task, quality, fitted, part, accept_chance=accept_chance)
+    return contract._replace(found={**contract.found, **found})
 
 
 def _tried(
     model: Any,
-    candidates: Mapping[str, Contract],
+    ways: Mapping[str, Contract],
     task: Task,
     quality: Quality,
     fitted: Part,
@@ -276,6 +282,6 @@ def _tried(
     accept_chance: bool,
 ) -> Contract:
     part = enough(held_back, fitted)
-    answers = {why: _answers(model, contract, task, quality, part) for why, contract in candidates.items()}
+    answers = {why: _answers(model, contract, task, quality, part) for why, contract in ways.items()}
     why, found = choose(model.name, answers, task, quality, fitted, part, accept_chance=accept_chance)
-    return candidates[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))
+    return ways[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))

@@ -12,7 +12,7 @@ from edgepress.quality import Metric, Quality, bootstrap
 from edgepress.runtime import InputError
 from edgepress.runtime.tasks import Task
 
-__all__ = ["NoBetterThanChanceError", "Tried", "choose", "enough", "refuse_chance", "some"]
+__all__ = ["NoBetterThanChanceError", "Tried", "all_alike", "choose", "confirm", "enough", "refuse_chance", "some"]
 
 _log = logging.getLogger("edgepress")
 _TRIED = 2000
@@ -39,12 +39,44 @@ class Tried(NamedTuple):
     """A proper score, where the task has one."""
 
 
-def some(part: Part) -> Part:
+def some(part: Part, count: int = _TRIED) -> Part:
     """So many of them, evenly spaced, that ways are told apart."""
-    if len(part) <= _TRIED:
+    if len(part) <= count:
         return part
-    chosen: Part = part[np.unique(np.linspace(0, len(part) - 1, _TRIED).astype(np.int64))]
+    chosen: Part = part[np.unique(np.linspace(0, len(part) - 1, count).astype(np.int64))]
     return chosen
+
+
+def all_alike(part: Part) -> bool:
+    """Whether all targets are one: nothing can be told from them (normal examples alone, for instance)."""
+    return part.targets is None or len(np.unique(part.targets, axis=0)) < 2
+
+
+def confirm(
+    model: str,
+    why: str,
+    answers: NDArray[Any],
+    task: Task,
+    quality: Quality,
+    fitted: Part,
+    part: Part,
+    *,
+    accept_chance: bool,
+) -> dict[str, Any]:
+    """What a model is worth that is fed in the one way that is known, for the manifest; arguments as `choose` has them.
+
+    Raises:
+        NoBetterThanChanceError: It is no better than the trivial answer.
+    """
+    assert part.targets is not None
+    assert fitted.targets is not None
+    tried = Tried(why, quality.metric.name, quality.metric.of(answers, part.targets), None)
+    trivial, better = quality.beats_trivial(answers, fitted.targets, part.targets)
+    found: dict[str, Any] = {"tried": [tried._asdict()], "trivial": trivial, "examples": len(part)}
+    if not better:
+        refuse_chance(model, [tried], trivial, task, [answers], part, accept_chance=accept_chance)
+        found["chance"] = True
+    return found
 
 
 def choose(

@@ -6,6 +6,7 @@ whatever the backends print lands on standard error.
 """
 
 import gc
+import importlib.util
 import json
 import os
 import sys
@@ -15,201 +16,18 @@ from typing import Any
 STARTED_NS = time.monotonic_ns()
 
 
-class _Examples:
-    """Arrays by input name, as `measure.examples` wrote them; people's own numbers, or the models' real ones."""
-
-    def __init__(self, inputs: dict[str, Any], reals: bool) -> None:
-        self.inputs = inputs
-        self.reals = reals
-
-    @classmethod
-    def read(cls, path: str) -> "_Examples":
-        import numpy
-
-        found = numpy.load(path, mmap_mode="r")
-        if path.endswith(".npy"):
-            return cls({"": found}, False)
-        with found:
-            arrays = {key: found[key] for key in found.files}
-        names = {key: key.partition("/")[2] for key in arrays}
-        return cls({names[key]: values for key, values in arrays.items()}, next(iter(arrays)).startswith("reals/"))
-
-    def __len__(self) -> int:
-        return len(next(iter(self.inputs.values())))
-
-    def part(self, index: Any) -> "_Examples":
-        import numpy
-
-        return _Examples({name: numpy.array(values[index]) for name, values in self.inputs.items()}, self.reals)
-
-    @property
-    def own(self) -> Any:
-        """As `predict` takes them: the array of a single input, else a mapping."""
-        return next(iter(self.inputs.values())) if len(self.inputs) == 1 else self.inputs
-
-    def to_reals(self, contract: Any, shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-        """The real numbers of each input, by its name in the model."""
-        found = {}
-        for name, shape in shapes.items():
-            values = _named(self.inputs, name)
-            values = values if self.reals else _named(contract.inputs, name).normalize(values)
-            found[name] = values if min(shape, default=1) < 0 else values.reshape(len(values), *shape)
-        return found
+def _beside(name: str) -> Any:
+    """A module of this folder, without the packages around it."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"edgepress_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def _named(mapping: Any, name: str) -> Any:
-    """The entry of that name; of a single one any name will do."""
-    return next(iter(mapping.values())) if len(mapping) == 1 else mapping[name]
-
-
-class _Artifact:
-    """A bundle's artifact in the edgepress runtime."""
-
-    def __init__(self, order: dict[str, Any]) -> None:
-        self._order = order
-
-    def import_packages(self) -> None:
-        import importlib
-
-        importlib.import_module(self._order["module"])
-
-    def load(self) -> None:
-        from edgepress.runtime import Manifest, load
-
-        bundle, file = self._order["bundle"], self._order["file"]
-        self.manifest = Manifest.read(bundle)
-        artifact = self.manifest.artifact(file)
-        self._inputs, self._outputs = artifact.inputs, artifact.outputs
-        self._model = load(
-            os.path.join(bundle, file),
-            backend=self._order["backend"],
-            threads=self._order["threads"],
-            delegate=self._order["delegate"],
-        )
-
-    def reals(self, examples: _Examples) -> dict[str, Any]:
-        """Real numbers by input name."""
-        return examples.to_reals(self.manifest.contract, {spec.name: spec.shape[1:] for spec in self._inputs})
-
-    def tensor(self, examples: _Examples) -> Any:
-        """Examples as the model's own input tensor; of several inputs a dictionary by name."""
-        reals = self.reals(examples)
-        tensors = {}
-        for spec in self._inputs:
-            quantization = spec.quantization
-            values = reals[spec.name]
-            tensors[spec.name] = values.astype(spec.dtype) if quantization is None else quantization.quantize(values)
-        return tensors if len(tensors) > 1 else next(iter(tensors.values()))
-
-    def run(self, tensor: Any) -> Any:
-        return self._model.run(tensor)
-
-    def outputs(self, reals: dict[str, Any]) -> dict[str, Any]:
-        """Real numbers by output name, for real numbers by input name."""
-        from edgepress.runtime.batches import run_batches
-
-        given = run_batches(self._model, reals)
-        quantizations = {spec.name: spec.quantization for spec in self._outputs}
-        return {
-            name: values if (how := quantizations.get(name)) is None else how.dequantize(values)
-            for name, values in given.items()
-        }
-
-    def argument(self, examples: _Examples) -> Any:
-        """Examples as `predict` takes them."""
-        return examples.own
-
-    def predict(self, own: Any) -> Any:
-        return self._model.predict(own)
-
-    @property
-    def largest_batch(self) -> int | None:
-        """A fixed batch dimension; None where it is free."""
-        shape = self._inputs[0].shape
-        return None if not shape or shape[0] < 1 else shape[0]
-
-
-class _Keras:
-    """The float Keras model: `model(x, training=False)` as one compiled tf.function, numpy in and numpy out."""
-
-    largest_batch = None
-
-    def __init__(self, order: dict[str, Any]) -> None:
-        self._order = order
-
-    def import_packages(self) -> None:
-        import tensorflow
-
-        tensorflow.config.threading.set_intra_op_parallelism_threads(self._order["threads"])
-        tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-
-    def load(self) -> None:
-        import tensorflow
-
-        from edgepress.runtime import Manifest
-        from edgepress.train import custom_layers, open_keras
-
-        self.manifest = Manifest.read(self._order["bundle"])
-        with custom_layers(self._order.get("custom")):
-            model = open_keras(self._order["path"]).model
-        self._inputs = dict(zip(model.input_names, model.inputs, strict=True))
-        self._names = model.output_names
-        self._call = tensorflow.function(lambda x: model(x, training=False))
-
-    def reals(self, examples: _Examples) -> dict[str, Any]:
-        """Real numbers by input name, as the Keras file takes them."""
-        import numpy
-
-        shapes = {
-            name: tuple(-1 if size is None else size for size in tensor.shape[1:])
-            for name, tensor in self._inputs.items()
-        }
-        reals, contract = examples.to_reals(self.manifest.keras_contract, shapes), self.manifest.contract
-        if examples.reals and contract != self.manifest.keras_contract:
-            # Golden vectors of inputs that export centred and scaled: the Keras file takes the numbers themselves.
-            reals = {
-                name: values * numpy.float64(way.std) + way.mean
-                if (way := _named(contract.inputs, name)).mean
-                else values
-                for name, values in reals.items()
-            }
-        return reals
-
-    def _tensors(self, reals: dict[str, Any]) -> Any:
-        found = [reals[name].astype(tensor.dtype.as_numpy_dtype) for name, tensor in self._inputs.items()]
-        return found if len(found) > 1 else found[0]
-
-    def tensor(self, examples: _Examples) -> Any:
-        return self._tensors(self.reals(examples))
-
-    def run(self, tensor: Any) -> Any:
-        given = self._call(tensor)
-        return [each.numpy() for each in given] if isinstance(given, list | tuple) else given.numpy()
-
-    def outputs(self, reals: dict[str, Any]) -> dict[str, Any]:
-        """Real numbers by output name, for real numbers by input name."""
-        given = self.run(self._tensors(reals))
-        return dict(zip(self._names, given if isinstance(given, list) else [given], strict=True))
-
-    def argument(self, examples: _Examples) -> Any:
-        """Examples as `predict` takes them."""
-        return examples
-
-    def predict(self, examples: _Examples) -> Any:
-        return next(iter(_answers(self, examples).values()))
-
-
-def _answers(subject: Any, examples: _Examples) -> dict[str, Any]:
-    """What a model says: in the form of its task's answers, or of a raw model its outputs by name."""
-    from edgepress.quality import quality_of
-
-    reals = subject.reals(examples)
-    outputs = subject.outputs(reals)
-    task = subject.manifest.task
-    quality = quality_of(task)
-    if quality is None:
-        return dict(outputs)
-    return {"": quality.answers(task, next(iter(reals.values())), next(iter(outputs.values())))}
+opened = _beside("opened")
 
 
 _CHUNK, _CHUNK_BYTES = 1_000, 1 << 26
@@ -220,15 +38,19 @@ class _Server:
     """Carries out the orders, one method each."""
 
     def open(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Import, load and answer once; the three parts of a cold start after Python's own."""
-        self._subject = (_Keras if order["kind"] == "keras" else _Artifact)(order)
+        """Import, load and answer once; the three parts of a cold start after Python's own. Without examples: load, and
+        tell what the file says about itself."""
+        self._subject = (opened.Keras if order["kind"] == "keras" else opened.Artifact)(order)
         marks = [time.monotonic_ns()]
         self._subject.import_packages()
         marks.append(time.monotonic_ns())
         self._subject.load()
+        if order["examples"] is None:
+            return {"described": self._subject.describe()}
+        self._subject.asked = opened.Asked(order["asked"])
         marks.append(time.monotonic_ns())
-        self._examples = _Examples.read(order["examples"])
-        self._one = self._subject.tensor(self._examples.part(slice(1)))
+        self._examples = opened.Examples.read(order["examples"])
+        self._one = self._subject.tensor(self._first())
         before_first = time.monotonic_ns()
         self._subject.run(self._one)
         first = time.monotonic_ns() - before_first
@@ -238,6 +60,12 @@ class _Server:
             "cold_start_us": {"python": (STARTED_NS - order["spawned_ns"]) / 1000, **cold, "first": first / 1000},
             "peak_bytes": _memory("VmHWM"),
         }
+
+    def _first(self) -> Any:
+        """One example; of a model with a fixed batch as many as it takes."""
+        import numpy
+
+        return self._examples.part(numpy.arange(self._subject.largest_batch or 1) % len(self._examples))
 
     def latency(self, order: dict[str, Any]) -> dict[str, Any]:
         """Time `count` single examples one by one after `warmup` untimed ones; nanoseconds each."""
@@ -254,7 +82,7 @@ class _Server:
 
         size = order["size"]
         step = self._subject.largest_batch or size
-        places = numpy.arange(size) % len(self._examples)
+        places = numpy.arange(-(-size // step) * step) % len(self._examples)
         parts = [self._subject.tensor(self._examples.part(places[i : i + step])) for i in range(0, size, step)]
 
         def run_all(parts: Any) -> None:
@@ -274,14 +102,16 @@ class _Server:
         return {"images": count}
 
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Answers to a file of examples, written beside it; where they are."""
+        """Answers to a file of examples, written beside it; where they are. `asked` feeds the model otherwise."""
         import numpy
 
-        examples = _Examples.read(order["examples"])
+        if "asked" in order:
+            self._subject.asked = opened.Asked(order["asked"])
+        examples = opened.Examples.read(order["examples"])
         each = sum(values[:1].size for values in examples.inputs.values()) * 4
         step = max(1, min(_CHUNK, _CHUNK_BYTES // max(each, 1)))
         starts = range(0, len(examples), step)
-        parts = [_answers(self._subject, examples.part(slice(start, start + step))) for start in starts]
+        parts = [opened.answers_of(self._subject, examples.part(slice(start, start + step))) for start in starts]
         found = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
         file = order["out"] + (".npy" if "" in found else ".npz")
         if "" in found:
@@ -301,7 +131,7 @@ class _Server:
         reals, images = self._examples.reals, numpy.array(self._examples.own)
 
         def classes(x: Any) -> Any:
-            said = self._subject.predict(self._subject.argument(_Examples({name: x}, reals)))
+            said = self._subject.predict(self._subject.argument(opened.Examples({name: x}, reals)))
             said = getattr(said, "indices", said)
             if isinstance(said, numpy.ndarray):
                 return said if said.ndim == 1 else said.argmax(axis=1)
@@ -316,11 +146,8 @@ class _Server:
         from pathlib import Path
 
         from edgepress.export import compare_layers
-        from edgepress.runtime import Manifest
 
-        manifest = Manifest.read(order["bundle"])
-        shapes = {spec.name: spec.shape[1:] for spec in manifest.artifact(order["float32"]).inputs}
-        reals = self._examples.part(slice(order["count"])).to_reals(manifest.contract, shapes)
+        reals = self._subject.reals(self._examples.part(slice(order["count"])))
         quantized, floating = (Path(order["bundle"]) / order[key] for key in ("file", "float32"))
         return {"layers": [asdict(error) for error in compare_layers(quantized, floating, reals)]}
 

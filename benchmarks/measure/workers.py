@@ -30,12 +30,11 @@ class Worker:
     """One fresh process with one model in it; a context manager.
 
     Args:
-        subject: What to open: what `artifact_order` gives, or
-            `{"kind": "keras", "bundle", "path", "threads"}`.
-        examples: What to measure with, as `Examples.write` wrote it.
+        subject: What to open: an order of `models.subjects`; its own `examples` go before these.
+        examples: What to measure with, as `Examples.write` wrote it; without any, the model only says what it is.
     """
 
-    def __init__(self, subject: dict[str, Any], examples: Path) -> None:
+    def __init__(self, subject: dict[str, Any], examples: Path | None = None) -> None:
         self.subject = subject
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         threads = str(subject["threads"])
@@ -53,7 +52,8 @@ class Worker:
             raise AssertionError("both are pipes")
         self._orders, self._answers = self._process.stdin, self._process.stdout
         try:
-            self.opened = self.ask("open", **subject, examples=str(examples), spawned_ns=spawned)
+            own = {"examples": None if examples is None else str(examples)} | subject
+            self.opened = self.ask("open", **own, spawned_ns=spawned)
         except BaseException:
             self.close()
             raise

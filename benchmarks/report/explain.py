@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgepress.runtime import Artifact, Manifest
+from edgepress.runtime import Artifact
 
 from ..traits import BASELINE_VARIANT, CONVERSIONS, FLOAT_VARIANTS, INTEGER_VARIANTS, SLOW_BACKENDS, SLOW_VARIANTS
 from ..values import Row
@@ -48,8 +48,13 @@ class Case:
         return times[1] - slope, slope
 
 
-def explain(rows: Sequence[Row], manifest: Manifest, machine: Mapping[str, Any]) -> list[dict[str, Any]]:
+def explain(rows: Sequence[Row], artifacts: Mapping[str, Artifact], machine: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Reasons for every quantized row that is not faster than its float32 sibling on one image.
+
+    Args:
+        rows: All of a report.
+        artifacts: What manifests say of them, by the row's artifact; lone files have no sibling.
+        machine: As `describe_machine` tells it.
 
     Returns:
         One entry a row: artifact, backend, and its reasons, each with the rule's name, what was found, and the choice
@@ -58,10 +63,14 @@ def explain(rows: Sequence[Row], manifest: Manifest, machine: Mapping[str, Any])
     found = []
     for row in rows:
         sibling = float_sibling(row, rows)
-        if sibling is None or row.speed.latency_us.p50 < _NO_FASTER * sibling.speed.latency_us.p50:
+        if (
+            sibling is None
+            or row.artifact not in artifacts
+            or row.speed.latency_us.p50 < _NO_FASTER * sibling.speed.latency_us.p50
+        ):
             continue
         case = Case(
-            artifact=manifest.artifact(row.artifact),
+            artifact=artifacts[row.artifact],
             backend=row.backend,
             quantized_us=_times(row),
             float_us=_times(sibling),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.quality import Quality, bootstrap, quality_of, sqnr_db
+from edgepress.runtime import CheckFailedError
 from edgepress.runtime.tasks import Task
 
 from ..values import Metric, Told
@@ -190,6 +191,24 @@ def _raw_facts(own: Said, base: Said) -> dict[str, Any]:
         if set(own) == set(base)
         else list(zip(base.values(), own.values(), strict=False))
     )
-    worst = min(sqnr_db(theirs, ours) for theirs, ours in pairs)
+    worst = min(sqnr_db(theirs, _like(theirs, ours)) for theirs, ours in pairs)
     metric = Metric("sqnr_db", worst, "higher", _DECIBELS, None, None, None)
     return {"scores": None, "comparison": None, "agreement": None, "metric": metric}
+
+
+def _like(theirs: NDArray[Any], ours: NDArray[Any]) -> NDArray[Any]:
+    """Outputs with channels where the other's are: PyTorch has them first.
+
+    Raises:
+        CheckFailedError: Outputs of another size.
+    """
+    if ours.ndim > 2 and ours.shape != theirs.shape:
+        for turned in (np.moveaxis(ours, 1, -1), np.moveaxis(ours, -1, 1)):
+            if turned.shape == theirs.shape:
+                return np.ascontiguousarray(turned)
+    if ours.size != theirs.size:
+        raise CheckFailedError(
+            f"outputs of {ours.shape[1:]} beside the baseline's {theirs.shape[1:]}: "
+            "models that give as many numbers are compared"
+        )
+    return ours

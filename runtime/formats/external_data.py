@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from edgepress.base.errors import ArtifactRefusedError, InputError, Refusal
 
-__all__ = ["inline_external_data"]
+__all__ = ["fields_of", "inline_external_data"]
 
 _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4}
@@ -77,9 +77,9 @@ def _graph(content: bytes, read: _Read, depth: int) -> bytes:
 def _tensor(content: bytes, read: _Read) -> bytes:
     entries: dict[str, str] = {}
     kept = []
-    for number, start, data, end in _fields(content):
+    for number, start, data, end in fields_of(content):
         if number == _TENSOR_EXTERNAL:
-            pair = {field: content[begin:close] for field, _, begin, close in _fields(content, data, end)}
+            pair = {field: content[begin:close] for field, _, begin, close in fields_of(content, data, end)}
             entries[pair.get(_ENTRY_KEY, b"").decode()] = pair.get(_ENTRY_VALUE, b"").decode()
         elif number != _TENSOR_LOCATION:
             kept.append(content[start:end])
@@ -92,7 +92,7 @@ def _rewrite(content: bytes, parts: dict[int, Callable[[bytes], bytes]]) -> byte
     """A message with some of its inner messages put through a function."""
     pieces = []
     changed = False
-    for number, start, data, end in _fields(content):
+    for number, start, data, end in fields_of(content):
         if number in parts:
             old = content[data:end]
             new = parts[number](old)
@@ -104,7 +104,7 @@ def _rewrite(content: bytes, parts: dict[int, Callable[[bytes], bytes]]) -> byte
     return b"".join(pieces) if changed else content
 
 
-def _fields(content: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int, int]]:
+def fields_of(content: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int, int]]:
     """For each field: its number, and where it, its data, and the next one begin. IndexError where it is damaged."""
     end = len(content) if end is None else end
     while at < end:

@@ -283,13 +283,14 @@ def load(
 
 
 def benchmark(
-    bundle: str | os.PathLike[str],
+    models: Any,
     data: Any = None,
     *,
     float_model: Any = None,
     label: str | None = None,
     task: str | None = None,
     normal: str | None = None,
+    input: str | Mapping[str, str] | None = None,
     input_shape: tuple[int, ...] | None = None,
     seconds: float | None = None,
     name: str = "data",
@@ -302,16 +303,20 @@ def benchmark(
     mlperf: bool = False,
     custom: str | os.PathLike[str] | None = None,
 ) -> Report:
-    """Measure every artifact of a bundle against the float model. A notebook shows the report's table.
+    """Measure models against the first of them. A notebook shows the report's table.
 
     Args:
-        bundle: A bundle's folder.
+        models: A bundle's folder, a `.tflite`, `.onnx`, `.keras` or `.h5` file made by anyone, or a Keras model; or a
+            list of them.
         data: As `press` takes them, as are the arguments about them: every test example is asked. Without data, what
-            the files answer to the self-test's examples is compared.
-        float_model: The Keras model or its file that is the first row; without it that is the float32 artifact.
+            the files of a bundle answer to its self-test's examples is compared.
+        float_model: Whatever `models` may hold: the first row, with which the others are compared. Without it that is
+            the first of `models`; of a bundle its float32 artifact.
         label: See `press`.
         task: See `press`.
         normal: See `press`.
+        input: How files outside bundles take their input, as `press` has it: for all of them, or by the file's name.
+            What a file does not say, and nobody else, is found by trying on training examples.
         input_shape: See `press`.
         seconds: See `press`.
         name: See `press`.
@@ -326,28 +331,46 @@ def benchmark(
         custom: See `press`.
 
     Raises:
-        InputError: Not a bundle, or data that its models do not take.
+        InputError: Nothing that can be measured, or data that the models do not take.
         MissingExtraError: A backend that was asked for is not installed.
         CheckFailedError: The float model cannot be measured, so that nothing can be compared.
     """
     from .benchmarks import benchmark
-    from .benchmarks.question import reading
-    from .data import as_dataset
-    from .runtime import Manifest
-    from .train import custom_layers, model_file
+    from .data import Dataset, as_dataset
+    from .train import custom_layers
 
-    read = reading(Manifest.read(bundle), task=task, input_shape=input_shape, seconds=seconds)
+    def read(task: str | None, input_shape: tuple[int, ...] | None, seconds: float | None) -> Dataset:
+        return as_dataset(
+            data, name=name, label=label, normal=normal, task=task, input_shape=own_shape or input_shape,
+            seconds=own_seconds or seconds,
+        )  # fmt: skip
+
+    own_shape, own_seconds = input_shape, seconds
+    several = models if isinstance(models, list | tuple) else [models]
     with ExitStack() as files, custom_layers(custom):
         return benchmark(
-            bundle,
-            None if data is None else as_dataset(data, name=name, label=label, normal=normal, **read),
-            float_model=None if float_model is None else files.enter_context(model_file(float_model)),
+            [_file_of(model, files) for model in several],
+            None if data is None else data if isinstance(data, Dataset) else read,
+            float_model=None if float_model is None else _file_of(float_model, files),
             backends=backends,
             threads=threads,
             preset=preset,
             seed=seed,
             margin=margin,
+            task=task,
+            input=input,
             normal=normal,
             accept_chance=accept_chance,
             mlperf=mlperf,
         )
+
+
+def _file_of(model: Any, files: ExitStack) -> Path:
+    """A path as it is; a Keras model as a file that is there as long as `files`."""
+    from .train import is_keras_model, model_file
+
+    if isinstance(model, str | os.PathLike):
+        return Path(model)
+    if not is_keras_model(model):
+        raise InputError(f"a {type(model).__name__} to measure: a path is allowed, or a Keras model, or a list of them")
+    return files.enter_context(model_file(model))

@@ -2,13 +2,14 @@
 
 import os
 import shlex
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from edgepress.base.files import check_writable, write_file
-from edgepress.runtime import CheckFailedError, InputError
+from edgepress.runtime import CheckFailedError, InputError, Manifest
 
 from .common import (
     DataChoice,
@@ -27,9 +28,17 @@ __all__ = ["command"]
 
 
 @click.command("benchmark")
-@click.argument("bundle", type=click.Path())
+@click.argument("models", type=click.Path(), nargs=-1, required=True, metavar="MODEL...")
 @data_options(default=None, help="What answers are judged on; the self-test's examples are compared without it")
-@click.option("--float-model", type=click.Path(), metavar="FILE", help="The float .keras model, as the baseline row.")
+@click.option("--float-model", type=click.Path(), metavar="FILE", help="The baseline row: .keras, .h5, .tflite, .onnx.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="[MODEL=]NAME|FILE",
+    help="How files outside bundles take their input: pixels/255, pixels/127.5-1, pixels, imagenet, caffe, or a TOML "
+    "file; for all of them, or for one. Found from the file, or by trying on training examples, when not given.",
+)
 @click.option("--backend", "backends", multiple=True, default=("auto",), metavar="NAME", help="auto, all, or a name.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
@@ -60,9 +69,10 @@ __all__ = ["command"]
 @reports_errors
 @custom_option
 def command(
-    bundle: str,
+    models: tuple[str, ...],
     data: DataChoice,
     float_model: str | None,
+    inputs: tuple[str, ...],
     backends: tuple[str, ...],
     threads: int,
     margin: float | None,
@@ -79,17 +89,17 @@ def command(
     junit: str | None,
     as_json: bool,
 ) -> None:
-    """Measure quality, latency and footprint of every artifact in BUNDLE against the float model.
+    """Measure quality, latency and footprint of models against the first one.
 
-    With --on, EDGEPRESS_SSH may name another client or its options, such as "ssh -F config".
+    A MODEL is a bundle, of which every artifact is measured against its float32 one, or a .tflite, .onnx, .keras or .h5
+    file made by anyone. With --on, EDGEPRESS_SSH may name another client or its options, such as "ssh -F config".
     """
     from edgepress.benchmarks import benchmark, benchmark_on, read_report, report_to_dict, write_report
     from edgepress.benchmarks.gate import check_baseline, check_gate, read_gate, to_junit
-    from edgepress.benchmarks.question import reading
+    from edgepress.benchmarks.models.readings import Readings
     from edgepress.benchmarks.report.terminal import to_terminal
     from edgepress.benchmarks.report.write import check_report_place
     from edgepress.benchmarks.shelf import shelf_of
-    from edgepress.runtime import Manifest
 
     devices = shelf_of(hosts, shelf, python=remote_python)
     if len(devices) > 1 and (gate or baseline):
@@ -103,20 +113,18 @@ def command(
         check_report_place(out)
     if junit is not None:
         check_writable(Path(junit))
-    dataset = None
-    if data.source is not None:
-        read = reading(Manifest.read(bundle), task=data.task, input_shape=data.input_shape, seconds=data.seconds)
-        dataset = replace(data, **read).load()
     if not devices:
         report = benchmark(
-            bundle,
-            dataset,
+            models,
+            None if data.source is None else data.read,
             float_model=float_model,
             backends=backends,
             threads=threads,
             preset=preset,
             seed=seed,
             margin=margin,
+            task=data.task,
+            input=_by_model(inputs, models),
             normal=data.normal,
             accept_chance=accept_chance,
             mlperf=mlperf,
@@ -124,6 +132,8 @@ def command(
     else:
         if float_model is not None:
             raise InputError("--float-model with --on: the float32 artifact is the baseline on a device")
+        if len(models) > 1 or inputs:
+            raise InputError("--on takes one bundle: export files to one, or measure them here")
         if mlperf:
             raise InputError("--mlperf with --on: the load generator has no ARM wheel; run it on a workstation")
         options = {"preset": preset, "seed": seed, "threads": threads, "margin": margin}
@@ -131,13 +141,16 @@ def command(
         arguments += ["--accept-chance"] if accept_chance else []
         arguments += [f"--backend={backend}" for backend in backends]
         ssh = shlex.split(os.environ.get("EDGEPRESS_SSH", "ssh"))
+        manifest = Manifest.read(models[0])
+        kind = data.task or manifest.task.kind
+        dataset = None if data.source is None else Readings(data.read, kind).as_contract(manifest.contract.only)
         if len(devices) > 1:
-            measure_shelf(devices, bundle, dataset, arguments=arguments, ssh=ssh, out=out, as_json=as_json)
+            measure_shelf(devices, models[0], dataset, arguments=arguments, ssh=ssh, out=out, as_json=as_json)
             return
         only = devices[0]
         arguments += [] if only.threads is None else [f"--threads={only.threads}"]
         report = benchmark_on(
-            only.host, bundle, dataset, arguments=arguments, ssh=ssh, python=only.python, name=only.called
+            only.host, models[0], dataset, arguments=arguments, ssh=ssh, python=only.python, name=only.called
         )
     text = to_terminal(report, width=terminal_width())
     if out is not None:
@@ -152,3 +165,16 @@ def command(
     broken = [f"{check.row} {check.limit}: {check.reason}" for check in checks if not check.passed]
     if broken:
         raise CheckFailedError("the gate is not passed: " + "; ".join(broken))
+
+
+def _by_model(inputs: Sequence[str], models: Sequence[str]) -> dict[str, str]:
+    """`--input`, by the model that it names; under an empty name that of all others."""
+    found = {}
+    for text in inputs:
+        model, _, stated = text.partition("=")
+        named = {name for path in models for name in (path, Path(path).name)}
+        key, value = (model, stated) if model in named else ("", text)
+        if key in found:
+            raise InputError(f"--input {text}: given twice for {key or 'all files'}")
+        found[key] = value
+    return found

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -99,6 +99,17 @@ class DataChoice:
     input_shape: tuple[int, ...] | None
     seconds: float | None
     normal: str | None
+
+    def read(
+        self, task: str | None = None, input_shape: tuple[int, ...] | None = None, seconds: float | None = None
+    ) -> "Dataset":
+        """As `load`, for a model that takes its input in this way; what the user says goes before that."""
+        return replace(
+            self,
+            task=self.task or task,
+            input_shape=self.input_shape or input_shape,
+            seconds=self.seconds or seconds,
+        ).load()
 
     def load(self) -> "Dataset":
         """Find, read and check the data."""

@@ -19,7 +19,7 @@ import numpy as np
 from edgepress.base.extras import require
 from edgepress.base.files import write_file
 from edgepress.benchmarks.measure.speed import PACES, measure_speed
-from edgepress.benchmarks.measure.subjects import artifact_order
+from edgepress.benchmarks.models.subjects import artifact_order
 from edgepress.data import Dataset
 from edgepress.export import export
 from edgepress.quality import QUALITY
@@ -268,7 +268,7 @@ def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig, cont
 
 def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, float]:
     """Median time of one image in microseconds, by file; all of a bundle in turn."""
-    subjects = [artifact_order(bundle, artifact.file, _BACKEND) for artifact in manifest.artifacts]
+    subjects = [artifact_order(bundle, manifest, artifact.file, _BACKEND) for artifact in manifest.artifacts]
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "images.npy"
         np.save(images, dataset.x_train[:_LATENCY_IMAGES])

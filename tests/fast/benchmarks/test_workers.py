@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from edgepress.benchmarks.measure import workers
-from edgepress.benchmarks.measure.subjects import artifact_order
 from edgepress.benchmarks.measure.workers import Worker, WorkerError
+from edgepress.benchmarks.models.subjects import artifact_order
+from edgepress.runtime import Manifest
 
 
 @pytest.fixture
 def worker(bundle, dataset, tmp_path):
     np.save(tmp_path / "images.npy", dataset.x_test[:2])
-    order = artifact_order(bundle, "digits-int8.tflite", "numpy")
+    order = artifact_order(bundle, Manifest.read(bundle), "digits-int8.tflite", "numpy")
     with Worker(order, tmp_path / "images.npy") as worker:
         yield worker
 
