@@ -14,7 +14,6 @@ __all__ = ["Given", "read_given", "with_names"]
 
 _KERAS_FILES = (".keras", ".h5", ".hdf5")
 _MODEL_FILES = (".tflite", ".tflite.xz", ".onnx")
-
 _SAVED_MODEL = "saved_model.pb"
 
 

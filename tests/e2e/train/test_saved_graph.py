@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from edgepress.cli import main
 from edgepress.export import export
 from edgepress.runtime import InputError, load
-from edgepress.train import open_keras
+from edgepress.train import TrainConfig, open_keras
+from edgepress.train.engines import engine_of
 from edgepress.train.meaning import last_activations
 
 ROWS = np.random.default_rng(0).normal(0, 1, (80, 4)).astype(np.float32)
@@ -37,7 +38,9 @@ def test_it_keeps_names_and_answers_and_cannot_be_pressed(exported):
     for found, name in zip(opened.model.predict(list(given.values()), verbose=0), ("kind", "size"), strict=True):
         np.testing.assert_allclose(found, wanted[name], atol=1e-6)
     assert opened.foreign == "it holds a graph without layers"
-    with pytest.raises(InputError, match=r"cannot be pressed \(.*it holds a graph without layers; own: it has no layer"):
+    with pytest.raises(
+        InputError, match=r"cannot be pressed \(.*it holds a graph without layers; own: it has no layer"
+    ):
         engine_of(opened.model, TrainConfig(), opened.foreign)
 
 
