@@ -1,0 +1,1 @@
+"""What compression costs, beside TensorFlow Model Optimization and where that cannot go."""
