@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from ..model import Model
 
-_RATES = (1.0, 1e6)
-"""Of sound that is resampled, in Hz."""
+_HIGHEST_RATE, _MOST_MADE = 1e6, 50
+"""Of sound that is resampled: in Hz, and how many samples one may become (a few could fill the memory)."""
 _SLACK = 1e-3
 """By which floats may be beyond -1 and 1."""
 
@@ -173,14 +173,13 @@ class Stream:
     def _check_rate(self, rate: float, own: float) -> None:
         if not rate:
             raise InputError(f"{self._model.artifact.file} does not say its rate: give rate, in samples a second")
-        lowest, highest = _RATES
         if not (math.isfinite(rate) and rate > 0):
             raise InputError(f"rate {rate:g} Hz: a number above 0 is allowed")
         if own and rate != own:
             if isinstance(self._contract, Signal):
                 raise InputError(f"rate {rate:g} Hz: the model was made for {own:g} Hz; bring the signal to that rate")
-            if not lowest <= rate <= highest:
-                raise InputError(f"rate {rate:g} Hz: {lowest:g} to {highest:,.0f} is allowed")
+            if not own / _MOST_MADE <= rate <= _HIGHEST_RATE:
+                raise InputError(f"rate {rate:g} Hz: {own / _MOST_MADE:g} to {_HIGHEST_RATE:,.0f} is allowed")
 
     def _refuse_finished(self) -> None:
         if self._length < math.inf:
