@@ -13,8 +13,8 @@ from bundles import golden, write_bundle
 from kinds import KINDS, make_kind, wav, wine_rows
 
 from edgepress.export.companions.micro import write_c_header
-from edgepress.runtime import Picture, load
-from edgepress.runtime.bundle.quantization import Quantization
+from edgepress.runtime import TensorSpec, load
+from edgepress.runtime.encoding import encoder_of
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS, GOLDEN, STUBS = ROOT / "docs/snippets", ROOT / "tests/golden", Path(__file__).parent / "stubs"
@@ -31,9 +31,31 @@ int main() {
   return Predict(pixels);
 }
 """
+KOTLIN_LIBRARIES = ("kotlin-stdlib", "kotlinx-serialization-core-jvm", "kotlinx-serialization-json-jvm")
 KOTLIN_MAIN = """
-fun main(arguments: Array<String>) =
-    println(predict(android.content.Context(), java.io.File(arguments[0]).readBytes()))
+import kotlinx.serialization.json.*
+
+fun main(arguments: Array<String>) {
+    val given = Json.parseToJsonElement(java.io.File("given.json").readText())
+    Predictor(android.content.Context(), "model").use { predictor ->
+        val numbers = when {
+            given is JsonObject -> predictor.numbersOf(given.mapValues { (_, value) ->
+                value.jsonPrimitive.let { if (it is JsonNull) null else it.doubleOrNull ?: it.content }
+            })
+            arguments.isNotEmpty() -> predictor.windowOf(given.jsonArray.map { it.jsonPrimitive.float }.toFloatArray())
+            else -> given.jsonArray.map { it.jsonPrimitive.double }.toDoubleArray()
+        }
+        println(written(predictor.predict(numbers)))
+    }
+}
+
+fun written(value: Any?): JsonElement = when (value) {
+    is Map<*, *> -> JsonObject(value.entries.associate { "${it.key}" to written(it.value) })
+    is List<*> -> JsonArray(value.map(::written))
+    is Boolean -> JsonPrimitive(value)
+    is Number -> JsonPrimitive(value)
+    else -> JsonPrimitive("$value")
+}
 """
 
 
@@ -85,6 +107,19 @@ def test_javascript_answers_as_the_runtime_does(javascript, tmp_path, pixels):
     np.testing.assert_allclose(answer["probabilities"], expected.probabilities[0], rtol=1e-5, atol=1e-7)
 
 
+def assert_same(answer, row):
+    """A snippet's answer and the runtime's, which other machines add up in another order."""
+    for name, value in answer.items():
+        wanted = row["y"] if name == "output" else row[name]
+        if name == "values":
+            assert list(value) == list(wanted)
+            value, wanted = list(value.values()), list(wanted.values())
+        if name in ("label", "labels", "normal"):
+            assert value == wanted
+        else:
+            np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-6)
+
+
 @needs_javascript
 @pytest.mark.parametrize("kind", KINDS)
 def test_javascript_prepares_and_decodes_every_kind(javascript, tmp_path, kind):
@@ -110,19 +145,7 @@ def test_javascript_prepares_and_decodes_every_kind(javascript, tmp_path, kind):
     answers = javascript(folder / f"{kind}-float32.onnx", file)
     assert len(answers) == len(expected)
     for answer, row in zip(answers, expected, strict=True):
-        if kind == "raw":
-            np.testing.assert_allclose(answer["output"], row["y"], rtol=1e-5, atol=1e-6)
-            continue
-        for name, value in answer.items():
-            wanted = row[name]
-            if name == "values":
-                assert list(value) == list(wanted)
-                value, wanted = list(value.values()), list(wanted.values())
-            if name in ("label", "labels", "normal"):
-                assert value == wanted
-            else:
-                # WebAssembly adds up in another order.
-                np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-6)
+        assert_same(answer, row)
 
 
 @needs_javascript
@@ -152,29 +175,90 @@ def kotlin(tmp_path_factory):
         pytest.skip("the Kotlin compiler (kotlin-jupyter-kernel) or a JDK is not installed")
     work = tmp_path_factory.mktemp("kotlin")
     jars = Path(KOTLIN.submodule_search_locations[0]) / "jars"
-    (library,) = jars.glob("kotlin-stdlib-*.jar")
+    libraries = [next(jars.glob(f"{name}-*.jar")) for name in KOTLIN_LIBRARIES]
     classes = work / "classes"
     stubs = sorted((STUBS / "android").rglob("*.java"))
     subprocess.run(["javac", "-d", classes, *stubs], check=True)
     (work / "main.kt").write_text(KOTLIN_MAIN)
-    path = os.pathsep.join([str(classes), str(library)])
+    path = os.pathsep.join(map(str, [classes, *libraries]))
     compiler = ["java", "-cp", f"{jars}/*", "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-no-stdlib", "-no-reflect"]
     sources = [SNIPPETS / "Predict.kt", work / "main.kt"]
     subprocess.run([*compiler, "-Werror", "-jvm-target", "17", "-classpath", path, "-d", classes, *sources], check=True)
     return ["java", "-cp", path]
 
 
+def ask_kotlin(kotlin, folder, model, given, *arguments, quantized=None):
+    """What the snippet answers about one example, whose tensor and answer are held to the runtime's."""
+    only, work = model.contract.only, folder / "kotlin"
+    work.mkdir()
+    shutil.copy(folder / "bundle/manifest.json", work)
+    (work / "model").write_bytes(b"a model")
+    plain = given if isinstance(given, dict) else np.asarray(given).ravel().tolist()
+    (work / "given.json").write_text(json.dumps(plain))
+    if arguments:
+        numbers = only.window(np.float32(given))[None]
+    elif isinstance(given, dict):
+        numbers = only.numbers([given])
+    else:
+        numbers = np.asarray(given)[None]
+    spec = model.artifact.inputs[0]._replace(shape=(-1, *only.shape))
+    if quantized is not None:
+        spec = TensorSpec(spec.name, spec.shape, *quantized)
+    encoder = encoder_of(spec, only)
+    tensor = encoder.encode(encoder.rows(numbers)).copy()
+    output = model.raw_outputs(numbers)
+    (work / "output").write_bytes(output.tobytes())
+    sizes = [f"-Dinput={tensor.size}", f"-Doutput={output.size}", "-DoutputType=FLOAT32"]
+    kind = tensor.dtype.name.upper()
+    scales = [] if quantized is None else [f"-Dscale={np.float32(quantized[1])!s}", f"-DzeroPoint={quantized[2]}"]
+    said = subprocess.check_output(
+        [*kotlin, *sizes, f"-DinputType={kind}", *scales, "MainKt", *arguments], cwd=work, text=True
+    )
+    assert np.array_equal(np.frombuffer((work / "input").read_bytes(), tensor.dtype), tensor.ravel())
+    answer = json.loads(said)
+    assert_same(answer, model.predict(numbers).rows()[0])
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "quantized"),
+    [
+        *((kind, None) for kind in KINDS if kind != "several"),
+        ("features", ("int8", 0.05, -3)),
+        ("picture", ("uint8", 1.0, 128)),
+        ("picture", ("int8", 2.7, 11)),
+    ],
+)
+def test_kotlin_prepares_and_decodes_every_kind(kotlin, tmp_path, kind, quantized):
+    folder, rng = make_kind(tmp_path / "bundle", kind), np.random.default_rng(4)
+    with load(folder, "float32") as model:
+        only = model.contract.only
+        if only.kind == "features":
+            given = wine_rows(3)[2]
+        elif only.kind == "picture":
+            given = rng.integers(0, 256, only.shape, np.uint8)
+        else:
+            given = rng.normal(0, 0.3, only.shape).clip(-1, 1)
+        ask_kotlin(kotlin, tmp_path, model, given, quantized=quantized)
+
+
+def test_kotlin_cuts_a_recording_as_the_runtime_does(kotlin, tmp_path):
+    folder = make_kind(tmp_path / "bundle", "audio")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["contract"]["inputs"][0]["place"] = "loudest"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    sound = (np.random.default_rng(0).normal(0, 0.2, 1777) * np.linspace(0, 2, 1777)).clip(-1, 1)
+    with load(folder, "float32") as model:
+        ask_kotlin(kotlin, tmp_path, model, np.float32(sound), "window")
+
+
 @pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, -128), (2 / 255, -101), (1 / 127, 0)])
 def test_kotlin_gives_the_model_the_integers_that_the_runtime_gives_it(kotlin, tmp_path, pixels, scale, zero_point):
-    scores = np.random.default_rng(1).permutation(10).astype(np.int8) - 5
-    (tmp_path / "pressed-int8.tflite").write_bytes(b"a model")
-    (tmp_path / "pixels").write_bytes(pixels.tobytes())
-    (tmp_path / "output").write_bytes(scores.tobytes())
-    model = [f"-Dscale={np.float32(scale)!s}", f"-DzeroPoint={zero_point}", "-Dinput=784", "-Doutput=10"]
-    label = subprocess.check_output([*kotlin, *model, "MainKt", "pixels"], cwd=tmp_path, text=True)
-    assert int(label) == scores.argmax()
-    expected = Quantization(float(np.float32(scale)), zero_point, "int8").quantize(Picture(28, 28).normalize(pixels))
-    np.testing.assert_array_equal(np.frombuffer((tmp_path / "input").read_bytes(), np.int8), expected)
+    folder = write_bundle(tmp_path / "bundle", golden("digits-float32.onnx"))
+    with load(folder, "float32") as model:
+        ask_kotlin(
+            kotlin, tmp_path, model, pixels.reshape(28, 28), quantized=("int8", float(np.float32(scale)), zero_point)
+        )
 
 
 def test_swift_parses():

@@ -24,12 +24,14 @@ public final class Interpreter implements AutoCloseable {
 
     public void run(Object input, Object output) {
         ByteBuffer given = (ByteBuffer) input;
+        if (given.remaining() != getInputTensor(0).numBytes()) {
+            throw new IllegalArgumentException("Cannot copy to a TensorFlowLite tensor with another number of bytes");
+        }
         byte[] bytes = new byte[given.remaining()];
         given.get(bytes);
         try {
             Files.write(Path.of("input"), bytes);
-            byte[] answer = Files.readAllBytes(Path.of("output"));
-            System.arraycopy(answer, 0, ((byte[][]) output)[0], 0, answer.length);
+            ((ByteBuffer) output).put(Files.readAllBytes(Path.of("output")));
         } catch (IOException error) {
             throw new UncheckedIOException(error);
         }
@@ -39,15 +41,28 @@ public final class Interpreter implements AutoCloseable {
     public void close() {}
 
     private static Tensor tensor(String name) {
+        DataType type = DataType.valueOf(System.getProperty(name + "Type", "INT8"));
+        int count = Integer.getInteger(name);
         return new Tensor() {
             @Override
             public QuantizationParams quantizationParams() {
-                return new QuantizationParams(Float.parseFloat(System.getProperty("scale")), Integer.getInteger("zeroPoint"));
+                return new QuantizationParams(
+                        Float.parseFloat(System.getProperty("scale", "0")), Integer.getInteger("zeroPoint", 0));
             }
 
             @Override
-            public int[] shape() {
-                return new int[] {1, Integer.getInteger(name)};
+            public DataType dataType() {
+                return type;
+            }
+
+            @Override
+            public int numElements() {
+                return count;
+            }
+
+            @Override
+            public int numBytes() {
+                return type == DataType.FLOAT32 ? 4 * count : count;
             }
         };
     }

@@ -4,7 +4,11 @@ package org.tensorflow.lite;
 public interface Tensor {
     QuantizationParams quantizationParams();
 
-    int[] shape();
+    DataType dataType();
+
+    int numBytes();
+
+    int numElements();
 
     class QuantizationParams {
         private final float scale;
