@@ -1,0 +1,4 @@
+package android.os;
+
+/** What the example app uses of it. */
+public final class Bundle {}
