@@ -19,7 +19,15 @@ from edgepress.runtime import InputError
 from .graph import Graph, Node, Ref
 from .operators import ALLOWED, LOOPS, READS_VARIABLES
 
-__all__ = ["graph_model", "holds_a_graph", "outline_of_graph", "require_harmless", "takes_one_example"]
+__all__ = [
+    "frozen_graph",
+    "graph_model",
+    "holds_a_graph",
+    "model_of_graph",
+    "outline_of_graph",
+    "require_harmless",
+    "takes_one_example",
+]
 
 _SECONDS = 300.0
 """For loading, freezing and one call."""
@@ -57,10 +65,7 @@ def graph_model(path: Path) -> Any:
             raise InputError(f"{path}: its graph cannot be loaded ({ended.reason}): save the model as .keras")
         about = json.loads((folder / "about.json").read_text())
         content = (folder / "graph.pb").read_bytes()
-    tf = require("tensorflow", extra="toolkit")
-    graph = tf.compat.v1.GraphDef.FromString(content)
-    require_harmless(graph, ALLOWED)
-    return _called(graph, about, path.name)
+    return model_of_graph(content, about, path.name)
 
 
 def takes_one_example(model: Any) -> bool:
@@ -83,9 +88,16 @@ def outline_of_graph(model: Any) -> Graph | None:
     return Graph(model.name, "Functional", (*inputs, *outputs), names, tuple(Ref(n.name, 0, 0) for n in outputs))
 
 
-def _called(graph: Any, about: Mapping[str, Any], name: str) -> Any:
+def model_of_graph(content: bytes, about: Mapping[str, Any], name: str) -> Any:
+    """The tf-keras model that calls a frozen graph, as `frozen_graph` gives it.
+
+    Raises:
+        InputError: An operator that is not on the list.
+    """
     tf = require("tensorflow", extra="toolkit")
     tf_keras = require("tf_keras", extra="toolkit")
+    graph = tf.compat.v1.GraphDef.FromString(content)
+    require_harmless(graph, ALLOWED)
     imported = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
     ends = [
         [imported.graph.get_tensor_by_name(each["tensor"]) for each in about[side]] for side in ("inputs", "outputs")
@@ -155,7 +167,7 @@ def _main(source: Path, folder: Path) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     try:
-        content, about = _frozen(source, folder)
+        content, about = frozen_graph(source, folder)
     except _Refusal as error:
         (folder / "refused.txt").write_text(str(error))
         return
@@ -163,8 +175,16 @@ def _main(source: Path, folder: Path) -> None:
     (folder / "about.json").write_text(json.dumps(about))
 
 
-def _frozen(source: Path, folder: Path) -> tuple[bytes, dict[str, Any]]:
-    """The graph with its variables as constants, and what goes in and comes out."""
+def frozen_graph(source: Path, folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """The graph of a SavedModel with its variables as constants, and what goes in and comes out.
+
+    Args:
+        source: The SavedModel.
+        folder: For a copy in which nothing runs when it is loaded.
+
+    Raises:
+        InputError: An operator that is not on the list, or whatever else such a model is not taken for.
+    """
     tf = require("tensorflow", extra="toolkit")
     constants = require("tensorflow.python.framework.convert_to_constants", extra="toolkit")
     # It owns the variables.
