@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgepress.runtime import Artifact, EdgepressError, InputError, Manifest, load
+from edgepress.runtime import Artifact, EdgepressError, InputError, Manifest
 from edgepress.runtime.conformance.golden import Vectors
 
 from ..variants import VARIANTS, Variant, parse_variants
-from .micro import write_c_header
+from .micro import reference_answers, write_c_header
 from .ort_format import write_ort
 from .packed import write_packed
 
@@ -38,7 +38,8 @@ class Companion:
 
 
 def _write_header(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
-    write_c_header(path, *_integers(path, artifact, manifest, vectors))
+    inputs = _integers(artifact, manifest, vectors)
+    write_c_header(path, inputs, reference_answers(path, inputs))
 
 
 def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
@@ -122,15 +123,12 @@ def _require(wish: str, fitting: Sequence[str], chosen: Sequence[str], rule: str
         raise InputError(f"{wish}: {rule}, and the files to make are {', '.join(chosen)}; {mend}")
 
 
-def _integers(
-    path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Quantized inputs and what the reference gives for them."""
-    spec = artifact.inputs[0]
-    if spec.quantization is None or len(artifact.inputs) > 1:
-        raise InputError("a C header is made for models of one input, of integers")
-    (reals,) = vectors.reals(manifest.contract, artifact).values()
-    integers = spec.quantization.quantize(reals.reshape(len(reals), *spec.shape[1:]))
-    # The numpy reference: no second TFLite build in this process.
-    with load(path, backend="numpy") as model:
-        return integers, model.run(integers)
+def _integers(artifact: Artifact, manifest: Manifest, vectors: Vectors) -> list[NDArray[Any]]:
+    """Quantized inputs, one array an input of the file."""
+    reals = vectors.reals(manifest.contract, artifact)
+    integers = []
+    for spec in artifact.inputs:
+        if spec.quantization is None:
+            raise InputError(f"a C header is made for models of integers, and {spec.name} is {spec.dtype}")
+        integers.append(spec.quantization.quantize(reals[spec.name].reshape(-1, *spec.shape[1:])))
+    return integers

@@ -77,7 +77,7 @@ def test_cpp_compiles_with_the_header_that_export_writes(tmp_path):
     with load(path, backend="numpy") as model:
         spec = model.artifact.inputs[0]
         inputs = np.zeros((2, *spec.shape[1:]), np.int8)
-        write_c_header(path, inputs, model.run(inputs))
+        write_c_header(path, [inputs], [model.run(inputs)])
     (tmp_path / "main.cc").write_text(CPP_MAIN)
     sources = [SNIPPETS / "predict.cc", tmp_path / "main.cc"]
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{tmp_path}", f"-I{STUBS / 'micro'}"]

@@ -7,7 +7,7 @@ import pytest
 
 from edgepress.export import export
 from edgepress.export.companions import micro
-from edgepress.export.companions.micro import write_c_header
+from edgepress.export.companions.micro import reference_answers, write_c_header
 from edgepress.export.companions.ort_format import write_ort
 from edgepress.export.companions.write import Companions
 from edgepress.export.inspect.describe import describe
@@ -48,12 +48,27 @@ def compile_header(header):
 
 def test_a_c_header_holds_the_model_and_its_arena(int8):
     path, inputs, outputs = int8
-    text = write_c_header(path, inputs, outputs).read_text()
+    text = write_c_header(path, [inputs], [outputs]).read_text()
     array = text.split("{\n", 2)[-1].split("#endif\n", 1)[1].split("};")[0]
     assert bytes(int(byte, 16) for byte in array.replace("\n", "").split(",") if byte.strip()) == path.read_bytes()
     compile_header(path.with_suffix(".h"))
     arena = int(text.split("TINY_INT8_ARENA_BYTES ")[1].split()[0])
     assert 500 < arena < 20_000
+
+
+@pytest.mark.parametrize("file", ["docs/frontier/cnn-int8.tflite", "tests/golden/digits-int8.tflite"])
+def test_networks_of_other_layers_are_held_to_the_reference_kernels(file, tmp_path):
+    path = Path(shutil.copy(Path(__file__).parents[3] / file, tmp_path / "tiny-int8.tflite"))
+    (spec,) = describe(path).inputs
+    inputs = np.random.default_rng(0).integers(-128, 128, (8, *spec.shape[1:])).astype(np.int8)
+    expected = reference_answers(path, [inputs])
+    compile_header(write_c_header(path, [inputs], expected))
+
+
+def test_what_micro_says_itself_is_the_reason():
+    log = "x: RuntimeWarning: y\nfill.cc Not supported\nNode FILL failed to prepare\nTraceback\nRuntimeError: z\n"
+    assert micro._reason(log, "exit status 1: z") == "fill.cc Not supported: Node FILL failed to prepare"
+    assert micro._reason("Traceback\nRuntimeError: z\n", "exit status 1: z") == "exit status 1: z"
 
 
 def away_from_zero(x, multiplier, shift):
@@ -79,15 +94,16 @@ def test_rounding_is_all_that_micro_does_otherwise(digits, tmp_path, monkeypatch
     monkeypatch.setattr(micro, "_TOLERANCE", 0)
     inputs, upwards = answers()
     with pytest.raises(CheckFailedError, match="off by 1 quanta"):
-        write_c_header(path, inputs, upwards)
+        write_c_header(path, [inputs], [upwards])
     monkeypatch.setattr(kernels, "multiply_by_quantized_multiplier", away_from_zero)
-    assert write_c_header(path, *answers()).is_file()
+    inputs, away = answers()
+    assert write_c_header(path, [inputs], [away]).is_file()
 
 
 def test_no_header_where_micro_answers_otherwise(int8):
     path, inputs, outputs = int8
     with pytest.raises(CheckFailedError, match="off by"):
-        write_c_header(path, inputs, np.roll(outputs, 1, axis=0))
+        write_c_header(path, [inputs], [np.roll(outputs, 1, axis=0)])
     assert not path.with_suffix(".h").exists()
 
 
