@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgepress.runtime import InputError
 
+from .inspect.oldest_runtime import UNKNOWN
 from .variants import Variant
 
 __all__ = ["TARGETS", "RuntimeFloor", "Target", "find_target"]
@@ -29,9 +30,10 @@ class Target:
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        # 64-bit Raspberry Pi OS has Python 3.11: LiteRT, tflite-runtime and onnxruntime all install.
+        # 64-bit: LiteRT and onnxruntime install on Raspberry Pi OS trixie (Python 3.13) and bookworm (3.11), where
+        # tflite-runtime does too. All three load these.
         Target("raspberry-pi", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32", "onnx:int8", "onnx:float32")),
-        # 32-bit: the last wheels are tflite-runtime 2.14's.
+        # 32-bit: the last wheels are tflite-runtime 2.14's, up to bookworm.
         Target("raspberry-pi-32", ("tflite:int8", "tflite:dynamic-int8", "tflite:float32"), runtime="tflite-2.14"),
         # Apps that carry a runtime of their own often stay on 2.14. float16 is for GPUs.
         Target("android", ("tflite:int8", "tflite:float16", "tflite:float32"), runtime="tflite-2.14"),
@@ -85,8 +87,9 @@ class RuntimeFloor:
         """Why a file does not load in it; None where it does."""
         asked = f"{self.name} {self.release[0]}.{self.release[1]} was asked for"
         needed = oldest_runtime.get(_FORMATS[self.name][1])
-        if needed is None:
+        if needed in (None, UNKNOWN):
             return f"which {self.name} it needs is unknown (newer operators than edgepress knows), and {asked}"
+        assert needed is not None
         major, minor = needed.split(".")
         if (int(major), int(minor)) <= self.release:
             return None

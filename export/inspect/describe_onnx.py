@@ -43,7 +43,9 @@ def describe_onnx(name: str, content: bytes) -> Description:
         constants=_constants(onnx, graph),
         steps=tuple(_step(onnx, node, types, versions) for node in graph.node),
         operators=dict(sorted({_operator(node): versions.get(node.domain, 1) for node in graph.node}.items())),
-        oldest_runtime=oldest_onnxruntime(model.ir_version, versions, {node.op_type for node in graph.node}),
+        oldest_runtime=oldest_onnxruntime(
+            model.ir_version, versions, {(node.domain, node.op_type) for node in graph.node}
+        ),
         metadata={
             "producer": f"{model.producer_name} {model.producer_version}".strip(),
             "ir_version": str(model.ir_version),

@@ -5,11 +5,16 @@ as `min_runtime_version`; ONNX Runtime's docs/Versioning.md and docs/ContribOper
 says against the real tflite-runtime 2.14.
 """
 
+import re
+from collections.abc import Collection
+
 from edgepress.runtime.formats.tflite_file import TfliteFile
 
-__all__ = ["oldest_onnxruntime", "oldest_tflite_runtime"]
+__all__ = ["UNKNOWN", "oldest_onnxruntime", "oldest_tflite_runtime"]
 
 Release = tuple[int, int]
+UNKNOWN = "unknown"
+"""In place of a release, where a file does not tell or is newer than the tables here: no guess."""
 
 # What other tools' edits of a file change, and the converter's statement in it cannot know.
 _TFLITE_OF_OPERATOR: dict[str, dict[int, Release]] = {
@@ -21,6 +26,7 @@ _FIRST_WITH_INT4: Release = (2, 17)
 """4-bit kernels with a scale per channel: 2.14 refuses int8 x int4 whatever the operator's version says."""
 _TFLITE_RUNTIME_ON_PYPI: tuple[Release, Release] = ((2, 5), (2, 14))
 """First and last release that has wheels."""
+_STATED = re.compile(rb"(\d+)\.(\d+)(\.\d+)?")
 _FIRST_LITERT = "1.0"
 """ai-edge-litert goes on where tflite-runtime ends, from TensorFlow Lite 2.17 on."""
 
@@ -41,19 +47,22 @@ _ONNXRUNTIME_OF_OPSET: dict[int, Release] = {
 }
 _ONNXRUNTIME_OF_IR: dict[int, Release] = {7: (1, 5), 8: (1, 10), 9: (1, 15), 10: (1, 18), 11: (1, 22)}
 _ONNXRUNTIME_OF_CONTRIB: dict[str, Release] = {"MatMulNBits": (1, 17)}
+_CONTRIB = "com.microsoft"
+_STANDARD = ("", "ai.onnx")
 
 
 def oldest_tflite_runtime(file: TfliteFile) -> dict[str, str]:
-    """Oldest releases of TensorFlow Lite (Android, iOS, C++), and of the Python packages that carry it."""
-    stated = file.metadata.get("min_runtime_version", b"").rstrip(b"\0").decode()
-    needed = [_release(stated)] if stated else []
+    """Oldest releases of TensorFlow Lite (Android, iOS, C++), and of the Python packages that carry it; `UNKNOWN` where
+    no converter stated one: not every operator's versions are known here."""
+    stated = _STATED.fullmatch(file.metadata.get("min_runtime_version", b"").rstrip(b"\0"))
+    if stated is None:
+        return {"tensorflow-lite": UNKNOWN}
+    needed = [(int(stated[1]), int(stated[2]))]
     for operator, version in file.operator_versions.items():
         table = _TFLITE_OF_OPERATOR.get(operator, {})
         needed += [release for since, release in table.items() if since <= version]
     if any(tensor.dtype == "int4" for _, tensor in file.constants()):
         needed.append(_FIRST_WITH_INT4)
-    if not needed:
-        return {}
     release = max(needed)
     first, last = _TFLITE_RUNTIME_ON_PYPI
     found = {"tensorflow-lite": _text(release), "ai-edge-litert": _FIRST_LITERT}
@@ -62,25 +71,29 @@ def oldest_tflite_runtime(file: TfliteFile) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def oldest_onnxruntime(ir_version: int, opsets: dict[str, int], operators: set[str]) -> dict[str, str]:
+def oldest_onnxruntime(
+    ir_version: int, opsets: dict[str, int], operators: Collection[tuple[str, str]]
+) -> dict[str, str]:
     """Oldest release of ONNX Runtime, from the file format's version, the operator sets, and operators of its own;
-    empty where the file is newer than what is known here."""
-    opset = opsets.get("", 1)
-    if opset > max(_ONNXRUNTIME_OF_OPSET) or ir_version > max(_ONNXRUNTIME_OF_IR):
-        # Newer than these tables: a release that is not known yet, and no guess.
-        return {}
+    `UNKNOWN` where the file is newer than what is known here, or has operators that are not.
+
+    Args:
+        ir_version: Of the file.
+        opsets: Domain to version.
+        operators: Domain and name of each.
+    """
+    opset = opsets.get("", opsets.get("ai.onnx", 1))
+    own = {name for domain, name in operators if domain == _CONTRIB}
+    strange = own - _ONNXRUNTIME_OF_CONTRIB.keys() or {d for d, _ in operators} - {*_STANDARD, _CONTRIB}
+    if strange or opset > max(_ONNXRUNTIME_OF_OPSET) or ir_version > max(_ONNXRUNTIME_OF_IR):
+        return {"onnxruntime": UNKNOWN}
     needed = [_newest(_ONNXRUNTIME_OF_OPSET, opset), _newest(_ONNXRUNTIME_OF_IR, ir_version)]
-    needed += [_ONNXRUNTIME_OF_CONTRIB[name] for name in operators & set(_ONNXRUNTIME_OF_CONTRIB)]
+    needed += [_ONNXRUNTIME_OF_CONTRIB[name] for name in own]
     return {"onnxruntime": _text(max(needed))}
 
 
 def _newest(table: dict[int, Release], version: int) -> Release:
     return max((release for since, release in table.items() if since <= version), default=(1, 0))
-
-
-def _release(text: str) -> Release:
-    major, minor = text.split(".")[:2]
-    return int(major), int(minor)
 
 
 def _text(release: Release) -> str:

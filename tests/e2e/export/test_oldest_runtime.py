@@ -7,8 +7,6 @@ import subprocess
 import pytest
 
 from edgepress.export.inspect.describe import describe
-from edgepress.export.inspect.oldest_runtime import oldest_onnxruntime
-from edgepress.export.targets import RuntimeFloor
 from edgepress.export.variants import VARIANTS
 
 PYTHON = os.environ.get("EDGEPRESS_TFLITE_RUNTIME_PYTHON")
@@ -73,15 +71,3 @@ def test_weights_are_of_the_type_that_the_variant_names(files):
         share = sum(weights.get(kind, 0) for kind in STORED[variant.name])
         # TensorFlow's dynamic range leaves matrices of less than 1,024 weights in float.
         assert share > (0.7 if key == "tflite:dynamic-int8" else 0.999), (key, weights)
-
-
-@pytest.mark.parametrize(("ir_version", "opset"), [(8, 99), (99, 17)])
-def test_files_newer_than_the_tables_are_not_guessed_about(ir_version, opset):
-    assert oldest_onnxruntime(ir_version, {"": opset}, set()) == {}
-    assert oldest_onnxruntime(8, {"": 17}, set()) == {"onnxruntime": "1.12"}
-
-
-def test_a_floor_objects_to_what_is_unknown():
-    objection = RuntimeFloor.parse("onnxruntime-1.17").objection({})
-    assert objection.startswith("which onnxruntime it needs is unknown")
-    assert "onnxruntime 1.17 was asked for" in objection
