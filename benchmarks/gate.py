@@ -205,7 +205,7 @@ def check_baseline(report: Report, earlier: Report) -> list[Check]:
 
     Accuracy may be 0.5 points lower (an error 1 % of the trivial answer's higher), the file 1 % larger, and the latency
     ratio's interval must reach down to the earlier one's upper end or below, 10 % allowed: slack for noise, not for
-    regressions that show.
+    regressions that show. Where both runs' answers were kept, a loss that shows in pairs breaks it, however small.
     """
     now = {row.key: row for row in report.rows}
     checks = []
@@ -220,7 +220,23 @@ def check_baseline(report: Report, earlier: Report) -> list[Check]:
             checks.append(Check(old.name, "measured", False, "the earlier report has this row and this one does not"))
             continue
         checks += [Check(new.name, limit, passed, reason) for limit, passed, reason in _against(new, old)]
+        checks += _paired(report, earlier, new)
     return checks or [Check("report", "measured", False, "the earlier report has no rows")]
+
+
+def _paired(report: Report, earlier: Report, row: Row) -> list[Check]:
+    """Whether a loss shows example by example, where both runs' answers were kept: smaller ones do than by totals."""
+    if report.kept is None or earlier.kept is None:
+        return []
+    since = report.kept.since(earlier.kept, row.key)
+    if since is None:
+        return []
+    low, high = since.interval
+    reason = (
+        f"{since.gain:+.3g} {since.unit} since the earlier report, {low:+.3g} to {high:+.3g} on the same "
+        f"{since.examples:,} examples; a loss that shows is none that is allowed"
+    ).replace("  ", " ")
+    return [Check(row.name, "paired", high >= 0, reason)]
 
 
 def _against(new: Row, old: Row) -> Iterator[tuple[str, bool, str]]:

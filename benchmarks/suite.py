@@ -27,6 +27,7 @@ from .models.readings import Read, Readings
 from .models.subjects import Subject, list_subjects
 from .models.words import artifacts_of, as_json, by_name, described, lone_models, notes_of, told_kind
 from .question import Question
+from .report.answers import keep
 from .report.examples import show_examples
 from .report.explain import explain
 from .report.write import SCHEMA
@@ -136,6 +137,8 @@ def benchmark(
             )
             for place, index in enumerate(kept)
         )  # fmt: skip
+        answers = {rows[i].key: asked.answers[i][""][""] for i in kept if "" in asked.answers[i][""]}
+        beside = keep(question.task.kind, question.truth, answers)
     machine = describe_machine()
     report = Report(
         schema=SCHEMA,
@@ -171,6 +174,7 @@ def benchmark(
         chance=chance,
         notes=tuple(notes_of(rows, asked_rows, data)) or None,
         models=lone_models(rows, asked_rows),
+        kept=beside,
     )
     return replace(
         report,

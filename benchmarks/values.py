@@ -43,6 +43,8 @@ _INLINE: dict[str, Any] = {"inline": True, "null": ()}
 """A part whose keys stand in its owner's object; where there is none, the keys of `null` do, holding null."""
 _OPTIONAL = {"optional": True}
 """What has no key in the file where it is None."""
+_APART = {"apart": True}
+"""What lies in a file of its own."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +318,10 @@ class Report:
     """What a reader must know about the test: what it is not known to exclude, and how lone files are fed."""
     models: tuple[Mapping[str, Any], ...] | None = field(default=None, metadata=_OPTIONAL)
     """Of files that are no part of a bundle: `artifact`, and its `contract` (with how that was found) and `task`."""
+    answers: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
+    """The `file` beside the report that keeps what the rows answered, and its `sha256`."""
+    kept: Any = field(default=None, compare=False, repr=False, metadata=_APART)
+    """That file's content, a `report.answers.Kept`; None where there is none."""
 
     @property
     def examples(self) -> str:

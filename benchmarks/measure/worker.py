@@ -102,7 +102,7 @@ class _Server:
         return {"images": count}
 
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Answers to a file of examples, written beside it; where they are. `asked` feeds the model otherwise."""
+        """Answers to a file of examples: a file each output, by its name. `asked` feeds the model otherwise."""
         import numpy
 
         if "asked" in order:
@@ -110,15 +110,19 @@ class _Server:
         examples = opened.Examples.read(order["examples"])
         each = sum(values[:1].size for values in examples.inputs.values()) * 4
         step = max(1, min(_CHUNK, _CHUNK_BYTES // max(each, 1)))
-        starts = range(0, len(examples), step)
-        parts = [opened.answers_of(self._subject, examples.part(slice(start, start + step))) for start in starts]
-        found = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
-        file = order["out"] + (".npy" if "" in found else ".npz")
-        if "" in found:
-            numpy.save(file, found[""])
-        else:
-            numpy.savez(file, **found)  # type: ignore[arg-type]
-        return {"file": file}
+        written: dict[str, Any] = {}
+        for start in range(0, len(examples), step):
+            part = opened.answers_of(self._subject, examples.part(slice(start, start + step)))
+            for name, values in part.items():
+                if name not in written:
+                    # Answers about many classes are larger than the memory of a device.
+                    shape, path = (len(examples), *values.shape[1:]), f"{order['out']}-{len(written)}.npy"
+                    written[name] = numpy.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
+                written[name][start : start + len(values)] = values
+        files = {name: values.filename for name, values in written.items()}
+        for values in written.values():
+            values.flush()
+        return {"files": files}
 
     def mlperf(self, order: dict[str, Any]) -> dict[str, Any]:
         """Let MLPerf's load generator drive `predict`; truth is an .npy file or None."""

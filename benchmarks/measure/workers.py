@@ -12,6 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgepress.base.child import how_it_ended
 from edgepress.runtime import CheckFailedError
 
@@ -85,6 +88,14 @@ class Worker:
         if "error" in answer:
             raise WorkerError(f"{name}: {answer['type']}: {answer['error']}")
         return answer
+
+    def answers(self, examples: Path, out: Path, **order: Any) -> dict[str, NDArray[Any]]:
+        """What the model says about a file of examples, by output; an empty name is the task's answer.
+
+        The arrays stay on disk, beside `out`: many classes are larger than memory.
+        """
+        files: dict[str, str] = self.ask("answer", examples=str(examples), out=str(out), **order)["files"]
+        return {name: np.load(file, mmap_mode="r") for name, file in files.items()}
 
     def _end_late(self, late: threading.Event) -> None:
         late.set()

@@ -75,6 +75,7 @@ class Lone:
         self._name, self._told, self._worker, self._folder = row.artifact, told, worker, folder
         self._usual, self._normal, self._accept = usual, normal, accept_chance
         self._notes: list[str] = []
+        self._count = 0
 
     def asked(self, readings: Readings, stated: str | None) -> Asked:
         """How it is asked.
@@ -225,23 +226,16 @@ class Lone:
 
     def _raw(self, part: Part, way: _Way) -> Mapping[str, NDArray[Any]]:
         """The file's outputs by name, as real numbers."""
-        file = self._answer(part, asked_of(way.contract, Task("raw", "raw"), arranged=way.arranged))
-        with np.load(file) as found:
-            return {name: found[name] for name in found.files}
+        return self._said(part, asked_of(way.contract, Task("raw", "raw"), arranged=way.arranged))
 
     def _answers(self, part: Part, task: Task, output: str | None, way: _Way) -> NDArray[Any]:
         """What it says, in the form in which it is judged."""
-        found: NDArray[Any] = np.load(
-            self._answer(part, asked_of(way.contract, task, arranged=way.arranged, output=output))
-        )
-        return found
+        return self._said(part, asked_of(way.contract, task, arranged=way.arranged, output=output))[""]
 
-    def _answer(self, part: Part, asked: dict[str, Any]) -> str:
+    def _said(self, part: Part, asked: dict[str, Any]) -> dict[str, NDArray[Any]]:
         examples = Examples(part.inputs).write(self._folder / "tried")
-        file: str = self._worker.ask("answer", examples=str(examples), out=str(self._folder / "said"), asked=asked)[
-            "file"
-        ]
-        return file
+        self._count += 1
+        return self._worker.answers(examples, self._folder / f"said-{self._count}", asked=asked)
 
     def _chosen(self, dataset: Dataset, task: Task, output: str | None, ways: dict[str, _Way]) -> dict[str, _Way]:
         """The way that works on training examples."""

@@ -60,17 +60,11 @@ class Questions:
         """Keep what the model in a process says; the second time there is nothing to ask."""
         if index in self.answers:
             return
-        own = {}
+        own: dict[str, Said] = {}
         for number, (name, file) in enumerate(self._files[index].items()):
             out = self._folder / f"answers-{index}-{number}"
-            own[name] = _read_said(worker.ask("answer", examples=str(file), out=str(out))["file"])
+            own[name] = worker.answers(file, out)
         self.answers[index] = own
-
-
-def _read_said(file: str) -> Said:
-    """What a worker wrote: answers stay on disk, which many classes need; a raw model's outputs have names."""
-    found = np.load(file, mmap_mode="r")
-    return {"": found} if file.endswith(".npy") else {name: found[name] for name in found.files}
 
 
 def answer_facts(asked: Questions, index: int, judge: Judge) -> dict[str, Any]:

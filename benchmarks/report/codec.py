@@ -17,6 +17,8 @@ def encode(value: Any) -> Any:
         found: dict[str, Any] = {}
         for each in fields(value):
             own, how = getattr(value, each.name), each.metadata
+            if how.get("apart"):
+                continue
             if how.get("inline"):
                 found |= dict.fromkeys(how["null"]) if own is None else encode(own)
             elif own is not None or not how.get("optional"):
@@ -63,6 +65,8 @@ def _decode_fields(kind: Any, data: Any, name: str) -> Any:
     found = {}
     for each, type_ in _fields_of(kind):
         key = _key(each)
+        if each.metadata.get("apart"):
+            continue
         if each.metadata.get("inline"):
             null = each.metadata["null"]
             absent = bool(null) and all(data[key] is None for key in null)

@@ -1,7 +1,10 @@
 """The report as files: JSON, one self-contained HTML page, CSV, Markdown, and the pictures on their own."""
 
+import hashlib
 import json
+import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from edgepress.runtime import InputError
 from ..statistics.judge import TRIVIAL
 from ..statistics.metrics import MOST_CLASSES
 from ..values import Report
+from .answers import FILE, Kept
 from .card import to_card
 from .codec import decode, encode
 from .details import row_details
@@ -21,6 +25,7 @@ from .table import cells, headings, headline, to_csv, to_markdown
 __all__ = ["SCHEMA", "check_report_place", "parse_report", "read_report", "report_to_dict", "write_report"]
 
 SCHEMA = 1
+_LOG = logging.getLogger("edgepress")
 
 _DIFFERENCE = (
     "Differences are percentage points with paired bootstrap 95 % intervals; the verdict asks whether even the lower "
@@ -54,7 +59,20 @@ def read_report(path: str | os.PathLike[str]) -> Report:
         raise InputError(f"{path}: no such file; name a report.json that `edgepress benchmark` wrote") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a report of `edgepress benchmark` ({error!r})") from None
-    return parse_report(data, str(path))
+    report = parse_report(data, str(path))
+    return replace(report, kept=_kept_beside(Path(path), report))
+
+
+def _kept_beside(path: Path, report: Report) -> Kept | None:
+    """The answers that lie beside a report; None where they are gone, or another run's."""
+    try:
+        content = (path.parent / str((report.answers or {})["file"])).read_bytes()
+    except (KeyError, OSError):
+        return None
+    if report.answers is None or hashlib.sha256(content).hexdigest() != report.answers.get("sha256"):
+        _LOG.warning("%s: %s beside it is another run's: answers are not compared one by one", path, FILE)
+        return None
+    return Kept.read(content)
 
 
 def parse_report(data: Any, name: str = "the report") -> Report:
@@ -91,7 +109,7 @@ def check_report_place(folder: str | os.PathLike[str]) -> None:
 
 
 def write_report(report: Report, folder: str | os.PathLike[str]) -> None:
-    """Write report.json, report.html, report.csv, report.md, model-card.md and the pictures (SVG) into `folder`.
+    """Write report.json, report.html, report.csv, report.md, model-card.md, answers.npz and the pictures (SVG) there.
 
     Args:
         report: What `benchmark` returned, or `read_report`: a file from a device is drawn on the workstation.
@@ -110,6 +128,10 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> None:
     write_file(folder / "report.md", to_markdown(report))
     write_file(folder / "model-card.md", to_card(report, choose_row(report)))
     write_file(folder / "report.html", page)
+    if report.kept is not None:
+        content = report.kept.write()
+        write_file(folder / FILE, content)
+        report = replace(report, answers={"file": FILE, "sha256": hashlib.sha256(content).hexdigest()})
     write_file(folder / "report.json", json.dumps(report_to_dict(report), allow_nan=False) + "\n")
 
 

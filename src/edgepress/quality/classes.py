@@ -15,7 +15,9 @@ _SMALLEST = 1e-7
 
 
 def _labels(answers: NDArray[Any]) -> NDArray[np.int64]:
-    """The most probable class, -1 where there is NaN: no luck makes that a right one."""
+    """The most probable class, -1 where there is NaN: no luck makes that a right one. Classes stay as they are."""
+    if answers.ndim == 1:
+        return answers
     valid = np.isfinite(answers).all(axis=1)
     return np.where(valid, answers.argmax(axis=1), -1)
 
@@ -33,7 +35,7 @@ def _roc_auc(answers: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.f
     return area_under_curve(answers[:, 1], targets == 1, weights)
 
 
-ACCURACY = Metric("accuracy", _accuracy)
+ACCURACY = Metric("accuracy", _accuracy, prepare=_labels)
 LOG_LOSS = Metric("log_loss", _log_loss, higher=False, unit="")
 ROC_AUC = Metric("roc_auc", _roc_auc)
 
