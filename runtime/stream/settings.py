@@ -21,6 +21,8 @@ _THRESHOLD = 0.5
 _GATE_DB = 6.0
 # These four were chosen on training recordings: docs/listen.md has the table, benchmarks/studies/listening.py made it.
 
+_APART = 0.5
+"""Of a window's length: sounds are told apart by the pauses between them already."""
 _MOST_DB = 90.0
 
 
@@ -74,7 +76,7 @@ class Settings:
         settings = cls(
             hop=seconds / _HOPS if hop is None else float(hop),
             smooth=seconds * _SMOOTH if smooth is None else float(smooth),
-            refractory=seconds if refractory is None else float(refractory),
+            refractory=seconds * (_APART if gated else 1.0) if refractory is None else float(refractory),
             threshold=usual_threshold if threshold is None else float(threshold),
             gate_db=(_GATE_DB if gated else 0.0) if gate_db is None else float(gate_db),
             ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),

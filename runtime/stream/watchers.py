@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..tasks import Task
 
+_SAME_S = 0.05
+"""Windows that hear a sound begin so close to each other hear the same one."""
 _RELEASE = 0.5
 """Of the threshold: what has fallen below it is over, and may begin again."""
 
@@ -97,37 +99,62 @@ class _Labels(_Shares):
 
 
 class _Classes(_Shares):
-    """`multiclass`, `binary`: an event where another class begins, or the same one again after a pause.
-
-    Where silence is told apart, the answer waits until the sound leaves the window: the first windows hear the
-    beginning of a word alone, and the surest answer about the whole of it counts.
-    """
+    """`multiclass`, `binary`: an event where another class begins, or the same one again after a pause."""
 
     def __init__(self, settings: Settings, task: Task, windows: int) -> None:
         super().__init__(settings, task, windows)
         self._there: int | None = None
         self._told = -np.inf
-        self._surest: tuple[float, int, Moment] | None = None
 
     def see(self, moment: Moment, given: NDArray[np.float32] | None) -> list[Event]:
         shares = self._shares(given)
         index = int(shares.argmax())
-        share = float(shares[index])
         if self._there is not None and shares[self._there] < self._settings.threshold * _RELEASE:
             self._there = None
         rested = moment.until - self._told >= self._settings.refractory
-        if given is not None and share >= self._settings.threshold and index != self._there and rested:
-            if self._surest is None or share > self._surest[0]:
-                # The time is that of the first window that was sure.
-                first = moment if self._surest is None else self._surest[2]
-                self._surest = (share, index, Moment(first.time, moment.until))
-            if self._after_silence:
-                return []
-        if self._surest is None or (self._after_silence and given is not None):
+        if shares[index] < self._settings.threshold or index == self._there or not rested:
             return []
-        (share, index, when), self._surest = self._surest, None
         self._there, self._told = index, moment.until
-        return self._event(when, index, share)
+        return self._event(moment, index, float(shares[index]))
+
+
+class _Sounds(_Shares):
+    """The same where silence is told apart: an event a sound.
+
+    The answer waits until the sound leaves the window, or a louder one comes: the first windows hear the beginning of a
+    word alone, and the surest average over windows that hear this sound counts.
+    """
+
+    def __init__(self, settings: Settings, task: Task, windows: int) -> None:
+        super().__init__(settings, task, windows)
+        self._windows = windows
+        self._told = -np.inf
+        self._sound = -np.inf
+        """Where the sound at hand begins, in seconds."""
+        self._surest = Moment(0.0, 0.0), 0, 0.0
+
+    def see(self, moment: Moment, given: NDArray[np.float32] | None) -> list[Event]:
+        events = []
+        if given is None or abs(moment.time - self._sound) > _SAME_S:
+            events = self._end()
+            self._average, self._sound = _Average(self._windows), moment.time
+        if given is not None:
+            shares = self._shares(given)
+            index = int(shares.argmax())
+            if shares[index] > self._surest[2]:
+                self._surest = Moment(self._sound, moment.until), index, float(shares[index])
+        return events
+
+    def _end(self) -> list[Event]:
+        (moment, index, share), self._surest = self._surest, (Moment(0.0, 0.0), 0, 0.0)
+        if share < self._settings.threshold or not share or moment.time - self._told < self._settings.refractory:
+            return []
+        self._told = moment.time
+        return self._event(moment, index, share)
+
+
+def _one_label(settings: Settings, task: Task, windows: int) -> Watcher:
+    return (_Sounds if settings.gate_db else _Classes)(settings, task, windows)
 
 
 class _Values:
@@ -188,9 +215,9 @@ class _Outputs:
         return [] if given is None else [Event(*moment, {"outputs": given})]
 
 
-WATCHERS: dict[str, type[Any]] = {
-    "multiclass": _Classes,
-    "binary": _Classes,
+WATCHERS: dict[str, Callable[[Settings, Task, int], Watcher]] = {
+    "multiclass": _one_label,
+    "binary": _one_label,
     "multilabel": _Labels,
     "regression": _Values,
     "anomaly": _Anomalies,

@@ -28,7 +28,7 @@ __all__ = ["command"]
 @click.option("--hop", type=float, metavar="S", help="Seconds from one window to the next.  [a 16th of the window]")
 @click.option("--smooth", type=float, metavar="S", help="Answers of so many seconds are averaged.  [half the window]")
 @click.option("--threshold", type=float, help="Average probability (or score) from which on it counts.")
-@click.option("--refractory", type=float, metavar="S", help="Seconds of quiet after an event.  [the window]")
+@click.option("--refractory", type=float, metavar="S", help="Seconds of quiet after an event.  [the window, or half]")
 @click.option("--gate-db", type=float, metavar="DB", help="How far sound is above the background; 0: ask always.")
 @click.option("--ignore", multiple=True, metavar="LABEL", help="A label that is no event, such as one for silence.")
 @click.option(

@@ -101,6 +101,12 @@ def test_the_background_may_grow_louder(tones):
     assert_heard(list(tones.stream().listen([sound])), times)
 
 
+def test_sounds_close_to_each_other_are_each_told(tones):
+    names = ["low", "high", "high", "middle", "low", "low", "middle"]
+    times = [(1 + 0.27 * i, name) for i, name in enumerate(names)]
+    assert_heard(list(tones.stream().listen([tones_at(times, 5, length=0.11)])), times)
+
+
 def test_the_same_again_is_told_after_the_refractory_time(tones):
     times = [(1.0, "low"), (1.4, "low"), (1.8, "low")]
     assert_heard(list(tones.stream(refractory=0.1).listen([tones_at(times, 3, length=0.1)])), times)
