@@ -130,7 +130,7 @@ def test_a_model_of_ones_own_is_the_float_one_as_it_is(pressed, dataset, config,
         adopt_baseline(blobs(shape=(6, 6)), config, start, tmp_path / "other.keras")
 
 
-def test_layers_that_cannot_be_pressed_are_named_and_left_out(dataset, config, tmp_path, caplog):
+def test_a_model_that_tfmot_does_not_know_whole_is_pressed_by_our_own_engine(dataset, config, tmp_path):
     layers = tf_keras.layers
     model = tf_keras.Sequential(
         [
@@ -144,12 +144,13 @@ def test_layers_that_cannot_be_pressed_are_named_and_left_out(dataset, config, t
     )
     save_keras(model, tmp_path / "new.keras")
     start = train_baseline(dataset, config, tmp_path / "own.keras", model=tmp_path / "new.keras").path
-    with caplog.at_level("INFO", "edgepress"):
-        found = open_keras(press_model(dataset, start, config, tmp_path / "pressed.keras").path)
-    assert "pruning leaves whole: 'depth' (DepthwiseConv2D)" in caplog.text
-    assert "TFMOT cannot train 'norm' (LayerNormalization) quantization-aware: that is left out" in caplog.text
-    assert not found.quantized
-    assert (found.model.get_layer("hidden").kernel.numpy() == 0).mean() == pytest.approx(config.sparsity, abs=0.01)
+    result = press_model(dataset, start, config, tmp_path / "pressed.keras")
+    assert {fit["engine"] for fit in result.history.fits.values()} == {"own"}
+    model = open_keras(result.path).model
+    kernels = [weight.numpy() for weight in model.trainable_weights if len(weight.shape) > 1]
+    assert len(kernels) == 3
+    zeros = sum((kernel == 0).sum() for kernel in kernels) / sum(kernel.size for kernel in kernels)
+    assert zeros == pytest.approx(config.sparsity, abs=0.01)
 
 
 def test_logs_for_tensorboard_hold_every_epoch(dataset, config, tmp_path):
