@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgepress import __version__
 from edgepress.base.files import check_writable, file_sha256, new_folder, write_file
 from edgepress.base.progress import STEP, each
@@ -188,7 +190,7 @@ def _golden(asked: Asked, contract: Contract) -> Vectors:
     part = asked.draw.golden
     labels = part.targets if asked.task.classifies else None
     if contract.picture is not None:
-        return Vectors(part.x, labels)
+        return Vectors(np.asarray(part.x), labels)
     return Vectors(None, labels, inputs=asked.held_back[asked.draw.golden_rows].inputs)
 
 

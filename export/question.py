@@ -17,7 +17,7 @@ from edgepress.train import find_contract, sized, suited, task_of
 
 from .draw import Draw
 from .fidelity.measure import Outputs
-from .samples import Samples, samples_of
+from .samples import Samples, predicted, samples_of, thinned
 from .source import Source
 
 __all__ = ["Asked", "answers_of", "ask", "common", "with_thresholds"]
@@ -79,7 +79,7 @@ def ask(
     )  # fmt: skip
     held_back = samples_of(source.model, contract, draw.held_back)
     return Asked(
-        source, draw, contract, found, samples_of(source.model, contract, draw.calibration), held_back,
+        source, draw, contract, found, samples_of(source.model, contract, draw.calibration)[:], held_back,
         answers_of(source.model, held_back), _tested(source.model, contract, found, dataset),
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _tested(model: Any, contract: Contract, task: Task, dataset: Dataset) -> dic
     quality = quality_of(task)
     if quality is None or dataset.test.targets is None:
         return {}
-    samples = samples_of(model, contract, dataset.test).thinned(_TESTED)
+    samples = samples_of(model, contract, thinned(dataset.test, _TESTED))
     assert samples.targets is not None
     (output,) = answers_of(model, samples).values()
     answers = quality.answers(task, samples.first, output)
@@ -115,9 +115,7 @@ def _tested(model: Any, contract: Contract, task: Task, dataset: Dataset) -> dic
 
 def answers_of(model: Any, samples: Samples) -> Outputs:
     """What a tf-keras model gives, by output name."""
-    given = model.predict([samples.inputs[name] for name in model.input_names], batch_size=256, verbose=0)
-    arrays = given if isinstance(given, list) else [given]
-    return {name: np.asarray(values) for name, values in zip(model.output_names, arrays, strict=True)}
+    return predicted(model, [samples.inputs[name] for name in model.input_names])
 
 
 def common(asked: Sequence[Asked]) -> tuple[Contract, Task]:

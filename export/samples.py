@@ -1,5 +1,6 @@
 """Examples as a model takes them: real numbers by the names of its inputs, with the right answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,17 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Part
+from edgepress.data.rows import Mapped, Rows
 from edgepress.runtime.contract import Contract
 
-__all__ = ["Samples", "samples_of"]
+__all__ = ["Samples", "predicted", "samples_of", "thinned"]
+
+
+_BATCH = 256
+_PORTION = 2 * _BATCH
+"""Examples that are read at a time where they are in a file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """What goes into a model, and what should come out."""
 
-    inputs: dict[str, NDArray[Any]]
-    """Input name to real numbers, shape (n, ...)."""
+    inputs: dict[str, Any]
+    """Input name to real numbers, shape (n, ...): an array, or `Rows` where the examples are in a file."""
     targets: NDArray[Any] | None
     """As the data set has them, (n,) or (n, k); None where nothing is known to be right."""
 
@@ -30,10 +37,11 @@ class Samples:
 
     def thinned(self, count: int) -> "Samples":
         """At most so many of them, evenly spaced: data sets may be sorted by class."""
-        return self[np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))]
+        found: Samples = thinned(self, count)
+        return found
 
     @property
-    def first(self) -> NDArray[Any]:
+    def first(self) -> Any:
         """The first input's numbers."""
         return next(iter(self.inputs.values()))
 
@@ -48,9 +56,26 @@ def samples_of(model: Any, contract: Contract, part: Part) -> Samples:
     """
     inputs = {}
     for name, tensor in zip(model.input_names, model.inputs, strict=True):
-        reals = contract.inputs[name].normalize(part.inputs[name])
-        sizes = tuple(tensor.shape[1:])
+        given, normalize = part.inputs[name], contract.inputs[name].normalize
+        sizes, dtype = tuple(tensor.shape[1:]), tensor.dtype.as_numpy_dtype
         # Grey pictures leave out their channel, and flat inputs take the pixels in a row.
-        reals = reals if None in sizes else reals.reshape(len(reals), *sizes)
-        inputs[name] = reals.astype(tensor.dtype.as_numpy_dtype, copy=False)
+        sizes = given.shape[1:] if None in sizes else sizes
+        rows = Mapped(given, normalize, sizes, dtype)
+        inputs[name] = rows if isinstance(given, Rows) else rows[:]
     return Samples(inputs, part.targets)
+
+
+def thinned(examples: Any, count: int) -> Any:
+    """At most so many of a part's or of samples' examples, evenly spaced."""
+    return examples[np.unique(np.linspace(0, len(examples) - 1, min(count, len(examples))).astype(np.int64))]
+
+
+def predicted(model: Any, inputs: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """What a tf-keras model gives, by output name, for arrays or `Rows` in the order of its inputs."""
+    step = _PORTION if any(isinstance(values, Rows) for values in inputs) else len(inputs[0])
+    parts = []
+    for start in range(0, len(inputs[0]), max(1, step)):
+        given = model.predict([values[start : start + step] for values in inputs], batch_size=_BATCH, verbose=0)
+        parts.append(given if isinstance(given, list) else [given])
+    columns = zip(*parts, strict=True)
+    return {name: np.concatenate(column) for name, column in zip(model.output_names, columns, strict=True)}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
+from edgepress.data.rows import Mapped, Rows, in_pieces
 from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
@@ -34,6 +35,8 @@ __all__ = [
     "takes_raw_numbers",
 ]
 
+_PORTION = 512
+"""Examples that are normalized at a time, where they are in a file."""
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
 """First layers that say: raw numbers come in."""
 
@@ -203,8 +206,7 @@ def candidates(
                     for way, (_, mean, _) in NORMALIZATIONS.items()
                     if len(mean) <= described.channels
                 ]
-                pixels = fitted.inputs[name].reshape(-1, described.channels).astype(np.float64)
-                mean, std = tuple(pixels.mean(axis=0).tolist()), tuple(np.maximum(pixels.std(axis=0), 1e-6).tolist())
+                mean, std = _levels(fitted.inputs[name], described.channels)
                 ways[name].append(("standardized", described._replace(mean=mean, std=std)))
         elif isinstance(described, Features | Signal) and name not in raw:
             plain = described._replace(mean=(), std=())
@@ -229,6 +231,18 @@ def candidates(
         yield why, Contract({name: each for name, (_, each) in chosen.items()}, {"by": by, "why": why})
 
 
+def _levels(pixels: Any, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel of uint8 pixels, exactly: from how often each level is there."""
+    counts = np.zeros((channels, 256), np.int64)
+    for piece in in_pieces(pixels):
+        for channel, levels in enumerate(piece.reshape(-1, channels).T):
+            counts[channel] += np.bincount(levels, minlength=256)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    mean = shares @ np.arange(256.0)
+    std = np.sqrt((shares * (np.arange(256.0) - mean[:, None]) ** 2).sum(axis=1))
+    return tuple(mean.tolist()), tuple(np.maximum(std, 1e-6).tolist())
+
+
 def takes_raw_numbers(model: Any) -> set[str]:
     """Inputs of a tf-keras model whose first layer normalizes, or that are no floats."""
     graph = outline_of(model)
@@ -248,14 +262,19 @@ def _answers(model: Any, contract: Contract, task: Task, quality: Quality, part:
     return quality.answers(task, reals, outputs)
 
 
-def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], NDArray[Any]]:
+def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], Any]:
     # Keras keeps one compiled function a model, whatever it is fed with.
     feeds = [
-        contract.inputs[name].normalize(part.inputs[name]).reshape(len(part), *tensor.shape[1:])
+        Mapped(part.inputs[name], contract.inputs[name].normalize, tuple(tensor.shape[1:]), tensor.dtype.as_numpy_dtype)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     ]
-    given = model.predict(feeds if len(feeds) > 1 else feeds[0], batch_size=256, verbose=0)
-    return np.asarray(given), feeds[0]
+    outputs = []
+    step = _PORTION if any(isinstance(values, Rows) for values in part.inputs.values()) else max(1, len(part))
+    for start in range(0, len(part), step):
+        portion = [rows[start : start + step] for rows in feeds]
+        outputs.append(model.predict(portion if len(portion) > 1 else portion[0], batch_size=256, verbose=0))
+    # What goes in is asked for where it should come out again, and made then.
+    return np.concatenate(outputs), feeds[0]
 
 
 def _confirmed(

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.data.rows import save_npy
+
 __all__ = ["Examples"]
 
 
@@ -35,7 +37,7 @@ class Examples:
         """Write them beside `stem`: one array as people have it as .npy, which is read on demand, else an .npz."""
         if self.only is not None and not self.reals:
             path = stem.with_suffix(".npy")
-            np.save(path, self.only)
+            save_npy(path, self.only)
             return path
         path = stem.with_suffix(".npz")
         kind = "reals" if self.reals else "inputs"

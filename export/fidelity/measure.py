@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.child import run_module
+from edgepress.data.rows import save_npy
 from edgepress.runtime import Artifact, EdgepressError, TensorSpec
 from edgepress.runtime.batches import run_batches
 
@@ -44,7 +45,9 @@ def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples)
     """
     with tempfile.TemporaryDirectory() as name:
         exchange = Path(name)
-        np.savez(exchange / "inputs.npz", **samples.inputs)  # type: ignore[arg-type]
+        for place, values in enumerate(samples.inputs.values()):
+            save_npy(exchange / f"input-{place}.npy", values)
+        (exchange / "inputs.json").write_text(json.dumps(list(samples.inputs)))
         results: dict[str, Outputs | str] = {}
         waiting = [artifact.file for artifact in artifacts]
         while waiting:
@@ -76,8 +79,8 @@ def _collect(exchange: Path, files: Sequence[str]) -> dict[str, Outputs | str]:
 
 
 def _child(exchange: Path) -> None:
-    with np.load(exchange / "inputs.npz") as archive:
-        inputs = {key: archive[key] for key in archive.files}
+    names = json.loads((exchange / "inputs.json").read_text())
+    inputs = {name: np.load(exchange / f"input-{place}.npy", mmap_mode="r") for place, name in enumerate(names)}
     for i, file in enumerate(json.loads((exchange / "request.json").read_text())):
         # Written under another name first: a crash in the middle leaves no file that looks whole.
         part = exchange / f"{i}.part.npz"

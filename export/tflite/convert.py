@@ -93,7 +93,7 @@ class Conversions:
             }  # fmt: skip
             jobs.append((settings, job | {"inputs": ends.inputs, "outputs": ends.outputs}))
         if any(settings.activations != "float32" for settings, _ in jobs):
-            np.savez(folder / f"{prefix}calibration.npz", **self._calibration.inputs)  # type: ignore[arg-type]
+            np.savez(folder / f"{prefix}calibration.npz", **self._calibration.inputs)
         return jobs
 
     def _graph_for(self, settings: Settings) -> str:

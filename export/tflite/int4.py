@@ -56,7 +56,7 @@ def _quantize(float32: bytes, calibration: Samples, how: str) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "float32.tflite").write_bytes(float32)
-        np.savez(folder / "calibration.npz", **calibration.thinned(_SAMPLES).inputs)  # type: ignore[arg-type]
+        np.savez(folder / "calibration.npz", **calibration.thinned(_SAMPLES).inputs)
         run_program(__name__, folder, how)
         return (folder / "int4.tflite").read_bytes()
 

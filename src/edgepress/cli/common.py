@@ -109,16 +109,16 @@ class DataChoice:
             task=self.task or task,
             input_shape=self.input_shape or input_shape,
             seconds=self.seconds or seconds,
-        ).load()
+        ).load(in_pieces=True)
 
-    def load(self) -> "Dataset":
-        """Find, read and check the data."""
+    def load(self, *, in_pieces: bool = False) -> "Dataset":
+        """Find, read and check the data; with `in_pieces` many examples stay in a file until they are asked for."""
         from edgepress.data import as_dataset
 
         assert self.source is not None
         return as_dataset(
             self.source, label=self.label, task=self.task, normal=self.normal, input_shape=self.input_shape,
-            seconds=self.seconds,
+            seconds=self.seconds, in_pieces=in_pieces,
         )  # fmt: skip
 
 

@@ -90,11 +90,11 @@ def command(
         require_assets()
     result = export(
         _named(models),
-        replace(data, source=samples).load() if samples else data.load(),
+        replace(data, source=samples or data.source).load(in_pieces=True),
         out,
         variants=variants or (place.variants if place else DEFAULT_VARIANTS),
         runtime=runtime or (place.runtime if place else None),
-        calibration=replace(data, source=calibration).load() if calibration else None,
+        calibration=replace(data, source=calibration).load(in_pieces=True) if calibration else None,
         task=data.task,
         input=input_,
         bounds=bounds_of(bounds),

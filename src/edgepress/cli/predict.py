@@ -76,8 +76,14 @@ def command(
             model, data, out, as_json, part=part, overwrite=overwrite, workers=workers, unknown=unknown, **settings
         )
         return
-    if out is not None:
-        raise InputError("--out without --data: answers about FILES are printed")
+    about = {
+        **{name: value for name, value in vars(data).items() if value is not None},
+        "out": out,
+        "part": part != "all",
+    }
+    bulk = [name for name, value in {**about, "overwrite": overwrite, "workers": workers > 1}.items() if value]
+    if bulk:
+        raise InputError(f"--{bulk[0].replace('_', '-')} is for --data: answers about FILES are printed")
     # LiteRT announces its delegate on standard error.
     with hushed():
         opened = load(model, **settings)

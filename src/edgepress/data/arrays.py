@@ -166,6 +166,8 @@ def _pixels(values: NDArray[Any], factor: float, offset: float) -> NDArray[np.ui
 
 def _drop_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey without an axis for it, colours without transparency: the colours under it count."""
+    if isinstance(pixels, Rows) and not isinstance(pixels, StoredRows):
+        return pixels
     if isinstance(pixels, StoredRows) and pixels.shape[3:] in ((), (1,), (3,)):
         return pixels if pixels.shape[3:] != (1,) else pixels.reshaped(pixels.shape[:3])
     if pixels.ndim == 4 and pixels.shape[-1] == 1:

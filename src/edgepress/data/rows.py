@@ -3,8 +3,9 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import reduction
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -12,8 +13,21 @@ from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 
-__all__ = ["PIECE_BYTES", "Rows", "StoredRows", "in_pieces", "joined", "select", "store_rows"]
+__all__ = [
+    "MANY_BYTES",
+    "PIECE_BYTES",
+    "Mapped",
+    "Rows",
+    "StoredRows",
+    "in_pieces",
+    "joined",
+    "save_npy",
+    "select",
+    "store_rows",
+]
 
+MANY_BYTES = 64_000_000
+"""More than so much stays in a file where `Options.in_pieces` allows it."""
 PIECE_BYTES = 16_000_000
 """About so much is read at a time where all examples are gone through."""
 
@@ -59,6 +73,14 @@ class Rows:
     def __iter__(self) -> Iterator[NDArray[Any]]:
         for piece in in_pieces(self):
             yield from piece
+
+    def reshape(self, *shape: Any) -> NDArray[Any]:
+        """As of an array; all is read."""
+        return np.asarray(self).reshape(*shape)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """As of an array; all is read where the type changes."""
+        return self if self.dtype == dtype else np.asarray(self).astype(dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         values = self.read(np.arange(len(self)))
@@ -152,6 +174,29 @@ def select(values: Any, index: Any) -> Any:
     return values[index] if np.ndim(places) == 0 else _Selected(values, places)
 
 
+class Mapped(Rows):
+    """Rows made from others when they are asked for: normalized, for instance."""
+
+    def __init__(
+        self, rows: Any, made: Callable[[NDArray[Any]], NDArray[Any]], shape: tuple[int, ...], dtype: Any
+    ) -> None:
+        """Keep the rule.
+
+        Args:
+            rows: Arrays or `Rows`, (n, ...).
+            made: From (k, ...) of them to (k, *shape).
+            shape: Of one example.
+            dtype: Of what is made.
+        """
+        super().__init__((len(rows), *shape), dtype)
+        self._rows, self._made = rows, made
+
+    def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """See `Rows`."""
+        given = self._made(np.asarray(self._rows[places]))
+        return given.reshape(len(places), *self.shape[1:]).astype(self.dtype, copy=False)
+
+
 class _Joined(Rows):
     """Rows of several, one after another."""
 
@@ -192,6 +237,18 @@ def in_pieces(values: Any, count: int | None = None) -> Iterator[NDArray[Any]]:
     step = count or max(1, PIECE_BYTES * len(values) // max(1, values.nbytes))
     for start in range(0, len(values), step):
         yield values[start : start + step]
+
+
+def save_npy(path: Path, values: Any) -> None:
+    """`numpy.save` that reads `Rows` in pieces."""
+    if not isinstance(values, Rows):
+        np.save(path, values)
+        return
+    with open(path, "wb") as file:
+        header = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in in_pieces(values):
+            file.write(np.ascontiguousarray(piece).data)
 
 
 def store_rows(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> StoredRows:

@@ -108,6 +108,7 @@ def as_dataset(
     normal: str | None = None,
     input_shape: tuple[int, ...] | None = None,
     seconds: float | None = None,
+    in_pieces: bool = False,
 ) -> Dataset:
     """What people have as a data set.
 
@@ -120,6 +121,7 @@ def as_dataset(
         normal: Likewise, and which class is the normal one.
         input_shape: See there.
         seconds: See there.
+        in_pieces: See there.
 
     Raises:
         InputError, MissingExtraError: As `load_dataset`, `dataset_in_memory` and `with_normal`.
@@ -128,7 +130,9 @@ def as_dataset(
     if isinstance(data, Dataset):
         return data if normal is None else with_normal(data, normal)
     if isinstance(data, str | os.PathLike):
-        dataset = load_dataset(data, label=label, task=task, input_shape=input_shape, seconds=seconds)
+        dataset = load_dataset(
+            data, label=label, task=task, input_shape=input_shape, seconds=seconds, in_pieces=in_pieces
+        )
     else:
         dataset = brought_to_size(dataset_in_memory(data, name, options), options)
     return with_normal(dataset, normal) if options.anomalies or normal is not None else dataset

@@ -87,8 +87,14 @@ def ask(model: Model, source: Any, options: Options, *, part: str = ALL, normal:
     """
     if model.task is None:
         raise InputError(f"{model.artifact.file} does not say what its outputs mean: name a bundle")
+    if normal is not None and model.task.kind != "anomaly":
+        raise InputError(f"--normal is for anomalies, and {model.artifact.file} is {model.task.kind}: leave it out")
     path = Path(source).expanduser()
-    found = next(read for suits, read in _SOURCES if suits(model, path))(model, path, options, normal)
+    reader = next(each for each in _SOURCES if each.suits(model, path))
+    unused = [name for name in _READ if getattr(options, name) is not None and name not in reader.takes]
+    if unused:
+        raise InputError(f"--{unused[0].replace('_', '-')} says nothing about {path}, which {reader.how}: leave it out")
+    found = reader.read(model, path, options, normal)
     return _chosen(path, found, model, part)
 
 
@@ -281,10 +287,23 @@ def _identity(path: Path, found: _Found) -> str:
     return digest.hexdigest()
 
 
-_SOURCES: tuple[tuple[Callable[[Model, Path], bool], Callable[[Model, Path, Options, str | None], _Found]], ...] = (
-    (_is_files, _files),
-    (_is_tables, _tables),
-    (_is_array, _array),
-    (lambda model, path: True, _dataset),
+class _Source(NamedTuple):
+    """One sort of source."""
+
+    how: str
+    """How it is read, as messages say it."""
+    suits: Callable[[Model, Path], bool]
+    read: Callable[[Model, Path, Options, str | None], _Found]
+    takes: tuple[str, ...]
+    """Which of `_READ` concern it."""
+
+
+_READ = ("label", "task", "input_shape", "seconds")
+"""Options about how data are read."""
+_SOURCES = (
+    _Source("is read by the model's contract", _is_files, _files, ()),
+    _Source("is read by the model's contract", _is_tables, _tables, ("label",)),
+    _Source("is one array", _is_array, _array, ()),
+    _Source("is a data set", lambda model, path: True, _dataset, _READ),
 )
 """The first that a source suits reads it."""

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from edgepress.base.files import file_sha256
 from edgepress.cli import main
 from edgepress.data import dataset_of_arrays
+from edgepress.data.rows import store_rows
 from edgepress.export import bundle, export
 from edgepress.export.convert import Converter
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
@@ -50,6 +51,18 @@ def test_a_bundle_is_complete_in_itself(from_tiny, quadrants, tmp_path):
     assert conformance(tmp_path / "out").ok
     with load(tmp_path / "out") as model:
         assert (model.predict(quadrants.x_test).indices == quadrants.y_test).mean() > 0.95
+
+
+def test_examples_in_a_file_make_the_same_bundle(from_tiny, quadrants, tmp_path):
+    def stored(part):
+        return replace(part, inputs={name: store_rows([x], x.shape[1:], x.dtype) for name, x in part.inputs.items()})
+
+    in_a_file = replace(quadrants, train=stored(quadrants.train), test=stored(quadrants.test))
+    found, wanted = (
+        export({"tiny": from_tiny}, data, tmp_path / name, variants=["tflite:int8"], name="one").manifest
+        for name, data in (("file", in_a_file), ("memory", quadrants))
+    )
+    assert found == wanted
 
 
 @pytest.fixture

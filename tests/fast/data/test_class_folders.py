@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from edgepress.data import load_dataset, with_normal
+from edgepress.data.readers import class_pictures
+from edgepress.data.rows import Rows
 from edgepress.runtime import InputError
 
 
@@ -43,6 +45,21 @@ def test_every_fifth_file_is_a_test(root):
     assert data.x_test.shape == (4, 10, 12, 3)
     assert data.y_test.tolist() == [0, 0, 1, 1]
     np.testing.assert_array_equal(data.x_test[0], np.asarray(picture()))
+
+
+@pytest.mark.parametrize("shape", [None, (8, 9), (8, 9, 1)])
+def test_many_pictures_stay_in_a_file(root, monkeypatch, shape):
+    monkeypatch.setattr(class_pictures, "MANY_BYTES", 1_000)
+    monkeypatch.setattr(class_pictures, "PIECE_BYTES", 1_500)
+    found, wanted = (load_dataset(root, input_shape=shape, in_pieces=way) for way in (True, False))
+    assert isinstance(found.x_train, Rows)
+    assert isinstance(wanted.x_train, np.ndarray)
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(np.asarray(found.parts[part].x), wanted.parts[part].x)
+    assert (found.sha256, found.inputs) == (wanted.sha256, wanted.inputs)
+    (root / "cat/cat 3.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"cat 3\.png"):
+        load_dataset(root, input_shape=shape, in_pieces=True)
 
 
 def test_one_size_is_kept_and_several_need_one(root):

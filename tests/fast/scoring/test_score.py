@@ -179,6 +179,13 @@ def test_what_is_refused(pictures, tmp_path, digits):
     given = (pictures, "--data", tmp_path / "d.npz")
     assert "needs --out" in refused(*given)
     assert "one of the two" in refused(pictures)
+    assert "--workers is for --data" in refused(pictures, "a.png", "--workers", 2)
+    assert "--label is for --data" in refused(pictures, "a.png", "--label", "x")
+    assert "--normal is for anomalies" in refused(*given, "--out", tmp_path / "a.csv", "--normal", "x")
+    np.save(tmp_path / "n.npy", digits[0][:2])
+    assert "--input-shape says nothing about" in refused(
+        pictures, "--data", tmp_path / "n.npy", "--out", tmp_path / "a.csv", "--input-shape", "28x28"
+    )
     assert "one of the two" in refused(*given, "a.png", "--out", tmp_path / "a.csv")
     assert ".parquet or .csv" in refused(*given, "--out", tmp_path / "a.json")
     answers(*given, "--out", tmp_path / "a.parquet")

@@ -14,6 +14,7 @@ from edgepress.runtime.contract import Input
 from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
 from ..options import Options
+from ..rows import select
 from .class_pictures import PICTURE_SUFFIXES, read_pictures
 from .class_recordings import RECORDING_SUFFIXES, read_recordings
 from .files import File, Folder, part_of, read_folder
@@ -113,7 +114,7 @@ def _dataset(
     given, start = {}, 0
     for part, classes in files.items():
         labels = np.array([names.index(name) for name, held in classes.items() for _ in held], np.int64)
-        given[part] = (values[start : start + len(labels)], labels)
+        given[part] = (select(values, slice(start, start + len(labels))), labels)
         start += len(labels)
     return dataset_of_arrays(
         path.resolve().stem if path.is_file() else path.resolve().name,

@@ -1,6 +1,7 @@
 """Pictures of any sizes as one array, as Keras' `image_dataset_from_directory` reads them."""
 
 import logging
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from edgepress.runtime.preprocess.pictures import PICTURE_FORMATS, PictureHeader
 
 from ..convention import picture_of
 from ..options import Options
+from ..rows import MANY_BYTES, PIECE_BYTES, store_rows
 from .files import File, in_parallel
 
 __all__ = ["PICTURE_SUFFIXES", "read_pictures"]
@@ -55,22 +57,32 @@ def read_pictures(files: list[File], options: Options) -> tuple[Picture, NDArray
     height, width = asked[:2] if asked else sizes[0]
     channels = (asked[2] if asked else None) or (1 if all(header.is_grey for header in headers) else 3)
     total = len(files) * height * width * channels
-    if total > _MAX_BYTES:
+    stays = options.in_pieces and total > MANY_BYTES
+    if total > _MAX_BYTES and not stays:
         raise InputError(
             f"{len(files)} pictures of {height}x{width}x{channels} take {total:,} bytes: at most {_MAX_BYTES:,} are "
             "read; scale them with a smaller --input-shape"
         )
     shape = (height, width) if channels == 1 else (height, width, 3)
-    pixels = np.empty((len(files), *shape), np.uint8)
 
-    def decode(index: int) -> None:
-        with files[index].open() as stream:
-            picture = decode_picture(stream, name=files[index].place, grey=channels == 1)
-        if picture.shape[:2] != (height, width):
-            picture = bilinear_resize(picture, height, width)
-        pixels[index] = picture
+    def decode(file: File) -> NDArray[np.uint8]:
+        with file.open() as stream:
+            picture = decode_picture(stream, name=file.place, grey=channels == 1)
+        return picture if picture.shape[:2] == (height, width) else bilinear_resize(picture, height, width)
 
-    in_parallel(decode, range(len(files)), "files")
+    pixels: Any
+    if stays:
+        # Decoded once, and read from there in every pass: decoding costs more than reading does.
+        step = max(1, PIECE_BYTES // (height * width * channels))
+        portions = (files[start : start + step] for start in range(0, len(files), step))
+        pixels = store_rows((np.stack(in_parallel(decode, portion, "files")) for portion in portions), shape, np.uint8)
+    else:
+        pixels = np.empty((len(files), *shape), np.uint8)
+
+        def keep(index: int) -> None:
+            pixels[index] = decode(files[index])
+
+        in_parallel(keep, range(len(files)), "files")
     # Scaled photographs are scaled alike when the model is used.
     scaled = len(sizes) > 1 or (height, width) != sizes[0]
     return picture_of(pixels, resampling="bilinear" if scaled else "area"), pixels

@@ -18,7 +18,7 @@ from edgepress.runtime.contract import Input, Signal
 from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
 from ..options import Options
-from ..rows import PIECE_BYTES, StoredRows, store_rows
+from ..rows import MANY_BYTES, PIECE_BYTES, StoredRows, store_rows
 from .files import DAMAGED, PART_NAMES
 
 __all__ = ["is_npy", "is_npz", "npy_rows", "read_npz", "refuse_npy"]
@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 # A 2 MB archive can unpack to gigabytes; full ImageNet-sized sets do not belong in one .npz.
 _MAX_BYTES = 4_000_000_000
-_MANY_BYTES = 64_000_000
-"""A larger array can stay in its file."""
 _LOCAL_NAME, _LOCAL_BYTES = 26, 30
 """Where the length of its name stands in a member's local header, and how long that is without names (PKWARE's
 APPNOTE, 4.3.7)."""
@@ -192,7 +190,7 @@ def _read_members(archive: zipfile.ZipFile, path: Path, *, in_pieces: bool) -> d
             )
         if member in arrays:
             raise InputError(f"{path} holds {member} twice: make it again with numpy.savez")
-        stays = in_pieces and info.file_size > _MANY_BYTES
+        stays = in_pieces and info.file_size > MANY_BYTES
         if stays and info.compress_type == zipfile.ZIP_STORED:
             with archive.open(info) as file:
                 rows = _stored_rows(file, path, info)
