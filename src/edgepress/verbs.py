@@ -47,6 +47,8 @@ def press(
     accept_chance: bool = False,
     budget: Budget | None = None,
     trials: int = 12,
+    workers: int = 1,
+    ray: str | None = None,
     overwrite: bool = False,
     custom: str | os.PathLike[str] | None = None,
 ) -> PressResult:
@@ -77,6 +79,8 @@ def press(
         accept_chance: Go on with a model that is no better than the trivial answer.
         budget: Search for the best model within these limits.
         trials: How many models such a search trains.
+        workers: How many of them at a time, in processes of their own.
+        ray: `local`, or the address of a Ray cluster that runs them.
         overwrite: Start again whatever the run folder holds.
         custom: A Python file that defines layers and functions which Keras files name; its code runs.
 
@@ -99,8 +103,8 @@ def press(
     with custom_layers(custom):
         return press(
             dataset, out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
-            overwrite=overwrite, budget=budget, trials=trials, task=task, input=input, bounds=bounds,
-            accept_chance=accept_chance,
+            overwrite=overwrite, budget=budget, trials=trials, workers=workers, ray=ray, task=task, input=input,
+            bounds=bounds, accept_chance=accept_chance,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from edgepress.data import dataset_of_arrays
 from edgepress.press import Budget, search
-from edgepress.runtime import CheckFailedError, load
+from edgepress.runtime import CheckFailedError, InputError, load
 from edgepress.train import TrainConfig, train_baseline
 
 CONFIG = TrainConfig(epochs=3, prune_epochs=2, quantize_epochs=1, batch_size=32)
@@ -43,6 +43,11 @@ def test_a_search_finds_a_model_within_the_budget_and_goes_on_where_it_was(datas
     assert written["choice"]["file"] == found.choice.file
     assert len(written["candidates"]) == len(found.candidates)
     assert (tmp_path / "search/search.png").stat().st_size > 1000
+    # The first trials are the same ones whoever runs them, and what each comes to does not depend on the process.
+    beside = search(dataset, CONFIG, baseline, tmp_path / "beside", budget, trials=2, workers=2)
+    assert beside.candidates == [candidate for candidate in found.candidates if candidate.trial < 2]
+    with pytest.raises(InputError, match="no times of their own"):
+        search(dataset, CONFIG, baseline, tmp_path / "late", Budget(max_latency_us=9), trials=1, workers=2)
 
 
 def test_a_budget_that_cannot_be_kept_names_the_nearest(dataset, tmp_path):

@@ -44,6 +44,12 @@ _TRIALS = 12
 @click.option("--max-bytes", type=int, metavar="BYTES", help="Search: size of the model file.")
 @click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one image here.")
 @click.option("--trials", type=click.IntRange(1), help="Models that a search trains; 12 when not given.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Of a search: models that are trained at a time; 1 when not given."
+)
+@click.option(
+    "--ray", metavar="ADDRESS|local", help="Of a search: run its trials as tasks of Ray; needs the ray extra."
+)
 @json_option
 @reports_errors
 @custom_option
@@ -63,6 +69,8 @@ def command(
     max_bytes: int | None,
     max_latency_us: float | None,
     trials: int | None,
+    workers: int | None,
+    ray: str | None,
     as_json: bool,
 ) -> None:
     """Train, prune and quantize, export, benchmark; print the table, write the bundle and the report.
@@ -82,12 +90,15 @@ def command(
     check_report_place(Path(out or "runs") / "bundle/report")
     limits = (max_drop, max_bytes, max_latency_us)
     budget = Budget(*limits) if any(limit is not None for limit in limits) else None
-    if trials is not None and budget is None:
-        raise InputError("--trials without a limit: name --max-drop, --max-bytes or --max-latency-us to search for")
+    for option, value in (("--trials", trials), ("--workers", workers), ("--ray", ray)):
+        if value is not None and budget is None:
+            raise InputError(
+                f"{option} without a limit: name --max-drop, --max-bytes or --max-latency-us to search for"
+            )
     result = press(
         data.load(), out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
-        overwrite=overwrite, budget=budget, trials=trials or _TRIALS, task=data.task, input=input_,
-        bounds=bounds_of(bounds), accept_chance=accept_chance,
+        overwrite=overwrite, budget=budget, trials=trials or _TRIALS, workers=workers or 1, ray=ray,
+        task=data.task, input=input_, bounds=bounds_of(bounds), accept_chance=accept_chance,
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"
     emit(

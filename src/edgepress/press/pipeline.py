@@ -93,6 +93,8 @@ def press(
     overwrite: bool = False,
     budget: Budget | None = None,
     trials: int = 12,
+    workers: int = 1,
+    ray: str | None = None,
     task: str | None = None,
     input: str | None = None,
     bounds: Mapping[str, float] | None = None,
@@ -114,6 +116,8 @@ def press(
         overwrite: Start again whatever the run folder holds; an unfinished press is not taken up either.
         budget: Search widths and sparsities for the best pressed model within these limits.
         trials: How many models such a search trains.
+        workers: How many of them at a time, in processes of their own.
+        ray: `local`, or the address of a Ray cluster that runs them.
         task: The question, where the data ask several.
         input: How a model of the user's own takes its input; found where None.
         bounds: Variant to the bound that takes the place of its own, in the task's unit.
@@ -161,7 +165,9 @@ def press(
     logger.info("press: 2/4 prune, and train quantization-aware")
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:
-        found = search(dataset, config, models["float"], run / "search", budget, own=own, trials=trials)
+        found = search(
+            dataset, config, models["float"], run / "search", budget, own=own, trials=trials, workers=workers, ray=ray
+        )
         models["pressed"] = found.model
         variants += [] if found.choice.variant in variants else [found.choice.variant]
         packed = [found.choice.variant] if found.choice.packed else []

@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ from edgepress.train.compress.slim import can_crop
 from edgepress.train.fitting.feed import predictor
 
 from .budget import Budget, Candidate, choose, pareto_front
+from .crew import Crew, crew_of
 
 __all__ = ["SearchResult", "search"]
 
@@ -86,6 +87,8 @@ def search(
     *,
     own: bool = False,
     trials: int = 12,
+    workers: int = 1,
+    ray: str | None = None,
 ) -> SearchResult:
     """Train, press and export models of several sizes and sparsities; name the best one within the budget.
 
@@ -100,10 +103,22 @@ def search(
         budget: What to keep within.
         own: Whether the baseline is a user's own model, which loses units and pixels but is not built anew.
         trials: How many models to train.
+        workers: How many at a time, in processes of their own. The sampler then knows less of what comes out when it
+            chooses, and a trial's own result stays what it is.
+        ray: `local`, or the address of a Ray cluster whose nodes all see `folder` and the baseline; each trial is a
+            task there.
 
     Raises:
+        InputError: Not a search for a classifier; times that would be measured side by side.
         CheckFailedError: No candidate keeps the budget; the nearest is named.
     """
+    if budget.max_latency_us is not None and (workers > 1 or ray is not None):
+        raise InputError(
+            "--max-latency-us with --workers or --ray: trials beside one another have no times of their own"
+        )
+    if ray is not None:
+        # Its processes have working folders of their own.
+        folder, baseline = folder.resolve(), baseline.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     network = open_keras(baseline).model
     contract, task = _asked(baseline)
@@ -117,32 +132,58 @@ def search(
     reference = _validation_accuracy(network, dataset, config, contract, task)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
-    while done < trials:
-        trial, started = study.ask(), time.monotonic()
-        parameters = _suggest(trial, ranges)
-        made = _run_trial(trial.number, parameters, dataset, config, baseline, folder, budget, reference)
-        trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
-        if made:
-            best = min(made, key=lambda c: (budget.excess(c), c.bytes))
-            study.tell(trial, [best.drop_points, float(best.bytes)])
-        else:
-            # Nothing that export would publish: as bad as can be, so that the sampler turns away.
-            study.tell(trial, [100.0, 1e9])
-        candidates += made
-        done += 1
-        logger.info("search: trial %d of %d took %.0f s; the front so far:", done, trials, time.monotonic() - started)
-        for candidate in pareto_front(candidates):
-            logger.info("search:   %s %s", " " if budget.overdrawn(candidate) else "*", candidate.describe())
+    given = (dataset, config, baseline, folder, budget, reference)
+    if done < trials:
+        with crew_of(_run_trial, workers=workers, ray=ray) as crew:
+            for trial, made, seconds in _trials(study, ranges, crew, trials - done, given):
+                trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
+                if made:
+                    best = min(made, key=lambda c: (budget.excess(c), c.bytes))
+                    study.tell(trial, [best.drop_points, float(best.bytes)])
+                else:
+                    # Nothing that export would publish: as bad as can be, so that the sampler turns away.
+                    study.tell(trial, [100.0, 1e9])
+                candidates += made
+                done += 1
+                logger.info("search: trial %d of %d took %.0f s; the front so far:", done, trials, seconds)
+                for candidate in pareto_front(candidates):
+                    logger.info("search:   %s %s", " " if budget.overdrawn(candidate) else "*", candidate.describe())
+    # What is chosen does not depend on who was done first.
+    candidates.sort(key=lambda candidate: candidate.trial)
     front = pareto_front(candidates)
-    seconds = [trial.duration.total_seconds() for trial in study.trials if trial.values is not None]
+    durations = [trial.duration.total_seconds() for trial in study.trials if trial.values is not None]
     try:
         choice = choose(candidates, budget)
     except CheckFailedError:
-        _write(folder, candidates, front, None, budget, seconds)
+        _write(folder, candidates, front, None, budget, durations)
         raise
-    _write(folder, candidates, front, choice, budget, seconds)
+    _write(folder, candidates, front, choice, budget, durations)
     logger.info("search: chosen: %s", choice.describe())
     return SearchResult(choice, _trial_folder(folder, choice.parameters) / "pressed.keras", front, candidates)
+
+
+def _trials(
+    study: Any, ranges: _Ranges, crew: Crew, count: int, given: Sequence[Any]
+) -> Iterator[tuple[Any, list[Candidate], float]]:
+    """So many trials, as many at a time as the crew can: each with what it made and its seconds, when it is done."""
+    running: dict[int, tuple[Any, dict[str, Any], float]] = {}
+    held: tuple[Any, dict[str, Any]] | None = None
+    begun = ended = 0
+    while ended < count:
+        while len(running) < crew.size and (held or begun < count):
+            if held is None:
+                trial = study.ask()
+                held, begun = (trial, _suggest(trial, ranges)), begun + 1
+            trial, parameters = held
+            if any(other == parameters for _, other, _ in running.values()):
+                break  # Equal trials share a folder: this one finds there what the other makes.
+            crew.submit(trial.number, trial.number, parameters, *given)
+            running[trial.number] = (trial, parameters, time.monotonic())
+            held = None
+        number, made = crew.next()
+        trial, _, started = running.pop(number)
+        ended += 1
+        yield trial, made, time.monotonic() - started
 
 
 def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:

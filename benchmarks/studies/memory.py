@@ -1,0 +1,158 @@
+"""What `export` keeps in memory, by the number of pictures: all of them, or a piece at a time.
+
+    python -m edgepress.benchmarks.studies.memory work --images 1000 --images 4000 --out docs/memory.json
+
+Makes JPEGs of two classes, bright and dark, in `work`, and a Keras model that tells them apart without being fitted.
+For each number of pictures, in a process each: `edgepress.export` of that model as the command line reads the data
+(many pictures stay in a file), and as arrays in memory. `started_mb` is the peak of that process' resident memory
+with TensorFlow imported, `read_mb` when the data are read, `peak_mb` at the end; converters run in processes of their
+own, which are not counted. A study that is stopped goes on after the last of these. Linux. Prints the table for
+docs/growth.md.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepress.base.extras import require
+from edgepress.base.files import write_file
+from edgepress.base.tables import markdown_table
+from edgepress.runtime.machine import describe_machine
+
+__all__ = ["WAYS", "make_model", "make_pictures", "measure", "to_table"]
+
+WAYS = {"in pieces": True, "in memory": False}
+"""By name: whether many pictures stay in a file."""
+_CHILD = """
+import json, sys, time
+import tensorflow, tf_keras
+from edgepress.data import as_dataset
+from edgepress.export import export
+
+def peak():
+    # Not `getrusage`, which counts what the process had that this one was forked from.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+
+model, pictures, out, in_pieces = sys.argv[1:]
+started, begun = peak(), time.monotonic()
+dataset = as_dataset(pictures, in_pieces=in_pieces == "True")
+read, read_s = peak(), time.monotonic() - begun
+export({"model": model}, dataset, out, variants=["tflite:float32", "tflite:int8"], overwrite=True)
+print(json.dumps({
+    "started_mb": started / 1e6, "read_mb": read / 1e6, "peak_mb": peak() / 1e6,
+    "read_s": read_s, "seconds": time.monotonic() - begun,
+}))
+"""
+
+
+def make_pictures(folder: Path, count: int, size: int, seed: int = 0) -> Path:
+    """`count` colour JPEGs of `size` x `size` in `folder/{bright,dark}`; those that are there stay."""
+    image = require("PIL.Image", extra="image")
+    for number in range(count):
+        name = ("bright", "dark")[number % 2]
+        place = folder / name / f"{number:06}.jpg"
+        if not place.exists():
+            random = np.random.default_rng([seed, number])
+            low = 130 if name == "bright" else 0
+            coarse = random.integers(low, low + 120, (size // 8, size // 8, 3), dtype=np.uint8)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            image.fromarray(coarse).resize((size, size)).save(place, quality=85)
+    return folder
+
+
+def make_model(path: Path, size: int) -> Path:
+    """A convolutional classifier of brightness with weights that nobody fitted."""
+    keras = require("tf_keras", extra="toolkit")
+    model = keras.Sequential(
+        [
+            keras.layers.Input((size, size, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, strides=2, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    kernel = np.full((3, 3, 3, 4), 1 / 27, np.float32)
+    model.layers[1].set_weights([kernel, np.zeros(4, np.float32)])
+    dense = np.array([[5, -5]] * 4, np.float32)
+    model.layers[-1].set_weights([dense, np.array([-10, 10], np.float32)])
+    model.save(path)
+    return path
+
+
+def measure(model: Path, pictures: Path, out: Path, *, in_pieces: bool) -> dict[str, float]:
+    """One export in a process of its own.
+
+    Raises:
+        RuntimeError: It failed; its last line says why.
+    """
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", _CHILD, str(model), str(pictures), str(out), str(in_pieces)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return {key: round(value, 1) for key, value in found.items()} | {"whole_s": round(time.monotonic() - begun, 1)}
+
+
+def to_table(record: dict[str, Any]) -> str:
+    """The page's table, and what one picture more costs."""
+    lines, slopes = [], []
+    for way in WAYS:
+        own = [each for each in record["measured"] if each["way"] == way]
+        for each in own:
+            figures = (each["read_mb"], each["peak_mb"], each["read_s"], each["seconds"])
+            lines.append([f"{each['images']:,}", way, *(f"{figure:,.0f}" for figure in figures)])
+        if len(own) > 1:
+            first, last = own[0], own[-1]
+            grown = last["peak_mb"] - first["peak_mb"]
+            slopes.append(f"{way} {1000 * grown / (last['images'] - first['images']):,.1f} KB")
+    size = record["size"]
+    head = ["pictures", "way", "peak MB when read", "peak MB", "s to read", "s in all"]
+    remark = f"{size} x {size} colour JPEGs ({3 * size * size / 1000:,.1f} KB of pixels each)."
+    more = f" One picture more costs: {', '.join(slopes)}." if slopes else ""
+    return "\n".join([*markdown_table(head, lines, columns="rlr"), "", remark + more])
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, help="a folder for pictures, model and bundles")
+    parser.add_argument("--images", type=int, action="append", help="1000 and 4000 when not given")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--out", type=Path, default=Path("memory.json"))
+    options = parser.parse_args()
+    record: dict[str, Any] = {
+        "command": " ".join(["python -m edgepress.benchmarks.studies.memory", *sys.argv[1:]]),
+        "size": options.size,
+        "machine": describe_machine(),
+        "measured": [],
+    }
+    if options.out.exists() and (before := json.loads(options.out.read_text()))["size"] == options.size:
+        record["measured"] = before["measured"]
+    done = {(each["images"], each["way"]) for each in record["measured"]}
+    options.work.mkdir(parents=True, exist_ok=True)
+    model = make_model(options.work / "brightness.h5", options.size)
+    for count in options.images or [1000, 4000]:
+        for way, in_pieces in WAYS.items():
+            if (count, way) in done:
+                continue
+            pictures = make_pictures(options.work / f"pictures-{count}", count, options.size)
+            found = measure(model, pictures, options.work / "bundle", in_pieces=in_pieces)
+            record["measured"].append({"images": count, "way": way, **found})
+            record["measured"].sort(key=lambda each: (each["images"], each["way"]))
+            write_file(options.out, json.dumps(record, indent=1) + "\n")
+            print(record["measured"][-1], file=sys.stderr)
+    print(to_table(record))
+
+
+if __name__ == "__main__":
+    _main()
