@@ -1,6 +1,6 @@
 """Scoring in bulk: its rate beside the bare batch rate, with one process and with two; its memory; and a kill midway.
 
-    python -m edgepress.benchmarks.studies.bulk docs/frontier/cnn-int8.tflite --out docs/bulk.json
+    python -m edgepress.benchmarks.studies.bulk docs/frontier/raw.tflite --out docs/bulk.json
 
 Makes MNIST-sized pictures from a seed in an `.npz`, 1,000,000 of them. In each round, in turn: `predict` on batches
 that lie in memory (the bare batch rate), and `edgepress predict --data` of the same pictures with one worker and with
