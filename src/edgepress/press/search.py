@@ -128,14 +128,14 @@ def search(
     ranges = _Ranges(
         widths=kind in _WITH_WIDTHS and not own, pixels=isinstance(contract, Picture) and can_crop(network)
     )
-    study = _open_study(folder / "journal.log", config, ranges)
+    study, left = _open_study(folder / "journal.log", config, ranges)
     reference = _validation_accuracy(network, dataset, config, contract, task)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
     given = (dataset, config, baseline, folder, budget, reference)
     if done < trials:
         with crew_of(_run_trial, workers=workers, ray=ray) as crew:
-            for trial, made, seconds in _trials(study, ranges, crew, trials - done, given):
+            for trial, made, seconds in _trials(study, left, ranges, crew, trials - done, given):
                 trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
                 if made:
                     best = min(made, key=lambda c: (budget.excess(c), c.bytes))
@@ -163,16 +163,17 @@ def search(
 
 
 def _trials(
-    study: Any, ranges: _Ranges, crew: Crew, count: int, given: Sequence[Any]
+    study: Any, left: list[Any], ranges: _Ranges, crew: Crew, count: int, given: Sequence[Any]
 ) -> Iterator[tuple[Any, list[Candidate], float]]:
-    """So many trials, as many at a time as the crew can: each with what it made and its seconds, when it is done."""
+    """So many trials, those that were left first, as many at a time as the crew can: each with what it made and its
+    seconds, when it is done."""
     running: dict[int, tuple[Any, dict[str, Any], float]] = {}
     held: tuple[Any, dict[str, Any]] | None = None
     begun = ended = 0
     while ended < count:
         while len(running) < crew.size and (held or begun < count):
             if held is None:
-                trial = study.ask()
+                trial = left.pop(0) if left else study.ask()
                 held, begun = (trial, _suggest(trial, ranges)), begun + 1
             trial, parameters = held
             if any(other == parameters for _, other, _ in running.values()):
@@ -186,8 +187,8 @@ def _trials(
         yield trial, made, time.monotonic() - started
 
 
-def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:
-    """The study in the journal, with what was under way when it was left put first."""
+def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> tuple[Any, list[Any]]:
+    """The study in the journal, and the trials that were under way when it was left: they go on as what they were."""
     optuna = require("optuna", extra="toolkit")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     backend = optuna.storages.journal.JournalFileBackend(str(journal))
@@ -202,10 +203,7 @@ def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> Any:
     running = optuna.trial.TrialState.RUNNING
     for start in _starts(ranges):
         study.enqueue_trial(start, skip_if_exists=True)
-    for left in study.get_trials(states=(running,)):
-        study.tell(left.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(left.params)
-    return study
+    return study, [optuna.trial.Trial(study, left._trial_id) for left in study.get_trials(states=(running,))]
 
 
 def _starts(ranges: _Ranges) -> list[dict[str, Any]]:

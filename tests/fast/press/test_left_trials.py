@@ -1,0 +1,39 @@
+"""A search that was killed takes up its trials as what they were: same numbers, same values, each once."""
+
+import pytest
+
+from edgepress.press.search import _open_study, _Ranges, _suggest, _trials
+from edgepress.train import TrainConfig
+
+pytest.importorskip("optuna", reason="needs the toolkit extra")
+RANGES = _Ranges(widths=True, pixels=False)
+
+
+class Crew:
+    """Runs nothing: says which trials it was given, in turn."""
+
+    def __init__(self, size):
+        self.size, self.given = size, []
+
+    def submit(self, number, *args):
+        self.given.append((number, args[1]))
+
+    def next(self):
+        return self.given[-1][0], []
+
+
+def test_left_trials_go_first_under_their_own_numbers(tmp_path):
+    study, left = _open_study(tmp_path / "journal.log", TrainConfig(), RANGES)
+    assert not left
+    before = [(trial.number, _suggest(trial, RANGES)) for trial in (study.ask() for _ in range(2))]
+    again, left = _open_study(tmp_path / "journal.log", TrainConfig(), RANGES)
+    assert [trial.number for trial in left] == [0, 1]
+    crew = Crew(1)
+    for trial, _, _ in _trials(again, left, RANGES, crew, 4, ()):
+        again.tell(trial, [1.0, 1.0])
+    assert crew.given[:2] == before
+    assert [number for number, _ in crew.given] == [0, 1, 2, 3]
+    assert len({str(parameters) for _, parameters in crew.given}) == 4
+    finished, left = _open_study(tmp_path / "journal.log", TrainConfig(), RANGES)
+    assert not left
+    assert sum(trial.values is not None for trial in finished.trials) == 4
