@@ -14,7 +14,7 @@ from edgepress.runtime import CheckFailedError, InputError
 from edgepress.runtime.machine import describe_machine
 
 from .evidence import conformance_of, layer_errors, load_generated
-from .measure.conditions import changes, conditions
+from .measure.conditions import changes, conditions, wait_until_idle
 from .measure.energy import NO_ENERGY, measure_energies
 from .measure.sizes import file_sizes, runtime_size
 from .measure.speed import PACES, Samples, measure_speed, summarize
@@ -96,7 +96,6 @@ def benchmark(
     rows, unrunnable = list_subjects(given, float_given, backends, threads)
     stated = by_name(input, rows)
     readings = None if dataset is None else Readings(dataset, task or told_kind(given))
-    before = conditions()
     with tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
         found_out = ask_all(rows, readings, stated=stated, normal=normal, accept_chance=accept_chance)
         unrunnable += [
@@ -123,6 +122,8 @@ def benchmark(
                 f"{chance}: say how the model takes its input {how}, or name the data that it was made "
                 "for; --accept-chance reports all the same"
             )
+        wait_until_idle(pace.patience_s)
+        before = conditions()
         samples = measure_speed(subjects, sample, pace, seed=seed, then=asked.ask)
         if samples[0].failure is not None:
             raise CheckFailedError(f"the baseline cannot be measured: {samples[0].failure}")

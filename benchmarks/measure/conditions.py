@@ -1,11 +1,16 @@
 """Whether the machine stayed the same while it measured."""
 
+import logging
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["changes", "conditions"]
+__all__ = ["changes", "conditions", "wait_until_idle"]
+
+_LOG = logging.getLogger("edgepress")
 
 _PROC, _SYS = Path("/proc"), Path("/sys")
 _HOT_C = 80.0
@@ -50,6 +55,27 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if total > 0 and stolen / total > _STOLEN:
             found.append(f"the host took {100 * stolen / total:.0f} % of this virtual machine's time")
     return found
+
+
+def wait_until_idle(limit_s: float, *, step_s: float = 1.0, sleep: Callable[[float], None] = time.sleep) -> float:
+    """Wait while other programs are at work, and say so once; how long it took, in seconds.
+
+    Args:
+        limit_s: At most so long; 0 does not look at all. What is measured then is said to be not comparable.
+        step_s: For how long the machine is watched at a time.
+        sleep: Waits, in seconds.
+    """
+    waited = 0.0
+    while waited < limit_s:
+        before = conditions()
+        sleep(step_s)
+        busy = [reason for reason in changes(before, conditions()) if "busy" in reason]
+        if not busy:
+            break
+        if not waited:
+            _LOG.info("benchmark: %s: waiting up to %.0f s for them", busy[0], limit_s)
+        waited += step_s
+    return waited
 
 
 def _read(path: Path) -> str:

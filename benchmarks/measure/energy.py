@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..values import Energy
+from .pmic import PmicCounter
 from .workers import Worker, WorkerError
 
 __all__ = ["NO_ENERGY", "Counter", "Energies", "measure_energies", "measure_energy"]
@@ -49,6 +50,9 @@ class Counter:
         return sum((end - start) % (span + 1) for (start, span), (end, _) in zip(before, after, strict=True))
 
 
+AnyCounter = Counter | PmicCounter
+
+
 @dataclass(frozen=True)
 class Energies:
     """What was measured, a row each, or why nothing was."""
@@ -64,7 +68,7 @@ class Energies:
 NO_ENERGY = Energies([], "this preset does not measure energy")
 
 
-def measure_energies(subjects: Sequence[dict[str, Any]], examples: Path, counter: Counter | None = None) -> Energies:
+def measure_energies(subjects: Sequence[dict[str, Any]], examples: Path, counter: AnyCounter | None = None) -> Energies:
     """Energy of one image for every subject, one after the other, each in a fresh process.
 
     Args:
@@ -72,7 +76,7 @@ def measure_energies(subjects: Sequence[dict[str, Any]], examples: Path, counter
         examples: As `Examples.write` wrote them.
         counter: The machine's own by default.
     """
-    counter = counter or Counter()
+    counter = counter or _own_counter()
     if counter.reason is not None:
         return Energies([], counter.reason)
     rows: list[Energy | None] = []
@@ -86,13 +90,19 @@ def measure_energies(subjects: Sequence[dict[str, Any]], examples: Path, counter
     return Energies(rows, None)
 
 
+def _own_counter() -> AnyCounter:
+    """The first of this machine's counters that can be read; the first one's reason stands where none can."""
+    counters: list[AnyCounter] = [Counter(), PmicCounter()]
+    return next((each for each in counters if each.reason is None), counters[0])
+
+
 def _work(worker: Worker) -> int:
     images: int = worker.ask("work", seconds=_SECONDS)["images"]
     return images
 
 
 def measure_energy(
-    counter: Counter, work: Callable[[], int], *, sleep: Callable[[float], None] = time.sleep, idle_s: float = 0.5
+    counter: AnyCounter, work: Callable[[], int], *, sleep: Callable[[float], None] = time.sleep, idle_s: float = 0.5
 ) -> Energy:
     """Energy of one image: what the packages spent while `work` ran, divided by the images it answers.
 
@@ -107,8 +117,8 @@ def measure_energy(
     """
     start, clock = counter.read(), time.monotonic()
     sleep(idle_s)
-    idle_w = counter.between(start, counter.read()) / (time.monotonic() - clock)
+    idle_w = Counter.between(start, counter.read()) / (time.monotonic() - clock)
     start, clock = counter.read(), time.monotonic()
     images = work()
-    spent, passed = counter.between(start, counter.read()), time.monotonic() - clock
+    spent, passed = Counter.between(start, counter.read()), time.monotonic() - clock
     return Energy(per_image_uj=spent / images, above_idle_uj=(spent - idle_w * passed) / images)

@@ -46,12 +46,18 @@ class Pace:
     """Images a batch; `BATCH`, whose throughput the table shows, is one of them."""
     thorough: bool
     """Measure the rest, too: more threads, energy, perturbed images, conformance."""
+    patience_s: float = 0.0
+    """For how long a busy machine is waited for."""
 
 
 PACES = {
-    "quick": Pace(repetitions=3, rounds=5, turn_us=8_000, batches=(32, BATCH), thorough=False),
-    "default": Pace(repetitions=6, rounds=15, turn_us=16_000, batches=(8, 32, 128, BATCH, 1024), thorough=True),
-    "frontier": Pace(repetitions=12, rounds=30, turn_us=20_000, batches=(8, 32, 128, BATCH, 1024, 4096), thorough=True),
+    "quick": Pace(repetitions=3, rounds=5, turn_us=8_000, batches=(32, BATCH), thorough=False, patience_s=5),
+    "default": Pace(
+        repetitions=6, rounds=15, turn_us=16_000, batches=(8, 32, 128, BATCH, 1024), thorough=True, patience_s=60
+    ),
+    "frontier": Pace(
+        repetitions=12, rounds=30, turn_us=20_000, batches=(8, 32, 128, BATCH, 1024, 4096), thorough=True, patience_s=60
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 from ..values import Report, Row
 from .words import say_difference, say_value
 
-__all__ = ["choose_row", "say_what_to_ship"]
+__all__ = ["choose_row", "fastest_row", "say_fastest", "say_what_to_ship"]
 
 
 def choose_row(report: Report) -> Row | None:
@@ -15,6 +15,29 @@ def choose_row(report: Report) -> Row | None:
     if shown:
         return min(shown, key=lambda row: (row.sizes.gzip_bytes, row.speed.latency_us.p50))
     return max(others, key=lambda each: (each[1], -each[0].speed.latency_us.p50), default=(None, 0.0))[0]
+
+
+def fastest_row(report: Report) -> Row | None:
+    """The fastest of the rows that are as good as the baseline and conform; None without any."""
+    refused = (report.conformance or {}).get("refused", {})
+    true = [
+        row
+        for row in report.rows[1:]
+        if row.verdict is not None and row.verdict.non_inferior and row.artifact not in refused
+    ]
+    return min(true, key=lambda row: row.speed.latency_us.p50, default=None)
+
+
+def say_fastest(report: Report) -> str:
+    """The fastest row that is as good, in one sentence; empty where it is the one to ship, and where none is."""
+    row, chosen = fastest_row(report), choose_row(report)
+    if row is None or chosen is None or row.key == chosen.key or row.verdict is None:
+        return ""
+    threads = f" with {row.threads} threads" if row.threads > 1 else ""
+    return (
+        f"fastest within {row.verdict.within}: {row.artifact} in {row.backend}{threads}, "
+        f"{row.speed.latency_us.p50:,.1f} us ({row.speed.latency_ratio.value:.2f} x {report.rows[0].artifact})"
+    )
 
 
 def _worth(row: Row) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from edgepress.base.tables import text_table
 
 from ..values import Report
-from .ship import say_what_to_ship
+from .ship import say_fastest, say_what_to_ship
 from .table import ALIGNED, COLUMNS, cells, headings, headline, remarks
 
 __all__ = ["DROPPED_FIRST", "fit_columns", "to_terminal"]
@@ -26,7 +26,9 @@ def to_terminal(report: Report, *, width: int | None = None) -> str:
     """
     lines, dropped = fit_columns(list(COLUMNS), cells(report), width, headings(report))
     note = [f"left out for want of width: {', '.join(dropped)}"] if dropped else []
-    return "\n".join([say_what_to_ship(report), "", headline(report), "", *lines, *note, *remarks(report)])
+    fastest = say_fastest(report)
+    first = [say_what_to_ship(report), *([fastest] if fastest else [])]
+    return "\n".join([*first, "", headline(report), "", *lines, *note, *remarks(report)])
 
 
 def fit_columns(

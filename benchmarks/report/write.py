@@ -19,7 +19,7 @@ from .answers import FILE, Kept
 from .card import to_card
 from .codec import decode, encode
 from .details import row_details
-from .ship import choose_row, say_what_to_ship
+from .ship import choose_row, say_fastest, say_what_to_ship
 from .table import cells, headings, headline, to_csv, to_markdown
 
 __all__ = ["SCHEMA", "check_report_place", "parse_report", "read_report", "report_to_dict", "write_report"]
@@ -191,7 +191,7 @@ def _page(report: Report, pictures: dict[str, list[dict[str, str]]]) -> str:
     page: str = template.render(
         report=report,
         headline=headline(report),
-        summary=_summary(report),
+        summary=[line for line in (*_summary(report), say_fastest(report)) if line],
         columns=headings(report),
         shown_labels=report.bundle.labels if len(report.bundle.labels) <= MOST_CLASSES else (),
         trivial=TRIVIAL.get(report.task["kind"]) if report.task else None,

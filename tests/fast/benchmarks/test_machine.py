@@ -109,3 +109,25 @@ def test_cores_are_those_that_this_process_may_use(tmp_path, monkeypatch, files,
         path.write_text(text + "\n")
     assert usable_cores() == cores
     assert (describe_machine()["cores"], describe_machine()["machine_cores"]) == (cores, 8)
+
+
+def test_a_busy_machine_is_waited_for_and_named_once(monkeypatch, caplog):
+    """Two looks find another program at work, the third finds it gone."""
+    seen = iter(range(0, 100, 10))
+    busy = iter([0, 8, 8, 16, 16, 16, 16])
+
+    def look():
+        total, at_work = next(seen), next(busy)
+        cpu = {"total": float(total), "busy": float(at_work), "stolen": 0.0}
+        return {key: None for key in ("governor", "throttled", "temperature_c")} | {"cpu_s": cpu, "own_s": 0.0}
+
+    monkeypatch.setattr(conditions_module, "conditions", look)
+    slept = []
+    with caplog.at_level("INFO", logger="edgepress"):
+        assert conditions_module.wait_until_idle(30, sleep=slept.append) == 2
+    assert slept == [1, 1, 1]
+    assert [record.message for record in caplog.records if "waiting up to 30 s" in record.message] == [
+        caplog.messages[0]
+    ]
+    assert conditions_module.wait_until_idle(0, sleep=slept.append) == 0
+    assert len(slept) == 3

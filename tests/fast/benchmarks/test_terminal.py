@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from edgepress.benchmarks import parse_report
-from edgepress.benchmarks.report.ship import choose_row, say_what_to_ship
+from edgepress.benchmarks.report.ship import choose_row, fastest_row, say_fastest, say_what_to_ship
 from edgepress.benchmarks.report.table import COLUMNS
 from edgepress.benchmarks.report.terminal import DROPPED_FIRST, to_terminal
 
@@ -58,3 +58,22 @@ def test_what_was_left_out_is_named_in_the_stated_order(report):
     assert dropped == DROPPED_FIRST[: len(dropped)]
     assert "left out" not in to_terminal(report)
     assert set(DROPPED_FIRST) | {"artifact", "accuracy %"} == set(COLUMNS)
+
+
+def test_the_fastest_that_is_as_good_is_named_in_the_first_lines(report):
+    slow = choose_row(report)
+    quick = next(row for row in report.rows[1:] if row.key != slow.key)
+    latency = replace(quick.speed.latency_us, p50=slow.speed.latency_us.p50 / 2)
+    rows = tuple(
+        replace(row, speed=replace(row.speed, latency_us=latency)) if row.key == quick.key else row
+        for row in report.rows
+    )
+    swift = replace(report, rows=rows)
+    assert fastest_row(swift).key == quick.key
+    line = to_terminal(swift).splitlines()[1]
+    assert line == say_fastest(swift)
+    assert line.startswith(f"fastest within 5 points: {quick.artifact} in {quick.backend}, {latency.p50:,.1f} us")
+    # What a backend gets wrong is not called fast.
+    wrong = replace(swift, conformance={"refused": {quick.artifact: "is off"}, "cells": []})
+    assert fastest_row(wrong).key != quick.key
+    assert say_fastest(with_verdict(swift, non_inferior=False)) == ""
