@@ -186,8 +186,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--experiments", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--task", choices=tuple(KINDS), action="append", help="one of them; all where it is left out")
     options = parser.parse_args()
-    found = [each for kind in KINDS for each in measure(kind, options.experiments, options.seed)]
+    found = [each for kind in options.task or KINDS for each in measure(kind, options.experiments, options.seed)]
     print("\n".join(table(found)))
 
 
