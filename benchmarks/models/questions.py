@@ -47,7 +47,9 @@ class Questions:
         files = {"": question.examples.write(self._folder / f"examples-{number}")}
         # A changed picture has the class that it had; no other answer is known to stay.
         pictures = question.pictures if question.task.classifies and question.truth is not None else None
-        for place, (name, changed) in enumerate(perturb(pictures, seed=seed) if hard and pictures is not None else ()):
+        for place, (name, changed) in enumerate(
+            perturb(np.asarray(pictures), seed=seed) if hard and pictures is not None else ()
+        ):
             files[name] = self._folder / f"perturbed-{number}-{place}.npy"
             np.save(files[name], changed)
         return files
