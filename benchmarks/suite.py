@@ -20,7 +20,8 @@ from .measure.sizes import file_sizes, runtime_size
 from .measure.speed import PACES, Samples, measure_speed, summarize
 from .measure.sweeps import sweep_threads
 from .measure.workers import Worker, WorkerError
-from .models.ask import Asked, ask_all
+from .models.ask import ask_all
+from .models.asked import Asked
 from .models.given import read_given, with_names
 from .models.questions import Questions, answer_facts
 from .models.readings import Read, Readings

@@ -8,12 +8,12 @@ from edgepress.runtime import CheckFailedError, InputError
 
 from ..measure.workers import Worker, WorkerError
 from ..question import ask
-from .lone import Asked, Lone
+from .asked import Asked
 from .readings import Readings
 from .subjects import Subject
 from .told import Told
 
-__all__ = ["Asked", "ask_all"]
+__all__ = ["ask_all"]
 
 
 def ask_all(
@@ -73,6 +73,9 @@ def _ask(
         return Asked(question, row.order.get("asked", {}), manifest.contract, manifest.task)
     if readings is None:
         raise InputError(f"{row.artifact} is no bundle, which would hold examples: name a data set with --data")
+    # Ways of feeding a model are tried as training tries them; a device that measures a bundle has no such package.
+    from .lone import Lone
+
     try:
         with Worker(row.order) as worker, tempfile.TemporaryDirectory(prefix="edgepress-") as folder:
             told = Told.of(row.artifact, worker.opened["described"])

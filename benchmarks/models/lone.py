@@ -21,11 +21,12 @@ from ..measure.examples import Examples
 from ..measure.workers import Worker, WorkerError
 from ..question import ANOMALY_NAMES, Question, check_input, check_names
 from ..question import some as named
+from .asked import Asked
 from .readings import Readings
 from .subjects import Subject, asked_of
 from .told import Told, output_of
 
-__all__ = ["Asked", "Lone"]
+__all__ = ["Lone"]
 
 _LOG = logging.getLogger("edgepress")
 _PROBED = 64
@@ -34,21 +35,6 @@ _FEWEST, _MOST = 300, 2_000
 """Training examples on which ways of feeding are told apart: fewer where each is large."""
 _UNKNOWN_SHARE = 0.02
 """As export has it: share of normal examples that may be called anomalies."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """How one row is fed, and what it is asked."""
-
-    question: Question
-    order: Mapping[str, Any]
-    """For the process that holds it, as `asked_of` gives it."""
-    contract: Contract
-    task: Task
-    notes: tuple[str, ...] = ()
-    """What a reader should know of how that was found."""
-    fitted: str | None = None
-    """Digest of the data that a lone file says it was fitted to."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from ..report.examples import list_examples
 from ..statistics.judge import Judge, Said
 from ..statistics.metrics import Answers, compare_accuracy
 from ..statistics.robustness import perturb
-from .ask import Asked
+from .asked import Asked
 
 __all__ = ["Questions", "answer_facts"]
 

@@ -8,7 +8,7 @@ from edgepress.data import Dataset
 from edgepress.runtime import Artifact, InputError, Manifest
 
 from ..values import Bundle
-from .ask import Asked
+from .asked import Asked
 from .given import Given
 from .subjects import Subject
 
