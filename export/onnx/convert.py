@@ -24,6 +24,7 @@ __all__ = ["from_tflite", "onnx_metadata", "to_onnx"]
 
 _OPSET = 17
 """Of ONNX 1.12 (2022): old enough for every ONNX Runtime in use, new enough for per-channel dequantization."""
+_QUANTIZING = ("DequantizeLinear", "QuantizeLinear")
 
 
 def from_tflite(materials: Materials) -> bytes:
@@ -95,12 +96,18 @@ def _weights(graph: Graph) -> set[str]:
     constants, kept = graph.constants(), set()
     reads = Counter(name for node in graph.nodes for name in node.input)
     uses: Counter[str] = Counter()
+    zero_points = {name for node in graph.nodes if node.op_type in _QUANTIZING for name in node.input[2:3]}
     for node in graph.nodes:
         if node.op_type == "DequantizeLinear":
             uses[node.input[0]] += reads[node.output[0]]
     for node in graph.nodes:
         if node.op_type != "DequantizeLinear" or node.input[0] not in constants or uses[node.input[0]] > 1:
             continue
+        if node.input[0] in zero_points:
+            # Of equal numbers tf2onnx keeps one: a stored scalar may be an activation's zero point too.
+            stored = f"{node.input[0]}_stored"
+            graph.set_constant(stored, constants[node.input[0]])
+            node.input[0] = stored
         kept.add(node.input[0])
         if len(node.input) > 2 and node.input[2]:
             name = f"{node.input[0]}_zero_point"
