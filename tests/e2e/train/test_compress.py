@@ -14,6 +14,7 @@ from edgepress.data import Dataset, as_dataset
 from edgepress.runtime import InputError
 from edgepress.train import compress, open_keras, press_model
 from edgepress.train.compress.engine.kernels import kernels_of
+from edgepress.train.fitting.checkpoint import Checkpoint
 from edgepress.train.pipeline import adopt_baseline
 
 _STEPS, _CHANNELS = 12, 4
@@ -131,32 +132,21 @@ def data() -> Dataset:
     return as_dataset((*motions(), *motions(60, seed=1)))
 
 
-def test_a_press_of_a_model_that_only_our_engine_takes(trained, data, config, tmp_path):
-    path = tmp_path / "own.keras"
-    trained.save(path)
-    asked = dataclasses.replace(config, sparsity=0.6, weight_bits=8, prune_epochs=4, quantize_epochs=3)
-    adopted = adopt_baseline(data, asked, path, tmp_path / "float.keras")
-    np.testing.assert_allclose(
-        open_keras(adopted.path).model(motions(9)[0]), trained.predict(motions(9)[0], verbose=0), atol=1e-6
-    )
-    result = press_model(data, adopted.path, asked, tmp_path / "pressed.keras")
-    assert {fit["engine"] for fit in result.history.fits.values()} == {"own"}
-    assert result.validation[1] > 0.9
-    pressed = keras.saving.load_model(result.path)
-    found = arrays(pressed)
-    assert np.mean(np.concatenate([values.ravel() == 0 for _, values in found])) >= 0.6
-    assert all(on_grid(kernel, values, 8) for kernel, values in found)
-
-
-def test_a_press_that_was_killed_ends_with_the_same_weights(trained, data, config, tmp_path, monkeypatch):
+def test_a_press_that_was_killed_ends_as_one_that_was_not(trained, data, config, tmp_path, monkeypatch):
     path = tmp_path / "own.keras"
     trained.save(path)
     asked = dataclasses.replace(config, sparsity=0.6, prune_epochs=4, quantize_epochs=2)
-    whole = press_model(data, path, asked, tmp_path / "whole.keras")
+    adopted = adopt_baseline(data, asked, path, tmp_path / "float.keras").path
+    rows = motions(9)[0]
+    np.testing.assert_allclose(open_keras(adopted).model(rows), trained.predict(rows, verbose=0), atol=1e-6)
+    whole = press_model(data, adopted, asked, tmp_path / "whole.keras")
+    assert {fit["engine"] for fit in whole.history.fits.values()} == {"own"}
+    assert whole.validation[1] > 0.9
+    found = arrays(keras.saving.load_model(whole.path))
+    assert np.mean(np.concatenate([values.ravel() == 0 for _, values in found])) >= 0.6
+    assert all(on_grid(kernel, values, 8) for kernel, values in found)
 
-    from edgepress.train.fitting import checkpoint
-
-    save, left = checkpoint.Checkpoint.save, [3]
+    save, left = Checkpoint.save, [3]
 
     def die(self, state):
         save(self, state)
@@ -165,10 +155,10 @@ def test_a_press_that_was_killed_ends_with_the_same_weights(trained, data, confi
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint.Checkpoint, "save", die)
+        patched.setattr(Checkpoint, "save", die)
         with pytest.raises(KeyboardInterrupt):
-            press_model(data, path, asked, tmp_path / "killed.keras")
-    again = press_model(data, path, asked, tmp_path / "killed.keras")
+            press_model(data, adopted, asked, tmp_path / "killed.keras")
+    again = press_model(data, adopted, asked, tmp_path / "killed.keras")
     first, second = (open_keras(each.path).model.get_weights() for each in (whole, again))
     assert all(map(np.array_equal, first, second))
 
