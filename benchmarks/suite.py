@@ -14,7 +14,7 @@ from edgepress.runtime import CheckFailedError, InputError
 from edgepress.runtime.machine import describe_machine
 
 from .evidence import conformance_of, layer_errors, load_generated
-from .measure.conditions import changes, conditions, wait_until_idle
+from .measure.conditions import changes, conditions, patience, wait_until_idle
 from .measure.energy import NO_ENERGY, measure_energies
 from .measure.sizes import file_sizes, runtime_size
 from .measure.speed import PACES, Samples, measure_speed, summarize
@@ -123,7 +123,7 @@ def benchmark(
                 f"{chance}: say how the model takes its input {how}, or name the data that it was made "
                 "for; --accept-chance reports all the same"
             )
-        wait_until_idle(pace.patience_s)
+        wait_until_idle(patience(pace.patience_s))
         before = conditions()
         samples = measure_speed(subjects, sample, pace, seed=seed, then=asked.ask)
         if samples[0].failure is not None:

@@ -1,11 +1,14 @@
 """What all tests share: digits, the golden models, and what `bundle`, `dataset` and `report` mean in each folder."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bundles import golden, real_digits, write_bundle
 
+# Tests run two at a time: no machine of theirs is idle, and no time of theirs decides anything.
+os.environ["EDGEPRESS_WAIT_S"] = "0"
 pytest_plugins = [f"fixtures.{name}" for name in ("compared", "exported", "measured", "paged", "served", "trained")]
 
 # The fixture that a folder's tests mean. Fixtures of a module or session name it themselves.

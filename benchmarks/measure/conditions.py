@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["changes", "conditions", "wait_until_idle"]
+from edgepress.runtime import InputError
+
+__all__ = ["changes", "conditions", "patience", "wait_until_idle"]
 
 _LOG = logging.getLogger("edgepress")
 
@@ -55,6 +57,21 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if total > 0 and stolen / total > _STOLEN:
             found.append(f"the host took {100 * stolen / total:.0f} % of this virtual machine's time")
     return found
+
+
+def patience(usual_s: float) -> float:
+    """For how long a busy machine is waited for, in seconds: EDGEPRESS_WAIT_S, where that is set.
+
+    Raises:
+        InputError: It is no number of seconds.
+    """
+    stated = os.environ.get("EDGEPRESS_WAIT_S")
+    if stated is None:
+        return usual_s
+    try:
+        return max(0.0, float(stated))
+    except ValueError:
+        raise InputError(f"EDGEPRESS_WAIT_S is {stated!r}: seconds are allowed, 0 not to wait") from None
 
 
 def wait_until_idle(limit_s: float, *, step_s: float = 1.0, sleep: Callable[[float], None] = time.sleep) -> float:

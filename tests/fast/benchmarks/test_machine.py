@@ -7,7 +7,7 @@ import pytest
 
 from edgepress.benchmarks.measure import conditions as conditions_module
 from edgepress.benchmarks.measure.conditions import changes, conditions
-from edgepress.runtime import machine
+from edgepress.runtime import InputError, machine
 from edgepress.runtime.machine import describe_machine, machine_facts, usable_cores
 
 QUIET = {
@@ -131,3 +131,13 @@ def test_a_busy_machine_is_waited_for_and_named_once(monkeypatch, caplog):
     ]
     assert conditions_module.wait_until_idle(0, sleep=slept.append) == 0
     assert len(slept) == 3
+
+
+def test_how_long_a_busy_machine_is_waited_for_may_be_stated(monkeypatch):
+    monkeypatch.delenv("EDGEPRESS_WAIT_S")
+    assert conditions_module.patience(60) == 60
+    monkeypatch.setenv("EDGEPRESS_WAIT_S", "2.5")
+    assert conditions_module.patience(60) == 2.5
+    monkeypatch.setenv("EDGEPRESS_WAIT_S", "soon")
+    with pytest.raises(InputError, match="seconds are allowed"):
+        conditions_module.patience(60)
