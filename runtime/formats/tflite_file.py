@@ -42,6 +42,8 @@ _TYPES: dict[int, tuple[str, int]] = {
     19: ("int2", 2),
     20: ("uint4", 4),
 }
+_BUILTIN_CODE = 10
+"""Where the table of an operator code's fields tells of `builtin_code`."""
 # What the generated readers raise when an offset leads astray.
 _UNREADABLE = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, struct.error)
 _BITS = dict(_TYPES.values())
@@ -250,12 +252,22 @@ def _buffer(buffer: Any, content: bytes) -> memoryview:
 
 
 def _operator_code(tflite: Any, code: Any) -> tuple[str, int, bool]:
-    # Files made before TF 2.4 have only the old one-byte field; newer ones put the larger of the two to use.
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    # Files made before TF 2.4 have only the old one-byte field; newer ones put the larger of the two to use. The
+    # generated reader passes over the newer field where the old one could hold its number, and litert-quantizer leaves
+    # the old one empty.
+    number = max(_newer_code(code), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
         return _text(code.CustomCode()) or "CUSTOM", code.Version(), True
     names = tflite.utils.BUILTIN_OPCODE2NAME
     return names.get(number, f"BUILTIN_{number}"), code.Version(), False
+
+
+def _newer_code(code: Any) -> int:
+    """The field `builtin_code` as it stands in the file; 0 where it is absent."""
+    from flatbuffers.number_types import Int32Flags
+
+    offset = code._tab.Offset(_BUILTIN_CODE)
+    return int(code._tab.Get(Int32Flags, offset + code._tab.Pos)) if offset else 0
 
 
 def _subgraph(

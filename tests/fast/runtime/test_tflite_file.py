@@ -51,6 +51,23 @@ def test_an_error_of_ours_stays_as_it_is():
     assert "damaged" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("old", "newer", "read"), [(0, 6, "DEQUANTIZE"), (9, 0, "FULLY_CONNECTED"), (9, 6, None)])
+def test_the_larger_of_an_operators_two_numbers_counts(old, newer, read):
+    import tflite
+
+    content = bytearray((GOLDEN / "digits-int8.tflite").read_bytes())
+    model = tflite.Model.GetRootAs(content, 0)
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    (place,) = (i for i, code in enumerate(codes) if code.DeprecatedBuiltinCode() == 9)
+    table = codes[place]._tab
+    struct.pack_into("<b", content, table.Pos + table.Offset(4), old)
+    struct.pack_into("<i", content, table.Pos + table.Offset(10), newer)
+    before = read_tflite((GOLDEN / "digits-int8.tflite").read_bytes()).main.operators
+    after = read_tflite(bytes(content)).main.operators
+    changed = {own.name for was, own in zip(before, after, strict=True) if was.name == "FULLY_CONNECTED"}
+    assert changed == {read or "FULLY_CONNECTED"}
+
+
 def test_one_rule_for_names():
     one, two = ({"a": 0}, {"b": 7}), ({"c": 0}, {"d": 7})
     assert public_names([]) == public_names([one, two]) == {}
