@@ -1,0 +1,88 @@
+"""edgepress beside its peers: the same float models and data, and what each tool makes of them as its tutorial says.
+
+    python -m edgepress.benchmarks.studies.peers --pages docs/peers.md
+
+finds its data in EDGEPRESS_DATA_DIR (a model whose files are not there is left out, and said to be) and the wine table
+in scikit-learn. Each peer runs in a process of its own with a time limit; what it left is kept below --work, so that a
+study that was killed goes on. `--models wine --peers tensorflow-int8,edgepress-tflite` is a small version. A peer that
+fails is a line with its reason. Exit status 1: a model could not be prepared, or edgepress made no file of it.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgepress.runtime import InputError
+
+from ..page.figures import insert_figures
+from .cells import make_cell, prepare_model
+from .judge import judge
+from .models import MODELS, given
+from .recipes import PEERS
+from .table import page
+
+_LOG = logging.getLogger("edgepress")
+
+
+def _names(text: str, allowed: Iterable[str], what: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in allowed]:
+        raise InputError(f"{what} {', '.join(unknown)}: allowed are {', '.join(allowed)}")
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the cells, write the pages; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=",".join(MODELS), help="some of them, separated by commas")
+    parser.add_argument("--peers", default=",".join(PEERS), help="some of them, separated by commas")
+    parser.add_argument("--preset", default="quick", help="of the benchmark: quick, default or frontier")
+    parser.add_argument("--seconds", type=float, default=600.0, help="that a peer may take for one model")
+    parser.add_argument("--work", type=Path, default=Path("runs/peers"))
+    parser.add_argument("--pages", type=Path, nargs="*", default=[], help="Markdown files with a block for `peers`")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        models, peers = _names(options.models, MODELS, "models"), _names(options.peers, PEERS, "peers")
+    except InputError as error:
+        parser.error(str(error))
+    parts: list[str] = []
+    wrong: list[str] = []
+    machine = ""
+    for model in models:
+        _LOG.info("peers: %s", model)
+        if reason := prepare_model(model, options.work, options.seconds):
+            parts += [f"### {MODELS[model].title}", "", f"Not measured: {reason}.", ""]
+            wrong.append(f"{model}: {reason}")
+            continue
+        cells = {}
+        for peer in peers:
+            cells[peer] = cell = make_cell(model, peer, options.work, options.seconds)
+            _LOG.info("peers: %s, %s: %s", model, peer, cell.file or cell.said)
+        judgement = judge(given(model, options.work), options.work, cells, options.preset)
+        machine = judgement.machine
+        wrong += [f"{model}: no file of {peer}" for peer in peers if PEERS[peer].ours and peer not in judgement.files]
+        parts += [*page(MODELS[model].title, cells, judgement), ""]
+    command = _command(options.models, options.peers, options.preset)
+    made = f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}, on {machine or 'no machine'}, one thread."
+    text = "\n".join([*parts, made])
+    print(text)
+    for path in options.pages:
+        insert_figures(path, "peers", text)
+    for line in wrong:
+        print(f"peers: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _command(models: str, peers: str, preset: str) -> str:
+    parts = ["python -m edgepress.benchmarks.studies.peers"]
+    parts += [f"--models {models}"] if models != ",".join(MODELS) else []
+    parts += [f"--peers {peers}"] if peers != ",".join(PEERS) else []
+    return " ".join([*parts, f"--preset {preset}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
