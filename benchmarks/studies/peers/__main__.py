@@ -51,36 +51,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     parts: list[str] = []
     wrong: list[str] = []
-    machine = ""
-    for model in models:
+    text = ""
+    for place, model in enumerate(models, 1):
         _LOG.info("peers: %s", model)
-        if reason := prepare_model(model, options.work, options.seconds):
-            parts += [f"### {MODELS[model].title}", "", f"Not measured: {reason}.", ""]
-            wrong.append(f"{model}: {reason}")
-            continue
-        cells = {}
-        for peer in peers:
-            cells[peer] = cell = make_cell(model, peer, options.work, options.seconds)
-            _LOG.info("peers: %s, %s: %s", model, peer, cell.file or cell.said)
-        judgement = judge(given(model, options.work), options.work, cells, options.preset)
-        machine = judgement.machine
-        wrong += [f"{model}: no file of {peer}" for peer in peers if PEERS[peer].ours and peer not in judgement.files]
-        parts += [*page(MODELS[model].title, cells, judgement), ""]
-    command = _command(options.models, options.peers, options.preset)
-    made = f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}, on {machine or 'no machine'}, one thread."
-    text = "\n".join([*parts, made])
+        lines, missing = _model(model, peers, options)
+        parts += [*lines, ""]
+        wrong += missing
+        # A study that is killed leaves a page of what it had.
+        command = _command(models[:place], peers, options.preset)
+        text = "\n".join([*parts, f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}."])
+        for path in options.pages:
+            insert_figures(path, "peers", text)
     print(text)
-    for path in options.pages:
-        insert_figures(path, "peers", text)
     for line in wrong:
         print(f"peers: {line}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _command(models: str, peers: str, preset: str) -> str:
+def _model(model: str, peers: Sequence[str], options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The model's part of the page, and what must be there and is not."""
+    if reason := prepare_model(model, options.work, options.seconds):
+        return [f"### {MODELS[model].title}", "", f"Not measured: {reason}."], [f"{model}: {reason}"]
+    cells = {}
+    for peer in peers:
+        cells[peer] = cell = make_cell(model, peer, options.work, options.seconds)
+        _LOG.info("peers: %s, %s: %s", model, peer, cell.file or cell.said)
+    judgement = judge(given(model, options.work), options.work, cells, options.preset)
+    missing = [f"{model}: no file of {peer}" for peer in peers if PEERS[peer].ours and peer not in judgement.files]
+    return list(page(MODELS[model].title, cells, judgement)), missing
+
+
+def _command(models: Sequence[str], peers: Sequence[str], preset: str) -> str:
     parts = ["python -m edgepress.benchmarks.studies.peers"]
-    parts += [f"--models {models}"] if models != ",".join(MODELS) else []
-    parts += [f"--peers {peers}"] if peers != ",".join(PEERS) else []
+    parts += [f"--models {','.join(models)}"] if len(models) < len(MODELS) else []
+    parts += [f"--peers {','.join(peers)}"] if len(peers) < len(PEERS) else []
     return " ".join([*parts, f"--preset {preset}"])
 
 

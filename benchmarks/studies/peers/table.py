@@ -18,7 +18,7 @@ def page(title: str, cells: Mapping[str, Cell], judgement: Judgement) -> Iterato
     float_value = f"{judgement.metric} {_value(judgement.float_value, judgement)}"
     yield f"### {title}"
     yield ""
-    yield f"Float, in Keras: {float_value} on {judgement.examples:,} test examples."
+    yield f"Float, in Keras: {float_value} on {judgement.examples:,} test examples. On {judgement.machine}, one thread."
     yield ""
     yield from markdown_table(
         _HEAD, [_line(peer, cell, judgement) for peer, cell in cells.items()], columns="lrrrrlrrl"
