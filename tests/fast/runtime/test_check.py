@@ -9,7 +9,9 @@ import pytest
 from edgepress.runtime import ArtifactRefusedError, InputError, load
 from edgepress.runtime.backends.isolated import IsolatedSession
 from edgepress.runtime.formats.check_onnx import check_onnx
+from edgepress.runtime.formats.check_operators import check_operator
 from edgepress.runtime.formats.check_tflite import check_tflite
+from edgepress.runtime.formats.tflite_file import Operator, Subgraph, Tensor
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -155,3 +157,18 @@ def test_an_onnx_loop_without_end_is_an_exception(tmp_path, monkeypatch):
         monkeypatch.setattr(isolated, "_SECONDS", 1.0)
         with pytest.raises(ArtifactRefusedError, match="no answer"):
             model.run(np.zeros((1, 4), np.float32))
+
+
+@pytest.mark.parametrize(("data", "scales", "vouched"), [(b"abcd", 1, True), (b"abcd", 2, False), (b"", 2, None)])
+def test_a_weight_with_a_scale_a_channel_may_be_dequantized_in_isolation(data, scales, vouched):
+    def tensor(index, dtype, data, scales):
+        steps, zeros = np.full(scales, 0.5, np.float32), np.zeros(scales, np.int64)
+        return Tensor(index, "", (2, 2), (2, 2), dtype, index, data, steps, zeros, 0, False, False)
+
+    graph = Subgraph("", (tensor(0, "int8", data, scales), tensor(1, "float32", b"", 0)), (), (), ())
+    operator = Operator("DEQUANTIZE", 1, False, (0,), (1,), (), {})
+    if vouched is None:
+        with pytest.raises(ArtifactRefusedError, match="without a scale"):
+            check_operator(operator, graph)
+    else:
+        assert check_operator(operator, graph) is vouched
