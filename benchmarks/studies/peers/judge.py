@@ -9,6 +9,7 @@ from typing import Any
 
 from edgepress.base.files import write_file
 from edgepress.runtime import InputError
+from edgepress.runtime.bundle.source import find_sources, read_source
 
 from ...suite import benchmark
 from ...values import Report, Row
@@ -34,6 +35,8 @@ class Judged:
     microseconds: float
     """Median of one example's time, one thread."""
     backend: str
+    isolated: bool = False
+    """It has operators that the runtime does not know, and runs in a process of its own; its time holds the way."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _judge(given: Given, paths: dict[str, Path], preset: str) -> Judgement:
     failed = {failure.artifact.rpartition("/")[2]: failure.reason for failure in report.failed}
     refused |= {names[name]: reason for name, reason in failed.items() if name in names}
     measured = {row.artifact.rpartition("/")[2]: row for row in report.rows}
-    rows = {peer: _judged(measured[name]) for name, peer in names.items() if name in measured}
+    rows = {peer: _judged(measured[name], paths[peer]) for name, peer in names.items() if name in measured}
     metric = report.rows[0].metric
     if metric is None:
         raise InputError(f"{given.folder.name}: its data say nothing of what is right")
@@ -114,14 +117,19 @@ def _judge(given: Given, paths: dict[str, Path], preset: str) -> Judgement:
     )  # fmt: skip
 
 
-def _judged(row: Row) -> Judged:
+def _judged(row: Row, path: Path) -> Judged:
     metric = row.metric
     if metric is None:
         raise InputError(f"{row.artifact} was not judged")
     return Judged(
         metric.value, metric.difference, metric.difference_interval, row.sizes.bytes, row.speed.latency_us.p50,
-        row.backend,
+        row.backend, _is_isolated(path),
     )  # fmt: skip
+
+
+def _is_isolated(path: Path) -> bool:
+    (source,) = find_sources(path, "")
+    return source.artifact is None and not read_source(source).vouched
 
 
 def _machine(report: Report) -> str:
