@@ -36,17 +36,7 @@ class OnnxSession:
         # After the import it is too late: the library has written its device file by then.
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         library = require("onnxruntime", extra="onnx")
-        options = library.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # x86 without VNNI multiplies int8 in pairs and saturates at 16 bits; this keeps the products apart.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        try:
-            self._session = library.InferenceSession(content.data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            # The library raises a dozen classes of its own, with Exception as their only common base.
-            raise InputError(f"onnxruntime cannot load the model: {' '.join(str(error).split())}") from None
+        self._session = _session(library, content, threads)
         try:
             self.inputs = tuple(map(_spec, self._session.get_inputs()))
             self.outputs = tuple(map(_output_spec, self._session.get_outputs()))
@@ -78,6 +68,30 @@ class OnnxSession:
     def close(self) -> None:
         """Give the memory back."""
         del self._session, self.call
+
+
+def _session(library: Any, content: Content, threads: int) -> Any:
+    """The file in a session, as precise as it can be.
+
+    x86 without VNNI multiplies int8 in pairs and saturates at 16 bits; the option keeps the products apart. With it
+    the library does not load files in which several operators share a signed weight (1.31: "Attempt to replace the
+    existing tensor"), as Keras 3 writes them; such a file is loaded without it.
+    """
+    failures = []
+    for precise in (True, False):
+        options = library.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # What fails comes back as an exception.
+        options.log_severity_level = 4
+        if precise:
+            options.add_session_config_entry("session.x64quantprecision", "1")
+        try:
+            return library.InferenceSession(content.data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # The library raises a dozen classes of its own, with Exception as their only common base.
+            failures.append(" ".join(str(error).split()))
+    raise InputError(f"onnxruntime cannot load the model: {failures[-1]}")
 
 
 def no_text() -> ArtifactRefusedError:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_models import of_a_shared_weight
 
 from edgepress.runtime import InputError, load
 from edgepress.runtime.backends.isolated import IsolatedSession
@@ -135,3 +136,14 @@ def test_scores_by_label_are_columns(outputs, isolate, tmp_path):
         np.testing.assert_array_equal(found["label"], [3, 9, 9])
         found = found["probabilities"]
     np.testing.assert_allclose(found, scores[:, ::-1], atol=1e-6)
+
+
+def test_a_signed_weight_that_several_operators_share(tmp_path):
+    # Beyond 64 the library makes signed weights unsigned for the sake of precision, once for each operator.
+    weight = np.random.default_rng(0).integers(-127, 128, (4, 4))
+    of_a_shared_weight(tmp_path / "shared.onnx", weight, scale=0.004)
+    x = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)
+    with load(tmp_path / "shared.onnx", backend="onnxruntime") as model:
+        found = model.run(x)
+    wanted = x @ (0.004 * weight) @ (0.004 * weight)
+    np.testing.assert_allclose(found, wanted, atol=0.15)
