@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgepress.runtime import CheckFailedError, InputError
@@ -48,6 +49,9 @@ def ask_all(
         if key not in known:
             known[key] = _ask(row, readings, usual, stated, normal, accept_chance)
         asked = known[key]
+        if isinstance(asked, Asked) and "asked" in row.order:
+            # A bundle asks one question; its Keras model may take other numbers than its files do.
+            asked = replace(asked, order=row.order["asked"])
         if index == 0 and isinstance(asked, CheckFailedError):
             raise InputError(f"the baseline cannot be opened: {asked}")
         found[index] = asked
