@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..compress.engine.compression import Compression
+from ..compress.engine.compression import UPDATES, Compression
 from ..compress.engine.kernels import kernels_of
 from ..compress.engine.scheme import Scheme
 from ..config import TrainConfig
@@ -10,7 +10,7 @@ from ..fitting.ramp import ramp_epochs
 from ..keras_file import copied, inside
 from ..run import Run, Teacher
 
-__all__ = ["cluster", "prune", "quantize", "refuses"]
+__all__ = ["cluster", "prune", "pruning_of", "quantize", "refuses"]
 
 
 def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
@@ -21,11 +21,16 @@ def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
 def prune(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model with the config's zeros, fitted."""
     ramp = ramp_epochs(config.prune_epochs, config.pruning)
-    scheme = Scheme(
+    return _fitted(run, model, "prune", pruning_of(config), teacher, settle=ramp)
+
+
+def pruning_of(config: TrainConfig) -> Scheme:
+    """The zeros that a config asks for: all of them are there when the last choice of the last epoch is made."""
+    ramp = ramp_epochs(config.prune_epochs, config.pruning) / config.prune_epochs
+    return Scheme(
         config.sparsity, config.pruning, config.scope, config.block, config.layer_sparsity,
-        ramp=min(ramp / config.prune_epochs, 0.99),
+        ramp=min(ramp, 1 - 1 / UPDATES),
     )  # fmt: skip
-    return _fitted(run, model, "prune", scheme, teacher, settle=ramp)
 
 
 def cluster(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:

@@ -1,6 +1,5 @@
 """Pressing with TensorFlow Model Optimization, which trains the ranges of activations too."""
 
-import logging
 from typing import Any
 
 from ..compress.cluster import add_clustering, strip_clustering
@@ -15,7 +14,6 @@ from ..run import Run, Teacher
 
 __all__ = ["cluster", "prune", "quantize", "refuses"]
 
-_log = logging.getLogger("edgepress")
 _FEWEST_BITS = 4
 
 

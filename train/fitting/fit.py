@@ -19,7 +19,7 @@ from edgepress.quality import QUALITY
 from edgepress.runtime.contract import Input
 from edgepress.runtime.tasks import Task
 
-from ..compress.engine.compression import Compression
+from ..compress.engine.compression import UPDATES, Compression
 from ..keras_file.own import generators_of, own_losses
 from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
@@ -30,8 +30,6 @@ from .strided import step_before_convolving
 __all__ = ["FitPlan", "Validation", "fit"]
 
 _log = logging.getLogger("edgepress")
-_UPDATES = 4
-"""How often in an epoch compression chooses anew."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,7 @@ def _run_epoch(
     epochs: int,
 ) -> list[float]:
     """All steps of an epoch, in parts between which compression chooses anew; what `run_steps` tells, its mean."""
-    parts = np.array_split(np.arange(len(rates)), min(_UPDATES, len(rates)) if compression else 1)
+    parts = np.array_split(np.arange(len(rates)), min(UPDATES, len(rates)) if compression else 1)
     told = []
     for number, part in enumerate(parts):
         now = progress + number / len(parts) / epochs

@@ -91,7 +91,7 @@ def open_keras(path: str | os.PathLike[str]) -> KerasFile:
 
     Models of layers that TensorFlow Model Optimization knows are rebuilt as tf-keras, layer by layer, and one of Keras
     3 is compared with what Keras 3 itself computes. Any other is made by its own Keras, once everything that its config
-    names is known to be harmless; it can be exported and measured, not pressed. The batch is left free. Within
+    names is known to be harmless; our own engine presses it. The batch is left free. Within
     `custom_layers` a model may have layers and functions of the user's own. A SavedModel without layers becomes a model
     that calls its graph, where all its operators are harmless.
 

@@ -22,10 +22,9 @@ import numpy as np
 
 from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
-from edgepress.runtime import InputError
 
 from ...statistics.intervals import Pairs, score_difference
-from ..page.figures import insert_figures
+from ..page.study import chosen, conclude
 from .rows import ROWS, Row
 
 _log = logging.getLogger("edgepress")
@@ -132,25 +131,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made = _make(ROWS[name], int(seed), Path(folder))
         write_file(Path(folder) / "result.json", json.dumps(made, indent=2) + "\n")
         return 0
-    names = options.rows.split(";")
-    if unknown := [name for name in names if name not in ROWS]:
-        raise InputError(f"rows {'; '.join(unknown)}: allowed are {'; '.join(ROWS)}")
     lines, wrong = [], []
-    for name in names:
+    for name in chosen(parser, options.rows, ROWS, "rows", separator=";"):
         found = [_made(name, int(seed), options.work) for seed in options.seeds.split(",")]
         wrong += [f"{name}: {each}" for each in found if isinstance(each, str)]
         if whole := [each for each in found if not isinstance(each, str)]:
             lines.append(_line(name, whole))
     heads = ["model, what was asked, engine", "seeds", "float %", "points [95 %]", "zeros %", "bytes", "s an epoch"]
     text = "\n".join(markdown_table(heads, lines, columns="lrrrrrr"))
-    print(text)
     asked = "" if options.rows == ";".join(ROWS) else f' --rows "{options.rows}"'
     command = f"python -m edgepress.benchmarks.studies.compress{asked} --seeds {options.seeds}"
-    for page in options.pages:
-        insert_figures(page, "compress", f"{text}\n\nWritten by `{command}`.")
-    for line in wrong:
-        print(f"compress: {line}", file=sys.stderr)
-    return 1 if wrong else 0
+    return conclude("compress", text, command, options.pages, wrong)
 
 
 if __name__ == "__main__":

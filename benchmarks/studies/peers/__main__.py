@@ -11,13 +11,12 @@ fails is a line with its reason. Exit status 1: a model could not be prepared, o
 import argparse
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edgepress.runtime import InputError
-
 from ..page.figures import insert_figures
+from ..page.study import chosen
 from .cells import make_cell, prepare_model
 from .judge import judge
 from .models import MODELS, given
@@ -25,13 +24,6 @@ from .recipes import PEERS
 from .table import page
 
 _LOG = logging.getLogger("edgepress")
-
-
-def _names(text: str, allowed: Iterable[str], what: str) -> list[str]:
-    names = text.split(",")
-    if unknown := [name for name in names if name not in allowed]:
-        raise InputError(f"{what} {', '.join(unknown)}: allowed are {', '.join(allowed)}")
-    return names
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,10 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="Markdown files with a block for `peers`")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        models, peers = _names(options.models, MODELS, "models"), _names(options.peers, PEERS, "peers")
-    except InputError as error:
-        parser.error(str(error))
+    models, peers = chosen(parser, options.models, MODELS, "models"), chosen(parser, options.peers, PEERS, "peers")
     parts: list[str] = []
     wrong: list[str] = []
     text = ""

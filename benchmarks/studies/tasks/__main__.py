@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from edgepress.base.files import write_file
-from edgepress.runtime import EdgepressError, InputError
+from edgepress.runtime import EdgepressError
 
-from ..page.figures import insert_figures
+from ..page.study import chosen, conclude
 from .made import Made, made_of, missed, table
 from .rows import ROWS, Row, commands
 
@@ -101,13 +101,6 @@ def _linear_r2(row: Row, tables: Path) -> float:
     return float(1 - np.square(errors).sum() / np.square(spread).sum())
 
 
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    if unknown := [name for name in names if name not in ROWS]:
-        raise InputError(f"rows {', '.join(unknown)}: allowed are {', '.join(ROWS)}")
-    return names
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the rows, write the pages; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = Path(os.environ.get("EDGEPRESS_DATA_DIR", "."))
     made: dict[str, Made | str] = {}
     wrong = []
-    for name in _names(options.rows):
+    for name in chosen(parser, options.rows, ROWS, "rows"):
         found: Any = _make(name, options.work, data, options.preset)
         made[name] = found
         linear = None
@@ -133,12 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n".join(table(made))
     rows = "" if options.rows == ",".join(ROWS) else f" --rows {options.rows}"
     command = f"python -m edgepress.benchmarks.studies.tasks{rows} --preset {options.preset}"
-    print(text)
-    for page in options.pages:
-        insert_figures(page, "tasks", f"{text}\n\nWritten by `{command}`.")
-    for line in wrong:
-        print(f"tasks: {line}", file=sys.stderr)
-    return 1 if wrong else 0
+    return conclude("tasks", text, command, options.pages, wrong)
 
 
 if __name__ == "__main__":

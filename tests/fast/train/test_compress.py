@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import InputError
+from edgepress.train import TrainConfig
 from edgepress.train.compress import Scheme
+from edgepress.train.compress.engine.compression import UPDATES
 from edgepress.train.compress.engine.grid import clipping, nearest_values, rounded, shared, values_of
 from edgepress.train.compress.engine.patterns import largest, largest_everywhere, two_of_four
+from edgepress.train.engines.own import pruning_of
 
 
 @pytest.fixture
@@ -123,3 +126,11 @@ def test_zeros_come_as_zhu_and_gupta_have_it():
 def test_what_cannot_be_asked_for_is_refused(asked, told):
     with pytest.raises(InputError, match=told):
         Scheme(**asked)
+
+
+@pytest.mark.parametrize("epochs", range(1, 12))
+def test_all_zeros_are_there_at_the_last_choice_of_a_press(epochs):
+    scheme = pruning_of(TrainConfig(prune_epochs=epochs, sparsity=0.8))
+    last = 1 - 1 / (UPDATES * epochs)
+    assert scheme.settled(last)
+    assert scheme.share(last) == 1

@@ -5,13 +5,10 @@ from typing import Any
 
 from edgepress.base.extras import require
 
-from .compression import Compression
+from .compression import UPDATES, Compression
 from .scheme import Scheme
 
 __all__ = ["callback", "library_of"]
-
-_UPDATES = 4
-"""How often in an epoch zeros, shared values and cuts are chosen anew."""
 
 
 def library_of(model: Any) -> str:
@@ -54,7 +51,7 @@ def callback(model: Any, **scheme: Any) -> Any:
             self._shown = self._follow(self._shown, self._settled)
             self._done, self._since = self._done + 1, self._since + 1
             steps = self.params.get("steps")
-            if steps and self._since >= max(1, steps // _UPDATES):
+            if steps and self._since >= max(1, steps // UPDATES):
                 self._again(self._done / (steps * self.params["epochs"]))
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

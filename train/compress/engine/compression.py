@@ -6,7 +6,6 @@ the compressed weights is taken for the gradient at the others: it passes straig
 is wrapped and no model is rebuilt, and at any moment the model is what it will be in its file.
 """
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +20,10 @@ from .kernels import Kernel, kernels_of
 from .patterns import largest, largest_everywhere, two_of_four
 from .scheme import Scheme
 
-__all__ = ["Compression", "in_tensorflow"]
+__all__ = ["UPDATES", "Compression", "in_tensorflow"]
 
-_log = logging.getLogger("edgepress")
+UPDATES = 4
+"""How often in an epoch `update` is called."""
 
 
 class Compression:
@@ -92,10 +92,10 @@ class Compression:
             before: What it was at the last update; None at the first. Once all zeros are there they stay where they
                 are, and so does who shares a value with whom.
         """
-        if before is None or not self.settled(before):
-            for mask, kept in zip(self._masks, self._patterns(self._scheme.share(progress)), strict=True):
-                mask.assign(kept.astype(np.float32))
         scheme, first = self._scheme, before is None or not self.settled(before)
+        if first:
+            for mask, kept in zip(self._masks, self._patterns(scheme.share(progress)), strict=True):
+                mask.assign(kept.astype(np.float32))
         if not self.settled(progress):
             return
         for place, (kernel, mask) in enumerate(zip(self._kernels, self._masks, strict=True)):
