@@ -80,10 +80,10 @@ def ask(bundle: Path, manifest: Manifest, dataset: Dataset | None, normal: str |
     if dataset is None:
         _LOG.info("benchmark: nothing is known to be right without --data; the self-test's examples are compared")
         return Question(task, _selftest(bundle, manifest), contract=manifest.contract.inputs)
-    if task.kind == "anomaly" and dataset.targets.names != ANOMALY_NAMES:
+    if task.traits.reconstructs and dataset.targets.names != ANOMALY_NAMES:
         dataset = with_normal(dataset, normal)
     examples = Examples(inputs_of(dataset, manifest.contract, dataset.test))
-    if task.kind == "raw" or dataset.targets.kind == NOTHING:
+    if not task.traits.judged or dataset.targets.kind == NOTHING:
         return Question(task, examples, contract=manifest.contract.inputs, dataset=dataset)
     question_of(dataset, task.kind)
     check_names("the bundle", manifest.task, dataset)
@@ -123,7 +123,7 @@ def check_input(who: str, data: str, given: Input, contract: Input) -> None:
                 "name the data set that it was made for"
             )
         return
-    what = {True: "images", False: given.kind + (" examples" if given.kind != "features" else "")}
+    what = {True: "images", False: given.kind + ("" if isinstance(given, Features) else " examples")}
     mend = "name the data set that it was made for"
     if pictures and isinstance(given, Picture):
         mend = f"scale them with --input-shape {'x'.join(map(str, contract.shape))}, or {mend}"
@@ -142,11 +142,11 @@ def _same_columns(given: Features, contract: Features) -> bool:
 def check_names(who: str, task: Task, dataset: Dataset) -> None:
     """Raise InputError where classes, labels or numbers are others, or as many others, and name both sides."""
     given = dataset.targets.names
-    if task.kind == "anomaly":
+    if task.traits.reconstructs or not task.traits.judged:
         return
-    what = {"multilabel": "labels", "regression": "numbers"}.get(task.kind, "classes")
+    what = task.traits.targets[0]
     # An .npz file holds indices and no names.
-    unnamed = given == tuple(map(str, range(len(given)))) or task.kind == "regression"
+    unnamed = given == tuple(map(str, range(len(given)))) or task.traits.numeric
     fewer = task.classifies and len(given) <= len(task.labels)
     same_count = len(given) == len(task.labels) or not task.labels
     if _folded(given) == _folded(task.labels) or (unnamed and (same_count or fewer)):

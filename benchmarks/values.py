@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgepress.runtime.contract import KINDS, Picture
+from edgepress.runtime.tasks import TASKS
+
 from .costs import Batch, Energy, Interval, Latency, Memory, Ratio, Sizes, Speed, Threads
 from .statistics.intervals import Pairs
 
@@ -326,13 +329,13 @@ class Report:
     @property
     def examples(self) -> str:
         """What people call the examples: images, or examples where they are none."""
-        kinds = {each["kind"] for each in self.contract["inputs"]} if self.contract else {"picture"}
-        return "images" if kinds == {"picture"} else "examples"
+        kinds = {KINDS[each["kind"]] for each in self.contract["inputs"]} if self.contract else {Picture}
+        return "images" if kinds == {Picture} else "examples"
 
     @property
     def classifies(self) -> bool:
         """Whether each example gets one of the labels."""
-        return self.task is None or self.task["kind"] in ("multiclass", "binary")
+        return self.task is None or TASKS[self.task["kind"]].classifies
 
     def __repr__(self) -> str:
         return f"<edgepress Report of {self.bundle.name}: {len(self.rows)} rows, {self.created}>"

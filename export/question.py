@@ -11,7 +11,7 @@ from edgepress.data import NOTHING, Dataset
 from edgepress.quality import QUALITY, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Contract
-from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks import TASKS, Task
 from edgepress.runtime.tasks.anomaly import scores
 from edgepress.train import find_contract, sized, suited, task_of
 
@@ -70,7 +70,7 @@ def ask(
         found = Task.from_dict(recorded.task)._replace(
             meaning=task_of(source.model, dataset, recorded.task["kind"]).meaning
         )
-        found = found._replace(labels=dataset.targets.names or found.labels) if found.kind != "anomaly" else found
+        found = found._replace(labels=dataset.targets.names or found.labels) if not found.traits.reconstructs else found
     else:
         found = task_of(source.model, dataset, task)
     contract = find_contract(
@@ -96,7 +96,7 @@ def _sized(source: Source, dataset: Dataset) -> Source:
 
 def _fits(task: Mapping[str, Any], dataset: Dataset) -> bool:
     """Whether a recorded task is about as many classes, labels or numbers as the data have."""
-    if task["kind"] == "anomaly":
+    if TASKS[task["kind"]].reconstructs:
         return True
     return dataset.targets.kind == NOTHING or len(task["labels"]) == len(dataset.targets.names)
 
@@ -145,7 +145,7 @@ def with_thresholds(task: Task, asked: Asked) -> Task:
     if task.classifies and not others:
         answers = QUALITY[task.kind].answers(task, asked.held_back.first, output)
         return task._replace(unknown_threshold=_rounded_down(np.quantile(answers.max(axis=1), _UNKNOWN_SHARE)))
-    if task.kind == "anomaly":
+    if task.traits.reconstructs:
         found = scores(asked.held_back.first, output)
         normal = found if asked.held_back.targets is None else found[asked.held_back.targets == 0]
         return task._replace(threshold=float(np.quantile(normal if len(normal) else found, 1 - _UNKNOWN_SHARE)))

@@ -27,7 +27,7 @@ def output_classes(session: Session) -> int | None:
 def class_names(task: Task, outputs: int | None) -> NDArray[np.str_]:
     """The labels, or numbers in their place. Shape (classes,)."""
     # One number tells two classes apart.
-    classes = 2 if outputs == 1 and task.kind == "binary" else outputs
+    classes = (outputs == 1 and task.traits.classes) or outputs
     if task.labels and classes is not None and len(task.labels) != classes:
         raise InputError(f"the model gives {outputs} numbers and has {len(task.labels)} labels: use run")
     names = np.array(task.labels or range(classes or 0), str)

@@ -16,13 +16,10 @@ from .contract import Contract
 from .formats.content import Content
 from .formats.last_operator import last_operator
 from .model import Model
-from .tasks import Task
+from .tasks import NOTHING, Task
 from .tasks.decode import told_by_operator
 
 __all__ = ["load"]
-
-_UNNAMED = ("raw", "anomaly")
-"""Tasks whose labels are not the names of outputs."""
 
 
 def load(
@@ -139,9 +136,9 @@ _Known = tuple[Contract | None, Task | None]
 def _stated(session: Session, manifest: Manifest, path: str) -> _Known:
     """What the manifest says about the file."""
     task, count = manifest.task, output_classes(session)
-    # One number tells two classes apart, and an anomaly detector's outputs have no names.
-    allowed = {len(task.labels)} | ({1} if task.kind == "binary" else set())
-    if task.kind not in _UNNAMED and task.labels and count is not None and count not in allowed:
+    # The outputs of what takes any targets, or none, have no names.
+    named = task.traits.targets[0] != NOTHING and task.labels
+    if named and count is not None and count not in task.traits.widths(len(task.labels)):
         raise InputError(
             f"{path} gives {count} numbers an example and its manifest names {len(task.labels)} labels: "
             "export the bundle again"

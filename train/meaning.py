@@ -4,7 +4,7 @@ from typing import Any
 
 from edgepress.data import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, question_of
 from edgepress.runtime import InputError
-from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks import TASKS, Task
 
 from .keras_file import outline_of
 from .keras_file.graph import Graph, Node, Ref
@@ -39,14 +39,9 @@ def _activation(graph: Graph, nodes: dict[str, Node], ref: Ref) -> str:
 
 
 def meaning_of(model: Any, kind: str) -> str:
-    """What the numbers of the model's first output mean under a task of that kind, as in `tasks.MEANINGS`."""
-    if kind == "raw":
-        return "raw"
-    if kind == "anomaly":
-        return "reconstruction"
-    if kind == "regression":
-        return "values"
-    return _SQUASHING.get(last_activations(model)[0], "logits")
+    """What the numbers of the model's first output mean under a task of that kind, as in `tasks.TASKS`."""
+    meanings = TASKS[kind].meanings
+    return meanings[0] if len(meanings) == 1 else _SQUASHING.get(last_activations(model)[0], "logits")
 
 
 def task_of(model: Any, dataset: Dataset, stated: str | None = None) -> Task:
@@ -66,7 +61,8 @@ def task_of(model: Any, dataset: Dataset, stated: str | None = None) -> Task:
         width *= size or 1
     several = len(model.outputs) > 1
     targets = dataset.targets
-    if stated == "raw" or (stated is None and (several or None in shape)):
+    untold = stated is None and (several or None in shape)
+    if untold or (stated in TASKS and not TASKS[stated].judged):
         return Task("raw", "raw")
     if stated is None and targets.kind == NOTHING:
         return _told_by_output(model, width, len(shape))
@@ -74,20 +70,20 @@ def task_of(model: Any, dataset: Dataset, stated: str | None = None) -> Task:
     if several:
         raise InputError(f"{model.name} has {len(model.outputs)} outputs, and a {kind} model has one: say --task raw")
     task = Task(kind, meaning_of(model, kind), targets.names, targets.units)
-    if kind == "anomaly":
+    traits = TASKS[kind]
+    if traits.reconstructs:
         taken = tuple(model.inputs[0].shape[1:])
         if len(model.inputs) != 1 or shape != taken:
             raise InputError(f"{model.name} takes {taken} and gives {shape}: an anomaly detector gives what it takes")
         return task._replace(labels=())
-    allowed = {len(targets.names)} | ({1, 2} if kind == "binary" else set())
-    if width not in allowed or len(shape) != 1:
+    if width not in traits.widths(len(targets.names)) or len(shape) != 1:
         what = {CLASSES: "classes", LABELS: "labels", NUMBERS: "numbers as targets"}[targets.kind]
         raise InputError(
             f"{model.name} gives {shape}, and {dataset.name} has {len(targets.names)} {what}: one output each is "
             "allowed; say --task raw to compare the files with the model alone"
         )
     activation = last_activations(model)[0]
-    if kind == "multilabel" and activation == "softmax":
+    if traits.independent and activation == "softmax":
         raise InputError(f"{model.name} ends in a softmax, which gives one label, and {dataset.name} has several a row")
     return task
 

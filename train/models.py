@@ -55,7 +55,7 @@ class Network:
 
 def outputs_of(task: Task) -> int:
     """How many numbers a model for the task gives."""
-    return 1 if task.kind == "binary" else len(task.labels)
+    return min(task.traits.widths(len(task.labels)))
 
 
 def usual_model(contract: Input, task: Task) -> str:
@@ -108,7 +108,7 @@ def build_network(
 
 
 def _too_small(network: Network, contract: Input) -> bool:
-    return min(contract.shape[: 2 if contract.kind == "picture" else 1]) < network.smallest
+    return min(contract.shape[: 2 if isinstance(contract, Picture) else 1]) < network.smallest
 
 
 def build_mlp(

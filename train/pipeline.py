@@ -12,7 +12,7 @@ import numpy as np
 from edgepress.data import CLASSES, Dataset, question_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Contract
-from edgepress.runtime.tasks import MEANINGS, Task
+from edgepress.runtime.tasks import TASKS, Task
 
 from .compress.fold import fold_batch_norm
 from .compress.prune import sparsity
@@ -82,10 +82,11 @@ def train(
 def own_task(dataset: Dataset, stated: str | None, config: TrainConfig) -> Task:
     """The task of a model that is made here: it gives logits, or numbers that are centred and scaled."""
     kind = question_of(dataset, stated)
-    if kind not in MEANINGS or kind == "raw":
+    traits = TASKS[kind]
+    if not traits.judged:
         raise InputError(f"task {kind}: no model is trained for that; export and benchmark take one of yours")
-    task = Task(kind, MEANINGS[kind][0], () if kind == "anomaly" else dataset.targets.names, dataset.targets.units)
-    if kind == "regression":
+    task = Task(kind, traits.meanings[0], () if traits.reconstructs else dataset.targets.names, dataset.targets.units)
+    if traits.numeric:
         targets = dataset.fitted(config.split).targets
         assert targets is not None
         std = targets.std(axis=0, dtype=np.float64)

@@ -160,7 +160,7 @@ class Run:
         task, predict = self.task_of(model), predictor(model, self.contract)
         if objective_of(task).learns_inputs:
             return None
-        if task.kind == "regression":
+        if task.traits.numeric:
             return predict
         answers = QUALITY[task.kind].answers
         return lambda held: answers(task, held, predict(held)).astype(np.float32)

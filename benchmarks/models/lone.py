@@ -14,7 +14,7 @@ from edgepress.quality import QUALITY, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Contract, Input, Picture
 from edgepress.runtime.contract.arrange import Arrangement, arrangements
-from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks import TASKS, Task
 from edgepress.train import candidates, choose, some, stated_inputs
 
 from ..measure.examples import Examples
@@ -80,7 +80,7 @@ class Lone:
         elif dataset.targets.kind != NOTHING:
             question_of(dataset, kind)
         readings.task = kind
-        if kind == "anomaly" and dataset.targets.names != ANOMALY_NAMES:
+        if TASKS[kind].reconstructs and dataset.targets.names != ANOMALY_NAMES:
             dataset = with_normal(dataset, self._normal)
         ways = self._ways(dataset, kind, contract, stated)
         task, output, ways = self._task(dataset, kind, task, ways)
@@ -90,7 +90,7 @@ class Lone:
             self._notes.append(f"one call of {self._name} takes {self._told.batch} examples: its latency is theirs")
         task = self._with_threshold(dataset, task, output, way)
         _LOG.info("benchmark: %s takes %s", self._name, _said(why, way))
-        judged = kind != "raw" and dataset.targets.kind != NOTHING
+        judged = TASKS[kind].judged and dataset.targets.kind != NOTHING
         question = Question(
             task, Examples(dataset.test.inputs), dataset.y_test if judged else None,
             dataset.y_train if judged else None, dataset.inputs, dataset,
@@ -202,13 +202,17 @@ class Lone:
         if known is not None:
             check_names(self._name, known, dataset)
             return known, None, ways
-        if kind == "raw":
+        if not TASKS[kind].judged:
             return Task("raw", "raw"), None, ways
         task, output, note = output_of(self._name, self._told, outputs, kind, dataset)
         self._notes += [note] if note else []
-        if self._told.labels and kind != "anomaly":
+        if self._told.labels and not task.traits.reconstructs:
             check_names(self._name, task._replace(labels=self._told.labels), dataset)
-        return task._replace(labels=() if kind == "anomaly" else targets.names, units=targets.units), output, ways
+        return (
+            task._replace(labels=() if task.traits.reconstructs else targets.names, units=targets.units),
+            output,
+            ways,
+        )
 
     def _raw(self, part: Part, way: _Way) -> Mapping[str, NDArray[Any]]:
         """The file's outputs by name, as real numbers."""
@@ -257,7 +261,7 @@ class Lone:
 
     def _with_threshold(self, dataset: Dataset, task: Task, output: str | None, way: _Way) -> Task:
         """A detector of anomalies with the score that all but a few normal training examples keep below."""
-        if task.kind != "anomaly" or self._told.task is not None:
+        if not task.traits.reconstructs or self._told.task is not None:
             return task
         scores = self._answers(_tried_part(dataset), task, output, way)
         return task._replace(threshold=float(np.quantile(scores, 1 - _UNKNOWN_SHARE)))

@@ -12,7 +12,7 @@ from edgepress.data import CLASSES, LABELS, NUMBERS, Dataset
 from edgepress.runtime import InputError
 from edgepress.runtime.bundle.manifest import TensorSpec
 from edgepress.runtime.contract import Contract, Input, Picture
-from edgepress.runtime.tasks import Task
+from edgepress.runtime.tasks import TASKS, Task, Traits
 
 from ..question import some
 
@@ -108,7 +108,8 @@ def output_of(
     Raises:
         InputError: No output has as many: both sides are named.
     """
-    if kind == "anomaly":
+    traits = TASKS[kind]
+    if traits.reconstructs:
         taken = next(iter(told.inputs.values()))
         found = [each for each, values in outputs.items() if _fits(values.shape[1:], taken)]
         if len(told.inputs) != 1 or not found:
@@ -116,7 +117,7 @@ def output_of(
             raise InputError(f"{name} takes {taken} and gives {shapes}: an anomaly detector gives what it takes")
         return Task("anomaly", "reconstruction"), found[0], ""
     count = len(dataset.targets.names)
-    allowed = {count} | ({1, 2} if kind == "binary" else set())
+    allowed = traits.widths(count)
     # A label that was chosen inside the file (an integer beside the scores) is no score.
     scored = {each: values for each, values in outputs.items() if values.dtype.kind == "f"}
     found = [each for each, values in scored.items() if math.prod(values.shape[1:]) in allowed]
@@ -131,19 +132,19 @@ def output_of(
         )
     first = next(iter(outputs))
     values = scored[found[0]].reshape(len(scored[found[0]]), -1)
-    meaning = "values"
-    if kind != "regression":
-        squashed = (found[0] == first and told.last in _SQUASHED) or _are_shares(values, kind)
+    meaning = traits.meanings[0]
+    if len(traits.meanings) > 1:
+        squashed = (found[0] == first and told.last in _SQUASHED) or _are_shares(values, traits)
         meaning = "probabilities" if squashed else "logits"
     note = f"of {len(found)} outputs of {name} that could answer, {found[0]} is judged" if len(found) > 1 else ""
     return Task(kind, meaning), found[0], note
 
 
-def _are_shares(values: NDArray[Any], kind: str) -> bool:
+def _are_shares(values: NDArray[Any], traits: Traits) -> bool:
     """Whether numbers are probabilities already, whatever computed them."""
     if not np.isfinite(values).all() or values.min() < -_NEARLY or values.max() > 1 + _NEARLY:
         return False
-    if kind == "multilabel" or values.shape[1] == 1:
+    if traits.independent or values.shape[1] == 1:
         return True
     return bool(np.abs(values.sum(axis=1) - 1).max() < _ONE)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgepress.base.tables import markdown_table
+from edgepress.runtime.tasks import TASKS
 
 from ..values import Report, Row
 from .table import to_markdown
@@ -56,7 +57,6 @@ _PIPELINES = {
     ("signal", True): "time-series-classification",
 }
 """What model hubs call it, by kind of input and whether it classifies; other tasks have no name there."""
-_REGRESSION = "regression"
 _DOES = {
     "multilabel": "Says which of these apply to {examples}: {labels}.",
     "regression": "Estimates {labels} of {examples}.",
@@ -68,7 +68,7 @@ _DOES = {
 def _pipeline(report: Report) -> str | None:
     if report.task is None:
         return _PIPELINES["picture", True]
-    if not report.classifies and report.task["kind"] != _REGRESSION:
+    if not report.classifies and not TASKS[report.task["kind"]].numeric:
         return None
     kinds = {each["kind"] for each in report.contract["inputs"]} if report.contract else {"picture"}
     return _PIPELINES.get((kinds.pop(), report.classifies)) if len(kinds) == 1 else None

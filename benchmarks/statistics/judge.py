@@ -94,7 +94,7 @@ class Judge:
         found: dict[str, Any] = {"scores": None, "comparison": None, "agreement": None}
         if self.task.classifies:
             found["agreement"] = agreement(Answers(own), Answers(base))
-        elif self.task.kind in _BY_NUMBERS:
+        elif self.task.traits.numeric:
             found["metrics"] = {"sqnr_db": sqnr_db(base, own)}
         else:
             found["agreement"] = float(1 - quality.changed(own, base, self.task.threshold).mean())
@@ -111,7 +111,7 @@ class Judge:
         curve = CURVES.get(self.task.kind)
         found: dict[str, Any] = {} if curve is None else {"curves": curve(self.task, own, truth)}
         found["metrics"] = {each.name: each.of(own, truth) for each in quality.metrics[1:]}
-        if self.task.kind in _BY_NUMBERS:
+        if self.task.traits.numeric:
             found["metrics"]["sqnr_db"] = sqnr_db(base, own)
         if self.task.classifies:
             scores, comparison = (
@@ -142,7 +142,7 @@ class Judge:
         assert truth is not None
         assert quality is not None
         moved = np.abs(own.astype(np.float64) - base).reshape(len(own), -1).max(axis=1)
-        if self.task.kind not in _BY_NUMBERS:
+        if not self.task.traits.numeric:
             moved = np.where(quality.changed(own, base, self.task.threshold), moved, 0)
         order = np.argsort(-moved, kind="stable")[:_TOLD]
         say = _WORDS[self.task.kind]
@@ -179,7 +179,6 @@ _WORDS = {
         lambda task, own: f"{'anomaly' if own > task.threshold else 'normal'} (score {own:.4g})",
     ),
 }
-_BY_NUMBERS = frozenset({"regression"})
 """Tasks whose answers are numbers: how far they lie apart counts, not how often they differ."""
 
 

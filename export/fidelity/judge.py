@@ -50,12 +50,12 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
     judged = quality is not None and samples.targets is not None
-    if samples.targets is not None and task.kind in _TWO_SIDED and len(np.unique(samples.targets)) < 2:
+    if samples.targets is not None and task.traits.reconstructs and len(np.unique(samples.targets)) < 2:
         # Normal examples alone tell nothing of how well others are told from them.
         judged = False
     first = next(iter(reference))
     # Classes and labels tell of the first output. The others, and what has no targets, are judged as numbers.
-    exempt = first if judged and task.kind in _BY_ANSWERS else None
+    exempt = first if judged and task.traits.discrete else None
     worst = min((name for name in ratios if name != exempt), key=ratios.__getitem__, default=None)
     if worst is not None and ratios[worst] < variant.min_sqnr_db:
         what = f"SQNR of output {worst}" if len(ratios) > 1 else "SQNR"
@@ -68,17 +68,9 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     return metrics | found, objection
 
 
-_BY_ANSWERS = frozenset({"multiclass", "binary", "multilabel"})
-"""Tasks whose answers are steps: noise that changes none of them does no harm, however much it is."""
-
-
-_TWO_SIDED = frozenset({"anomaly"})
-"""Tasks whose metric compares examples of two sorts."""
-
-
 def _said(task: Task, samples: Samples, output: NDArray[np.float32]) -> NDArray[np.float32]:
     """The numbers that people see: of an anomaly detector its scores, of every other model the output itself."""
-    return scores(samples.first, output) if task.kind == "anomaly" else output
+    return scores(samples.first, output) if task.traits.reconstructs else output
 
 
 def _measured(quality: Quality, task: Task, outputs: Outputs, samples: Samples) -> dict[str, float]:
@@ -124,7 +116,7 @@ def _by_metric(
     if metric.unit == "points":
         metrics["difference_points"] = difference
     decided, allowed = 0, count
-    if task.kind in _BY_ANSWERS:
+    if task.traits.discrete:
         metrics["agreement"] = float(1 - changed.mean())
         allowed = variant.answers_may_differ(count)
         near = (
@@ -145,7 +137,7 @@ def _by_metric(
         f"{metric.name} {after:.4f} against the model's {before:.4f} on {count} held-back examples, "
         f"{int(changed.sum())} answers changed, {decided} of them where the model was decided; "
         f"bound {bound.allowed:.3g} {bound.unit}"
-        + (f" ({bound.chance:.2g} more for chance), {allowed} answers" if task.kind in _BY_ANSWERS else "")
+        + (f" ({bound.chance:.2g} more for chance), {allowed} answers" if task.traits.discrete else "")
     )
 
 

@@ -164,8 +164,9 @@ def conformance(
         if manifest.selftest is None:
             raise InputError(f"{folder} has no golden vectors: export the bundle again")
         vectors = Vectors.read(folder / manifest.selftest)
-    # Of samples it is their labels that say it: the manifest calls every model raw that takes no pictures.
-    classifies = manifest.output != "raw" or vectors.labels is not None
+    # Of samples it is their labels that say it: golden vectors are held to labels where they are pictures.
+    pictures = manifest.preprocessing is not None
+    classifies = (pictures and manifest.task.classifies) or vectors.labels is not None
     artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
     cells: list[Cell] = []
     for backend in trial_backends(backends):

@@ -90,7 +90,7 @@ class Settings:
                 raise InputError(f"{name} {value:g} s: {lowest:g} or more is allowed")
         if not 0 < self.hop <= seconds:
             raise InputError(f"hop {self.hop:g} s: above 0, and at most the window's {seconds:g} s, is allowed")
-        highest = math.inf if task.kind == "anomaly" else 1.0
+        highest = math.inf if task.traits.reconstructs else 1.0
         if not 0 <= self.threshold <= highest:
             raise InputError(f"threshold {self.threshold:g}: 0 to {highest:g} is allowed")
         if not 0 <= self.gate_db <= _MOST_DB:

@@ -27,14 +27,14 @@ def probabilities(task: Task, reals: NDArray[Any]) -> NDArray[np.float32]:
         InputError: Another number of outputs than of labels.
     """
     values = flat(reals)
-    if values.shape[1] == 1 and task.kind == "binary":
+    if values.shape[1] == 1 and task.traits.classes == 2:
         yes = logistic(values) if task.meaning == "logits" else values
         return np.concatenate([1 - yes, yes], axis=1)
     if task.labels and values.shape[1] != len(task.labels):
         raise InputError(f"the model gives {values.shape[1]} numbers, and there are {len(task.labels)} classes")
     if task.meaning == "logits":
         return softmax(values)
-    if task.kind == "binary":
+    if task.traits.classes == 2:
         sums = values.sum(axis=1, keepdims=True)
         return (values / np.where(sums > 0, sums, 1)).astype(np.float32)
     return values

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from edgepress.export.targets import TARGETS
+from edgepress.export.variants import VARIANTS
 from edgepress.runtime.backends import BACKENDS
+from edgepress.runtime.contract import KINDS
+from edgepress.runtime.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("train", "export", "runtime", "benchmarks")
@@ -84,6 +88,18 @@ def test_a_fresh_import_loads_nothing_else(module, allowed):
 # Each table with the names of its rows, and the files that may ask for one of them by name: those that hold the table.
 TABLES = {
     "BACKENDS": (frozenset(BACKENDS), {"runtime/backends/registry.py"}),
+    # Some variants are called what types are, and types may be compared.
+    "VARIANTS": (
+        frozenset(VARIANTS) | {variant.name for variant in VARIANTS.values()} - {"float32", "float16", "int8", "int4"},
+        {"export/variants.py"},
+    ),
+    "TARGETS": (frozenset(TARGETS), {"export/targets.py"}),
+    # Bundles of schema 1 call an output raw, and the frontier study a point.
+    "TASKS": (
+        frozenset(TASKS),
+        {"runtime/tasks/task.py", "runtime/bundle/embedded.py", "benchmarks/studies/frontier/study.py"},
+    ),
+    "KINDS": (frozenset(KINDS), {"runtime/contract/__init__.py"}),
 }
 _TESTS = {"startswith", "endswith", "removeprefix", "removesuffix"}
 

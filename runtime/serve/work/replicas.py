@@ -121,7 +121,7 @@ class ServedBundle:
     def _try(self, served: ServedArtifact) -> None:
         """Ask about zeros. A raw model may be anything, and open sizes may have to fit each other."""
         task, inputs = self.manifest.task, self.manifest.contract.inputs
-        if task.kind == "raw" or any(size < 0 for each in inputs.values() for size in each.shape):
+        if not task.traits.judged or any(size < 0 for each in inputs.values() for size in each.shape):
             return
         blank = {name: np.zeros((1, *each.shape), each.dtype) for name, each in inputs.items()}
         examples: Any = blank if len(blank) != 1 else next(iter(blank.values()))

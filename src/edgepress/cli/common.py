@@ -17,7 +17,7 @@ import click
 
 from edgepress.base.progress import shown_by
 from edgepress.runtime import EdgepressError, InputError
-from edgepress.runtime.tasks import MEANINGS
+from edgepress.runtime.tasks import TASKS
 
 from .bars import Bars
 
@@ -50,7 +50,7 @@ _MENDS = {
     errno.EPERM: "allow it, or name another place",
     errno.EROFS: "it is read-only: name another place",
 }
-_TASKS = tuple(MEANINGS)
+_TASKS = tuple(TASKS)
 _showing: list[Bars] = []
 """The bars of the command that runs."""
 

@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Input, Picture
+from edgepress.runtime.tasks import CLASSES, LABELS, NOTHING, NUMBERS
 
 from .rows import in_pieces, select
 
 __all__ = ["CLASSES", "LABELS", "NOTHING", "NUMBERS", "Dataset", "Part", "Split", "SplitRecipe", "Targets"]
-
-CLASSES, LABELS, NUMBERS, NOTHING = "classes", "labels", "numbers", "nothing"
-"""What targets are: one class an example, (n,) int64; any number of labels, (n, k) of 0 and 1, int64; numbers, (n, k)
-float32; or there are none."""
-
 
 _FEWEST_HELD_BACK = 50
 
@@ -28,7 +24,8 @@ class Targets(NamedTuple):
     """What the right answers are."""
 
     kind: str
-    """`CLASSES`, `LABELS`, `NUMBERS` or `NOTHING`."""
+    """`CLASSES`: one an example, (n,) int64. `LABELS`: any number of them, (n, k) of 0 and 1, int64. `NUMBERS`: (n, k)
+    float32. `NOTHING`: there are none."""
     names: tuple[str, ...] = ()
     """Of the classes by index, of the labels, or of the numbers."""
     units: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from edgepress.runtime import InputError
+from edgepress.runtime.tasks import TASKS, Traits
 
 __all__ = ["Options"]
 
@@ -33,19 +34,23 @@ class Options:
             raise InputError(f"a window of {self.seconds:g} seconds: more than 0 and less than 3,600 is allowed")
 
     @property
+    def _traits(self) -> Traits | None:
+        return None if self.task is None else TASKS.get(self.task)
+
+    @property
     def numbers(self) -> bool:
         """Whether whole numbers among the targets are numbers, not classes."""
-        return self.task == "regression"
+        return self._traits is not None and self._traits.numeric
 
     @property
     def anomalies(self) -> bool:
         """Whether classes may be without training examples."""
-        return self.task == "anomaly" or not self.to_fit
+        return not self.to_fit or (self._traits is not None and self._traits.reconstructs)
 
     @property
     def raw(self) -> bool:
         """Whether targets are not looked at, whatever they are: those of a segmentation, for instance."""
-        return self.task == "raw"
+        return self._traits is not None and not self._traits.judged
 
     @property
     def picture_shape(self) -> tuple[int, int, int | None] | None:

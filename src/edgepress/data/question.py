@@ -5,20 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from edgepress.runtime import InputError
-from edgepress.runtime.tasks import MEANINGS
+from edgepress.runtime.tasks import TASKS
 
-from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Targets
+from .dataset import CLASSES, NOTHING, Dataset, Part, Targets
 
 __all__ = ["question_of", "with_normal"]
 
 _NORMAL_NAMES = ("normal", "good", "ok", "healthy")
-_TASKS: dict[str, tuple[str, ...]] = {
-    CLASSES: ("multiclass", "binary", "anomaly"),
-    LABELS: ("multilabel",),
-    NUMBERS: ("regression",),
-    NOTHING: ("anomaly", "raw"),
-}
-"""What targets of a kind can ask; the first is what they ask by themselves."""
 
 
 def question_of(dataset: Dataset, stated: str | None = None) -> str:
@@ -27,16 +20,16 @@ def question_of(dataset: Dataset, stated: str | None = None) -> str:
     Raises:
         InputError: A task that there is not, or one that the targets do not fit: both are named.
     """
-    if stated is not None and stated not in MEANINGS:
-        raise InputError(f"task {stated!r}: allowed are {', '.join(MEANINGS)}")
+    if stated is not None and stated not in TASKS:
+        raise InputError(f"task {stated!r}: allowed are {', '.join(TASKS)}")
     kind, count = dataset.targets.kind, len(dataset.targets.names)
     if stated is None:
         if kind == NOTHING:
             raise InputError(f"{dataset.name} has no targets: give some, or say --task anomaly")
-        return "binary" if kind == CLASSES and count == 2 else _TASKS[kind][0]
-    if stated == "raw":
-        return stated
-    if stated not in _TASKS[kind] or (stated == "binary" and count != 2):
+        fits = [name for name, task in TASKS.items() if task.targets[0] == kind and task.classes in (0, count)]
+        return max(fits, key=lambda name: TASKS[name].classes)
+    task = TASKS[stated]
+    if kind not in task.targets or task.classes not in (0, count):
         what = f"{count} {kind}" if kind != NOTHING else "no targets"
         raise InputError(f"{dataset.name} has {what}, and the task is {stated}: its targets do not fit that")
     return stated

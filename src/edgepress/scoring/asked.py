@@ -14,7 +14,7 @@ from edgepress.base.extras import require
 from edgepress.benchmarks.question import ANOMALY_NAMES, inputs_of, reading
 from edgepress.data import NOTHING, Dataset, Options, Targets, load_dataset, with_normal
 from edgepress.data.arrays import split_off_test
-from edgepress.data.dataset import CLASSES, LABELS, NUMBERS, Part
+from edgepress.data.dataset import CLASSES, Part
 from edgepress.data.readers.class_folders import folder_files
 from edgepress.data.readers.class_pictures import PICTURE_SUFFIXES
 from edgepress.data.readers.class_recordings import RECORDING_SUFFIXES
@@ -87,7 +87,7 @@ def ask(model: Model, source: Any, options: Options, *, part: str = ALL, normal:
     """
     if model.task is None:
         raise InputError(f"{model.artifact.file} does not say what its outputs mean: name a bundle")
-    if normal is not None and model.task.kind != "anomaly":
+    if normal is not None and not model.task.traits.reconstructs:
         raise InputError(f"--normal is for anomalies, and {model.artifact.file} is {model.task.kind}: leave it out")
     path = Path(source).expanduser()
     reader = next(each for each in _SOURCES if each.suits(model, path))
@@ -122,14 +122,13 @@ def _chosen(path: Path, found: _Found, model: Model, part: str) -> Asked:
 
 def _names(path: Path, model: Model, targets: Targets) -> Sequence[str] | None:
     """What right answers are called; None where they answer another question than the model does."""
-    kinds = {"regression": NUMBERS, "multilabel": LABELS}
     task = model.task
     assert task is not None
-    fits = targets.kind == kinds.get(task.kind, CLASSES) and task.kind != "raw"
+    fits = targets.kind in task.traits.targets and task.traits.judged
     own, given = model.labels or targets.names, targets.names
-    if task.kind == "anomaly":
+    if task.traits.reconstructs:
         own = ANOMALY_NAMES
-    unnamed = given == tuple(map(str, range(len(given)))) or task.kind == "regression"
+    unnamed = given == tuple(map(str, range(len(given)))) or task.traits.numeric
     if fits and unnamed and len(given) <= len(own):
         return own[: len(given)]
     if fits and set(given) & set(own):
@@ -174,7 +173,7 @@ def _as_anomalies(
 ) -> tuple[Targets, NDArray[Any]] | None:
     """Classes as what an anomaly detector answers."""
     assert model.task is not None
-    if model.task.kind != "anomaly":
+    if not model.task.traits.reconstructs:
         return truth
     targets, places = truth
     part = Part({"": places[:, None]}, places)
@@ -217,7 +216,7 @@ def _true_columns(model: Model, kept: Mapping[str, list[Any]]) -> dict[str, Any]
     """A table's own right answers, as it writes them: numbers for a regression, texts for all else."""
     arrow = require("pyarrow", extra="table")
     assert model.task is not None
-    numbers = model.task.kind == "regression"
+    numbers = model.task.traits.numeric
     found = {}
     for label, values in kept.items():
         name = "true_label" if len(kept) == 1 and not numbers else f"true_{label}"

@@ -8,7 +8,7 @@ import pytest
 
 from edgepress.runtime import Artifact, Contract, Embedded, InputError, Manifest, Picture, Task, TensorSpec
 from edgepress.runtime.contract import KINDS, Audio, Features, Signal, Tensor
-from edgepress.runtime.tasks.task import MEANINGS
+from edgepress.runtime.tasks.task import TASKS as TASK_KINDS
 
 
 def manifest(**changes):
@@ -129,10 +129,10 @@ def test_the_published_schema_describes_every_task(task):
 
 def test_no_kind_and_no_task_is_left_out():
     assert {each.kind for each in INPUTS} == set(KINDS)
-    assert {task.kind for task in TASKS} == set(MEANINGS)
+    assert {task.kind for task in TASKS} == set(TASK_KINDS)
     described = published_schema()["properties"]["task"]["properties"]
     assert set(described) == set(Task._fields)
-    assert described["kind"]["enum"] == list(MEANINGS)
+    assert described["kind"]["enum"] == list(TASK_KINDS)
 
 
 def test_the_published_schema_describes_what_is_written():
