@@ -37,12 +37,19 @@ class Content:
             ArtifactRefusedError: The file is damaged, or cannot run here whatever parses it.
         """
         if self._vouched is None:
-            if self.format == "onnx":
-                from .check_onnx import check_onnx
-
-                self._vouched = check_onnx(self.data)
-            else:
-                from .check_tflite import check_tflite
-
-                self._file, self._vouched = check_tflite(self.data)
+            self._vouched = _CHECKS[self.format](self)
         return self._vouched
+
+    def _check_onnx(self) -> bool:
+        from .check_onnx import check_onnx
+
+        return check_onnx(self.data)
+
+    def _check_tflite(self) -> bool:
+        from .check_tflite import check_tflite
+
+        self._file, vouched = check_tflite(self.data)
+        return vouched
+
+
+_CHECKS = {"tflite": Content._check_tflite, "onnx": Content._check_onnx}

@@ -18,7 +18,7 @@ _SQUASHING = {"SOFTMAX": "softmax", "Softmax": "softmax", "LOGISTIC": "sigmoid",
 
 def last_operator(content: Content) -> str | None:
     """`softmax`, `sigmoid`, the name of another operator, or None where the file cannot be looked into."""
-    found = _of_onnx(content) if content.format == "onnx" else _of_tflite(content)
+    found = _FOUND[content.format](content)
     return None if found is None else _SQUASHING.get(found, found)
 
 
@@ -47,3 +47,6 @@ def _of_onnx(content: Content) -> str | None:
             return str(node.op_type)
         tensor = node.input[0]
     return None
+
+
+_FOUND = {"tflite": _of_tflite, "onnx": _of_onnx}

@@ -47,14 +47,23 @@ class SelfDescription(NamedTuple):
 
 def describe_itself(content: Content) -> SelfDescription:
     """What an `.onnx` or `.tflite` file says; empty where it says nothing that is understood."""
-    if content.format == "onnx":
-        return _of_properties(onnx_properties(content.data))
+    return _TOLD[content.format](content)
+
+
+def _by_onnx(content: Content) -> SelfDescription:
+    return _of_properties(onnx_properties(content.data))
+
+
+def _by_tflite(content: Content) -> SelfDescription:
     labels = packed_labels(content.data)
     buffer = content.tflite.metadata.get(_TFLITE_METADATA)
     found = SelfDescription() if buffer is None else _of_tflite(buffer)
     if labels or found != SelfDescription():
         found = found._replace(labels=labels or (), source="the TensorFlow Lite metadata")
     return found
+
+
+_TOLD = {"tflite": _by_tflite, "onnx": _by_onnx}
 
 
 def onnx_properties(content: bytes) -> dict[str, str]:
