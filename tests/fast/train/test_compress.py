@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgepress.runtime import InputError
-from edgepress.train import TrainConfig
+from edgepress.train import TrainConfig, compress
 from edgepress.train.compress import Scheme
 from edgepress.train.compress.engine.compression import UPDATES
 from edgepress.train.compress.engine.grid import clipping, nearest_values, rounded, shared, values_of
@@ -121,11 +121,20 @@ def test_zeros_come_as_zhu_and_gupta_have_it():
         ({"clusters": 16, "weight_bits": 4}, "8 or 0 where values are shared"),
         ({"scope": "model", "block": (4, 4)}, "layer where whole blocks leave"),
         ({"pruning": "random"}, "one of polynomial"),
+        ({"sparsness": 0.8}, "sparsness: allowed are sparsity, pruning"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(asked, told):
     with pytest.raises(InputError, match=told):
-        Scheme(**asked)
+        Scheme.of(asked)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [({"epochs": 0}, "epochs 0: 1 or more"), ({"data": [1, 2]}, "give a tuple")]
+)
+def test_a_call_that_would_compress_nothing_is_refused(given, told):
+    with pytest.raises(InputError, match=told):
+        compress(None, **({"data": (1, 2), "sparsity": 0.5} | given))
 
 
 @pytest.mark.parametrize("epochs", range(1, 12))

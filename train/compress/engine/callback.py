@@ -32,9 +32,10 @@ def callback(model: Any, **scheme: Any) -> Any:
         A `Callback` of the model's own Keras.
 
     Raises:
-        InputError: A value outside its range, a layer that the model does not have, or no kernel at all.
+        InputError: An unknown field, a value outside its range, a layer that the model does not have, or no kernel
+            at all.
     """
-    compression = Compression(model, Scheme(**scheme))
+    compression = Compression(model, Scheme.of(scheme))
     base: Any = require(library_of(model), extra="toolkit").callbacks.Callback
 
     class Compress(base):

@@ -6,6 +6,7 @@ from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
 from .callback import callback, library_of
+from .scheme import Scheme
 
 __all__ = ["compress"]
 
@@ -40,13 +41,17 @@ def compress(
             `scope` (`layer`, `model`), `block`, `layer_sparsity`, `clusters` (16), `weight_bits` (8, 4, 2), `ramp`.
 
     Raises:
-        InputError: Nothing is asked for, a value outside its range, a model that cannot be copied, or one without a
-            loss.
+        InputError: Nothing is asked for, an unknown field, a value outside its range, no epoch, a list as data, a model
+            that cannot be copied, or one without a loss.
     """
-    library = library_of(model)
-    keras = require(library, extra="toolkit")
     if not scheme:
         raise InputError("nothing to compress: ask for sparsity=0.8, clusters=16 or weight_bits=4, or several of them")
+    Scheme.of(scheme)
+    if isinstance(data, list):
+        raise InputError("a list as data may be inputs alone: give a tuple (x, y), or what fit takes as a data set")
+    if epochs < 1:
+        raise InputError(f"epochs {epochs}: 1 or more are allowed; zeros come while the model is trained")
+    keras = require(library_of(model), extra="toolkit")
     try:
         copy = keras.models.clone_model(model)
         copy.set_weights(model.get_weights())

@@ -1,7 +1,8 @@
 """What is asked of compression, and when in the course of training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from edgepress.runtime import InputError
 
@@ -38,6 +39,18 @@ class Scheme:
     """8, 4 or 2: whole multiples of one scale, symmetric around zero; 0 for float weights."""
     ramp: float = 0.6
     """Share of the training in which zeros come. Values are shared and rounded from then on."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Scheme":
+        """From its fields by name.
+
+        Raises:
+            InputError: A field that there is not, or a value outside its range.
+        """
+        known = [each.name for each in fields(cls)]
+        if unknown := sorted(set(given) - set(known)):
+            raise InputError(f"compression {unknown[0]}: allowed are {', '.join(known)}")
+        return cls(**given)
 
     def __post_init__(self) -> None:
         for name, holds, allowed in (
