@@ -5,9 +5,9 @@ what is left is tried on held-back examples, and the way that is clearly best is
 are right equally often.
 """
 
-import math
+import itertools
 import tomllib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edgepress.data.rows import Mapped, Rows, in_pieces
 from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
+from edgepress.runtime.contract.arrange import arrangements, same_order
 from edgepress.runtime.tasks import Task
 
 from .keras_file import outline_of
@@ -37,6 +38,10 @@ __all__ = [
 
 _PORTION = 512
 """Examples that are normalized at a time, where they are in a file."""
+_CENTRED = 0.25
+"""Standard deviations that a column's mean may be from 0, and that (in logarithms) its deviation may be from 1."""
+_FIELDS = frozenset({"kind"}).union(*(kind._fields for kind in KINDS.values()))
+"""What a table of `--input` may say of an input of any kind."""
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
 """First layers that say: raw numbers come in."""
 
@@ -79,9 +84,14 @@ def stated_inputs(stated: str, dataset: Dataset) -> dict[str, Input]:
         tables = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"input {path}: {error}: a readable TOML file is allowed") from None
-    # A file for one input may leave out its name.
-    if "kind" in tables or not any(isinstance(value, dict) and "kind" in value for value in tables.values()):
-        tables = {name: tables for name in dataset.inputs} if len(dataset.inputs) == 1 else tables
+    if len(dataset.inputs) == 1:
+        # A file for one input may leave out its name, or call it anything.
+        (only,) = dataset.inputs
+        (key, inner), *others = tables.items() or [("", None)]
+        tables = {only: inner if isinstance(inner, dict) and not others and key not in _FIELDS else tables}
+    strange = sorted(set(tables) - set(dataset.inputs))
+    if strange:
+        raise InputError(f"input {path}: {strange[0]} is no input: a table for each of {', '.join(dataset.inputs)}")
     inputs = {}
     for name, described in dataset.inputs.items():
         table = tables.get(name)
@@ -90,6 +100,12 @@ def stated_inputs(stated: str, dataset: Dataset) -> dict[str, Input]:
         kind = table.get("kind", described.kind)
         if kind not in KINDS:
             raise InputError(f"input {path}: kind {kind!r}: allowed are {', '.join(KINDS)}")
+        fields = KINDS[kind]._fields
+        unknown = sorted(set(table) - {"kind", *fields})
+        if unknown:
+            raise InputError(f"input {path}: {unknown[0]!r} of {name}: {kind} has {', '.join(fields)}")
+        # One number stands for all channels.
+        table = {k: [v] if k in ("mean", "std") and isinstance(v, int | float) else v for k, v in table.items()}
         known = described.to_dict() if described.kind == kind else {}
         try:
             inputs[name] = KINDS[kind].from_dict({**known, **table})
@@ -117,13 +133,23 @@ def suited(model: Any, dataset: Dataset) -> Dataset:
         dataset = dataset.named({given[0]: names[0]})
     for name, tensor in zip(names, model.inputs, strict=True):
         shape, described = tuple(tensor.shape[1:]), dataset.inputs[name]
-        if None not in shape and math.prod(shape) != described.size:
+        if None not in shape and not same_order(described.shape, shape):
             raise InputError(
-                f"{model.name} takes {shape}, {dataset.name} has examples of {described.shape}: equal sizes are "
-                "allowed; give the data that it was trained on"
-                + (", or another --input-shape" if isinstance(described, Picture) else "")
+                f"{model.name} takes {shape}, {dataset.name} has examples of {described.shape}: "
+                + _mend(described, shape)
             )
     return dataset
+
+
+def _mend(described: Input, shape: tuple[int, ...]) -> str:
+    # A grey picture has no axis of channels.
+    is_grey = isinstance(described, Picture) and described.channels == 1
+    if not is_grey and any(way.channels_first for way in arrangements(described.shape, shape)):
+        axes = (len(shape), *range(1, len(shape)))
+        return f"channels come first there; put a layer Permute({axes}) in front of the model, in a model of both"
+    return "equal sizes are allowed; give the data that it was trained on" + (
+        ", or another --input-shape" if isinstance(described, Picture) else ""
+    )
 
 
 def find_contract(
@@ -198,21 +224,13 @@ def candidates(
     ways: dict[str, list[tuple[str, Input]]] = {}
     for name, described in dataset.inputs.items():
         if isinstance(described, Picture):
-            if name in raw:
-                ways[name] = [("pixels", described.with_normalization("pixels"))]
-            else:
-                ways[name] = [
-                    (way, described.with_normalization(way))
-                    for way, (_, mean, _) in NORMALIZATIONS.items()
-                    if len(mean) <= described.channels
-                ]
-                mean, std = _levels(fitted.inputs[name], described.channels)
-                ways[name].append(("standardized", described._replace(mean=mean, std=std)))
+            ways[name] = _picture_ways(described, fitted.inputs[name], is_raw=name in raw)
         elif isinstance(described, Features | Signal) and name not in raw:
             plain = described._replace(mean=(), std=())
             ways[name] = [("as they are", plain)]
-            if tried:
-                ways[name].append(("standardized", _standardized(plain, fitted.inputs[name])))
+            scaled = _standardized(plain, fitted.inputs[name])
+            if tried and not _nothing_to_do(scaled):
+                ways[name].append(("standardized", scaled))
             if described.mean:
                 ways[name] = [("as the data say", described)]
         elif isinstance(described, Audio):
@@ -220,15 +238,46 @@ def candidates(
         else:
             ways[name] = [("as they are", described)]
     by = "model" if raw else "data"
-    # Several inputs of one kind are fed alike: all ways at once would be their product.
-    for number in range(max(map(len, ways.values()))):
-        chosen = {name: options[min(number, len(options) - 1)] for name, options in ways.items()}
+    # Several inputs of one kind are fed alike: all ways of each would be too many to tell apart.
+    kinds = {dataset.inputs[name].kind: range(len(options)) for name, options in sorted(ways.items(), key=_fewest)}
+    for numbers in itertools.product(*kinds.values()):
+        number_of = dict(zip(kinds, numbers, strict=True))
+        chosen = {
+            name: options[min(number_of[dataset.inputs[name].kind], len(options) - 1)] for name, options in ways.items()
+        }
         why = (
             chosen[next(iter(ways))][0]
             if len(ways) == 1
             else ", ".join(f"{n}: {way}" for n, (way, _) in chosen.items())
         )
         yield why, Contract({name: each for name, (_, each) in chosen.items()}, {"by": by, "why": why})
+
+
+def _picture_ways(described: Picture, pixels: Any, *, is_raw: bool) -> list[tuple[str, Input]]:
+    """Normalizations that people use, and those of one mean for all channels in OpenCV's order of colours too."""
+    if is_raw:
+        return [("pixels", described.with_normalization("pixels"))]
+    named = {
+        way: described.with_normalization(way)
+        for way, (_, mean, _) in NORMALIZATIONS.items()
+        if len(mean) <= described.channels
+    }
+    mean, std = _levels(pixels, described.channels)
+    ways: dict[str, Input] = {**named, "standardized": described._replace(mean=mean, std=std)}
+    if described.order == "rgb":
+        ways |= {f"{way}, bgr": each._replace(order="bgr") for way, each in named.items() if len(each.mean) == 1}
+    return list(ways.items())
+
+
+def _fewest(way: tuple[str, Sequence[Any]]) -> int:
+    return len(way[1])
+
+
+def _nothing_to_do(scaled: Features | Signal) -> bool:
+    """Whether numbers are centred and scaled already, as far as a sample shows: once more would fit them to the
+    examples that are tried, not to the model."""
+    mean, std = np.array(scaled.mean), np.array(scaled.std)
+    return bool((np.abs(mean) <= _CENTRED * std).all() and (np.abs(np.log(std)) <= _CENTRED).all())
 
 
 def _levels(pixels: Any, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Arrangement", "arrangements"]
+__all__ = ["Arrangement", "arrangements", "same_order"]
 
 
 class Arrangement(NamedTuple):
@@ -39,12 +41,23 @@ def arrangements(example: tuple[int, ...], tensor: tuple[int, ...]) -> tuple[Arr
     if len(example) > 1 and channels > 1:
         ways.append(Arrangement((channels, *sizes), channels_first=True))
     found = [way for way in ways if _fits(way.shape, tensor)]
-    if not found and -1 not in tensor and math.prod(tensor) == math.prod(example):
+    if not found and -1 not in tensor and same_order(example, tensor):
         # In a row: nothing says in which order.
         found = [Arrangement(tensor)]
         if len(example) > 2 and channels > 1:
             found.append(Arrangement(tensor, channels_first=True))
     return tuple(found)
+
+
+def same_order(example: tuple[int, ...], tensor: tuple[int, ...]) -> bool:
+    """Whether the numbers of an example are in the tensor's order as they lie: axes are split, or neighbours joined.
+
+    (28, 28, 3) lies like (784, 3), (28, 84) and (2352,); not like (3, 28, 28), though it has as many numbers.
+    """
+    if math.prod(example) != math.prod(tensor):
+        return False
+    one, other = (set(itertools.accumulate(shape, operator.mul)) | {1} for shape in (example, tensor))
+    return one <= other or other <= one
 
 
 def _fits(shape: tuple[int, ...], tensor: tuple[int, ...]) -> bool:

@@ -162,7 +162,10 @@ class Picture(NamedTuple):
                 f"picture mean {self.mean}, std {self.std}: one number is allowed, or one a channel ({self.channels})"
             )
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and min(self.std) > 0):
-            raise InputError(f"picture mean {self.mean}, std {self.std}: finite numbers, std above 0")
+            raise InputError(
+                f"picture mean {self.mean}, std {self.std}: finite numbers, std above 0; a model of inverted pictures "
+                "needs a first layer for that, such as Rescaling(-1, 255)"
+            )
 
 
 def _narrow(values: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, NamedTuple, cast
@@ -129,7 +130,11 @@ def _opened(file: PictureFile, name: str | None, most_pixels: int) -> Iterator[A
     name = name or (os.fspath(file) if isinstance(file, str | os.PathLike) else "the picture")
     try:
         stream = io.BytesIO(file) if isinstance(file, bytes) else file
-        with pillow.open(stream, formats=list(PICTURE_FORMATS)) as picture:
+        with warnings.catch_warnings():
+            # What is too large is refused below, in one line.
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            picture = pillow.open(stream, formats=list(PICTURE_FORMATS))
+        with picture:
             if picture.width * picture.height > most_pixels:
                 size = f"{picture.width} x {picture.height}"
                 raise InputError(f"{name} is {size} pixels: {most_pixels:,} in all are allowed; scale it down")

@@ -23,7 +23,9 @@ _TEST_SHARE = 1 / 5
 _FEW_CLASSES = 20
 """Up to so many, whole numbers with gaps are classes of which some are missing; beyond, they may be anything."""
 _SMALLEST_SIDE = 8
-"""Of a picture that floats without channels may be: anything smaller is a window of a signal."""
+"""Of a picture that numbers without channels may be: anything smaller is a window of a signal."""
+_PIXEL_WAYS = ((1.0, 0.0), (255.0, 0.0), (127.5, 127.5))
+"""Factor and offset that make pixels of 0 to 255, of 0 to 1, and of -1 to 1."""
 
 
 def dataset_of_arrays(
@@ -60,8 +62,13 @@ def dataset_of_arrays(
     targets = {part: None if y is None else np.asarray(y) for part, (_, y) in given.items()}
     for part, y in targets.items():
         counts = [len(values) for values in arrays[part].values()]
-        if y is not None and (y.ndim == 0 or {len(y)} != set(counts)):
-            raise InputError(f"{name}: {part} has {counts} examples and targets of shape {y.shape}: as many of each")
+        if len(set(counts)) > 1:
+            came = ", ".join(f"{key} {len(values)}" for key, values in arrays[part].items())
+            raise InputError(f"{name}: inputs of {part} have unlike numbers of examples ({came}): as many of each")
+        if not counts[0]:
+            raise InputError(f"{name}: {part} has no examples: at least one is needed")
+        if y is not None and (y.ndim == 0 or len(y) != counts[0]):
+            raise InputError(f"{name}: {part} has {counts[0]} examples and targets of shape {y.shape}: as many of each")
     described: dict[str, Input] = {}
     converted: dict[str, dict[str, NDArray[Any]]] = {part: {} for part in given}
     for key in arrays["train"]:
@@ -74,17 +81,17 @@ def dataset_of_arrays(
     kind, answers = _targets(name, targets, tuple(map(str, names)), numbers=numbers, anomalies=anomalies)
     parts = {part: Part(converted[part], answers[part]) for part in given}
     if "test" not in parts:
-        parts |= split_off_test(parts["train"])
+        parts |= split_off_test(name, parts["train"])
     return Dataset(name, parts["train"], parts["test"], described, kind, parts.get("validation"))
 
 
-def split_off_test(part: Part) -> dict[str, Part]:
+def split_off_test(name: str, part: Part) -> dict[str, Part]:
     """Four fifths and a fifth, drawn at random and the same each time: archives are often sorted by class."""
     part = replace(part, places=np.arange(len(part)))
     order = np.random.default_rng(0).permutation(len(part))
     count = max(1, round(len(part) * _TEST_SHARE))
     if len(part) < 2:
-        raise InputError(f"{len(part)} example: at least 2 are needed, one to fit and one to test")
+        raise InputError(f"{name}: {len(part)} example: at least 2 are needed, one to fit and one to test")
     return {"train": part[np.sort(order[count:])], "test": part[np.sort(order[:count])]}
 
 
@@ -136,14 +143,17 @@ def _as_pixels(name: str, columns: list[NDArray[Any]]) -> list[NDArray[np.uint8]
             f"{name} has pictures of shape {first.shape[1:]}, channels first: bring them last, as in "
             "x.transpose(0, 2, 3, 1)"
         )
-    is_grey = first.ndim == 3 and (first.dtype.kind in "iu" or min(first.shape[1:]) >= _SMALLEST_SIDE)
+    is_grey = first.ndim == 3 and min(first.shape[1:]) >= _SMALLEST_SIDE
     if not (is_grey or (first.ndim == 4 and first.shape[-1] in (1, 3, 4))):
         return None
     # The first way that fits every part: values as they are, of 0 to 1, of -1 to 1.
-    for factor, offset in ((1.0, 0.0), (255.0, 0.0), (127.5, 127.5)):
+    for factor, offset in _PIXEL_WAYS:
         fresh = [_pixels(values, factor, offset) for values in columns]
         if all(values is not None for values in fresh):
             return [_drop_channels(values) for values in fresh if values is not None]
+    if all(any(_pixels(values, *way) is not None for way in _PIXEL_WAYS) for values in columns):
+        ranges = ", ".join(f"{float(values.min()):g} to {float(values.max()):g}" for values in columns)
+        raise InputError(f"{name}: the pixels of its parts run from {ranges}: bring all parts to one range")
     return None
 
 
@@ -185,7 +195,8 @@ def _targets(
     flat = {part: _one_axis(name, values) for part, values in given.items() if values is not None}
     every = np.concatenate(list(flat.values()))
     if every.dtype.kind in "US":
-        classes = tuple(map(str, np.unique(every)))
+        flat = {part: _texts(name, values) for part, values in flat.items()}
+        classes = tuple(map(str, np.unique(np.concatenate(list(flat.values())))))
         if names and set(classes) <= set(names):
             # A model's outputs may stand in another order than the alphabet's.
             classes = names
@@ -212,7 +223,8 @@ def _targets(
     if every.ndim == 1 and whole and not numbers:
         found = np.unique(every).astype(np.int64)
         continuous = len(found) == int(every.max()) + 1 and every.min() == 0
-        if continuous or (every.dtype.kind in "iu" and len(found) <= _FEW_CLASSES):
+        # Two numbers alone are a yes and a no, however they are written.
+        if continuous or len(found) == 2 or (every.dtype.kind in "iu" and len(found) <= _FEW_CLASSES):
             return _classes(
                 name, {part: values.astype(np.int64) for part, values in flat.items()}, names, anomalies=anomalies
             )
@@ -241,13 +253,29 @@ def _one_axis(name: str, values: NDArray[Any]) -> NDArray[Any]:
     return flat
 
 
+def _texts(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Names of classes without the spaces around them, whether they came as text or as bytes in UTF-8."""
+    if values.ndim != 1:
+        raise InputError(f"{name}: targets are texts of shape {values.shape}: one text an example is allowed")
+    try:
+        texts = np.char.strip(np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: targets are bytes that are no UTF-8 ({error.reason}): save them as texts") from None
+    if (texts == "").any():
+        raise InputError(f"{name}: {int((texts == '').sum())} of {len(texts)} targets are empty: name each class")
+    return np.asarray(texts)
+
+
 def _classes(
     name: str, answers: dict[str, NDArray[Any]], names: tuple[str, ...], *, width: int = 0, anomalies: bool
 ) -> tuple[Targets, Mapping[str, NDArray[Any] | None]]:
     every = np.concatenate(list(answers.values()))
     low, high = int(every.min()), int(every.max())
     if low < 0:
-        raise InputError(f"{name}: labels run from {low} to {high}: class indices count from 0")
+        raise InputError(
+            f"{name}: labels run from {low} to {high}: class indices count from 0; number them 0, 1, "
+            "2 ..., or say --task regression"
+        )
     if low == 1 and not names and len(np.unique(every)) == high:
         raise InputError(
             f"{name}: labels run from 1 to {high} and none is 0: class indices count from 0; subtract 1 from them"

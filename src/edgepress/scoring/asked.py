@@ -206,7 +206,7 @@ def _tables(model: Model, path: Path, options: Options, normal: str | None) -> _
     if path.is_file():
         parts = np.full(counts[0], "train", "U10")
         if counts[0] > 1:
-            parts[split_off_test(Part({"": np.arange(counts[0])}))["test"].x] = "test"
+            parts[split_off_test(str(path), Part({"": np.arange(counts[0])}))["test"].x] = "test"
     else:
         parts = np.repeat(np.array(list(tables)), counts)
     return _Found({"": rows}, np.arange(sum(counts)), parts, _true_columns(model, kept), None)

@@ -57,6 +57,19 @@ READ = {
     "rgba": (parts(shape=(32, 32, 4)), COLOUR, TEN),
     "fewer_in_test": (parts() | {"x_test": x(5), "y_test": y(5) % 3}, GREY, TEN),
     "fortran": (parts(np.asfortranarray), GREY, TEN),
+    "joined": ({key.replace("_", ""): value for key, value in parts().items()}, GREY, TEN),
+    "other_way_round": (
+        {"trainX": x(N), "trainY": y(N), "testX": x(T), "testY": y(T)},
+        GREY,
+        TEN,
+    ),
+    "bytes": (parts(change_y=lambda a: np.array([b"cat", "dög".encode()])[a % 2]), GREY, ("cat", "dög")),
+    "spaces": (parts(change_y=lambda a: np.array(["cat", "cat ", "dog"])[a % 3]), GREY, ("cat", "dog")),
+    "narrow": (
+        parts(lambda a: a, shape=(32, 3), classes=3),
+        ("signal", (32, 3)),
+        ("0", "1", "2"),
+    ),
     "named": (parts() | {"class_names": np.array(list("abcdefghij"))}, GREY, tuple("abcdefghij")),
 }
 REFUSED = {
@@ -65,6 +78,14 @@ REFUSED = {
     "names": (parts() | {"class_names": np.array(["t-shirt", "b"])}, "2 names for 10 outputs"),
     "obj": (parts(change_y=lambda a: a.astype(str).astype(object)), "y_train is no plain array"),
     "gap": (parts(change_y=lambda a: np.where(a > 4, 9, a)), "no training example of class '5'"),
+    "two_numbers": (parts(change_y=lambda a: a % 2 + 1.0), "labels run from 1 to 2 and none is 0"),
+    "plus_minus": (parts(change_y=lambda a: a % 2 * 2.0 - 1), "labels run from -1 to 1: .* number them 0, 1, 2"),
+    "empty_names": (parts(change_y=lambda a: np.array(["cat", "", "dog"])[a % 3]), "targets are empty"),
+    "pairs_of_names": (parts(change_y=lambda a: np.array([["a", "b"]] * len(a))), r"texts of shape \(60, 2\)"),
+    "no_rows": (parts(lambda a: a[:0], lambda a: a[:0]), "train has no examples"),
+    "unlike": ({"one": x(N), "other": x(T)}, r"unlike numbers of examples \(one 60, other 20\)"),
+    "unnamed": ({"arr_0": x(N), "arr_1": y(N)}, "arr_0, arr_1, which does not say what is what"),
+    "ranges": (parts() | {"x_test": (x(T) / 255).astype(np.float32)}, "run from 0 to 255, 0 to 1: bring all parts"),
     "only_labels": ({"labels": y(N)}, "an array for each input"),
     "two_targets": ({"a": x(N), "labels": y(N), "target": y(N)}, "one array of targets"),
 }
@@ -78,7 +99,7 @@ def test_read(tmp_path, name):
     only = next(iter(data.inputs.values()))
     assert (only.kind, only.shape) == (kind, shape)
     assert (data.targets.kind, data.labels) == ("classes" if names else "nothing", names)
-    test = next((len(array) for key, array in members.items() if key.lower() == "x_test"), None)
+    test = next((len(array) for key, array in members.items() if key.lower() in ("x_test", "xtest", "testx")), None)
     assert (len(data.train), len(data.test)) == ((48, 12) if test is None else (N, test))
     assert data.train.x.dtype == (np.uint8 if kind == "picture" else np.float32)
 

@@ -130,6 +130,32 @@ def test_hidden_things_are_none(root):
     assert len(load_dataset(root).x_train) == 16
 
 
+def test_what_is_left_out_is_said(root, caplog):
+    (root / "cat" / "phone.heic").write_bytes(b"x")
+    (root / "cat" / "notes").write_text("no picture")
+    assert len(load_dataset(root).x_train) == 16
+    assert "files that are no pictures by their name are left out (1 of none, 1 of .heic)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("training_set", "test_set"), ("TrainSet", "TestSet"), ("train data", "dev")]
+)
+def test_what_people_call_parts(tmp_path, train, test):
+    for part in (train, test):
+        put(tmp_path, "cat", part=part)
+        put(tmp_path, "dog", part=part)
+    data = load_dataset(tmp_path)
+    assert (data.labels, len(data.train), len(data.test)) == (("cat", "dog"), 20, 20)
+
+
+def test_classes_that_look_like_parts_are_pointed_out(tmp_path, caplog):
+    for part in ("mine", "hers"):
+        put(tmp_path, "cat", part=part)
+        put(tmp_path, "dog", part=part)
+    assert load_dataset(tmp_path).labels == ("hers", "mine")
+    assert "the classes are hers, mine, and each holds the folders cat, dog" in caplog.text
+
+
 def test_links_that_lead_in_circles(root):
     (root / "cat" / "again").symlink_to(root)
     assert len(load_dataset(root).train) == 16
@@ -172,7 +198,7 @@ def test_a_cut_picture(root):
         load_dataset(root)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 def test_a_hundred_megapixels_are_refused(root):
     Image.new("1", (10_000, 10_000)).save(root / "cat" / "huge.png")
     with pytest.raises(InputError, match=r"huge\.png is 10000 x 10000 pixels: 50,000,000 in all"):

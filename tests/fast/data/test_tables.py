@@ -243,3 +243,30 @@ def test_parquet_columns_of_no_use(tmp_path):
         parquet.write_table(arrow.table({"a": column, "y": [0, 1]}), tmp_path / "t.parquet")
         with pytest.raises(InputError, match="turn it into numbers"):
             load_dataset(tmp_path / "t.parquet", label="y")
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"), [("0.0 1.0", "0 1"), ("1.0 2.0", "1 2"), ("-1.0 1.0", "-1 1"), ("0.0 1.0 2.0", "0 1 2")]
+)
+def test_whole_numbers_with_a_point_are_classes_where_arrays_have_them(tmp_path, values, labels):
+    """pandas writes a column so in which a value was missing once."""
+    rows = [[i, values.split()[i % len(values.split())]] for i in range(30)]
+    data = load_dataset(write(tmp_path / "t.csv", rows, header="a,y"), label="y")
+    assert (data.targets.kind, data.labels) == ("classes", tuple(labels.split()))
+    assert load_dataset(tmp_path / "t.csv", label="y", task="regression").targets.kind == "numbers"
+
+
+def test_prices_with_a_point_stay_numbers(tmp_path):
+    rows = [[i, f"{10 + 5 * (i % 7)}.0"] for i in range(40)]
+    assert load_dataset(write(tmp_path / "t.csv", rows, header="a,y"), label="y").targets.kind == "numbers"
+
+
+def test_answers_that_read_like_nothing_are_said_to_be_none(tmp_path):
+    rows = [[i, ("None", "mild", "severe")[i % 3]] for i in range(30)]
+    with pytest.raises(InputError, match=r"10 of 30 rows have no 'y', the first in line 2: .*, none, null count as"):
+        load_dataset(write(tmp_path / "t.csv", rows, header="a,y"), label="y")
+
+
+def test_one_row_names_its_file(tmp_path):
+    with pytest.raises(InputError, match=r"t\.csv: 1 example: at least 2"):
+        load_dataset(write(tmp_path / "t.csv", [[1, 0]], header="a,y"), label="y")

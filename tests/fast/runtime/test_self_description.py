@@ -92,6 +92,8 @@ def test_properties_are_read_as_onnx_reads_them():
         ((5,), (5,), [((5,), False)]),
         ((5,), (6,), []),
         ((32, 32, 3), (1, 32, 32), []),
+        ((20, 30), (15, 40), []),
+        ((20, 30), (20, 15, 2), [((20, 15, 2), False)]),
     ],
 )
 def test_arrangements(example, tensor, expected):

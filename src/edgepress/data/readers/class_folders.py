@@ -1,6 +1,7 @@
 """A folder for each class, with pictures or recordings inside: `cats/1.png`, `dogs/7.jpg`; `yes/a.wav`, `no/b.wav`."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +60,7 @@ def read_class_folders(path: Path, options: Options) -> Dataset:
     suffixes, read = _MEDIA[medium]
     files = {part: _by_class(folder, suffixes) for part, folder in parts.items()}
     names = _names(path, files, medium, options)
+    _say_what_is_odd(path, parts, suffixes, medium)
     if "test" not in files:
         if "validation" in files:
             files["test"] = files.pop("validation")
@@ -166,6 +168,24 @@ def _medium(path: Path, parts: dict[str, Folder]) -> str:
 
 def _by_class(folder: Folder, suffixes: tuple[str, ...]) -> _Classes:
     return {name: [file for file in inner.walk() if file.suffix in suffixes] for name, inner in folder.folders.items()}
+
+
+def _say_what_is_odd(path: Path, parts: dict[str, Folder], suffixes: tuple[str, ...], medium: str) -> None:
+    """Files of other kinds, which are left out as Keras leaves them out, and classes that look like parts."""
+    classes = [inner for folder in parts.values() for inner in folder.folders.values()]
+    others = Counter(file.suffix or "none" for inner in classes for file in inner.walk() if file.suffix not in suffixes)
+    if others:
+        told = ", ".join(f"{count} of {suffix}" for suffix, count in others.most_common(5))
+        logger.warning("%s: files that are no %s by their name are left out (%s)", path, medium, told)
+    inner_names = {frozenset(inner.folders) for inner in classes}
+    if len(classes) > 1 and len(inner_names) == 1 and not any(inner.files for inner in classes):
+        logger.warning(
+            "%s: the classes are %s, and each holds the folders %s; if those are the classes, call the outer ones "
+            "train and test",
+            path,
+            ", ".join(inner.name for inner in classes),
+            ", ".join(sorted(*inner_names)),
+        )
 
 
 def _names(path: Path, files: dict[str, _Classes], medium: str, options: Options) -> tuple[str, ...]:

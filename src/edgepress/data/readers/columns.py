@@ -116,7 +116,7 @@ def _of_texts(name: str, values: list[str], lines: list[int]) -> Column:
         return Column(name, numbers, lines, is_whole=all(_WHOLE.fullmatch(value) for value in present))
     first = values[wrong[0]][:40]
     for form, advice in (
-        (_DECIMAL_COMMA, "a number with a decimal comma: write points, as in 1.5"),
+        (_DECIMAL_COMMA, "a number with a comma: write 1.5 for a decimal comma, and 1000 without one for thousands"),
         (_DATE, "a date: turn dates into numbers (month, weekday, hours since ...), or remove the column"),
     ):
         if 2 * sum(form.fullmatch(value) is not None for value in present) > len(present):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ PART_NAMES = {
     "test": ("test", "testing"),
 }
 """How people call the parts of a data set, in any case."""
+_OF_A_PART = re.compile(r"[-_ ]*(set|data|split|images)$")
+"""What may follow such a name."""
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeError)
 """What `zipfile` raises for archives that are cut off, altered, encrypted, or packed in a way that it does not know."""
@@ -66,8 +69,9 @@ class Folder(NamedTuple):
 
 
 def part_of(name: str) -> str | None:
-    """The part (train, validation, test) that a folder's or file's name stands for."""
-    return next((part for part, names in PART_NAMES.items() if name.lower() in names), None)
+    """The part (train, validation, test) that a folder's or file's name stands for: `Train`, `test_set`, `valset`."""
+    word = _OF_A_PART.sub("", name.lower())
+    return next((part for part, names in PART_NAMES.items() if word in names), None)
 
 
 def read_folder(path: Path) -> Folder:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -33,6 +34,8 @@ APPNOTE, 4.3.7)."""
 
 _X_WORDS = ("x", "images", "data", "features", "inputs")
 _Y_WORDS = ("y", "labels", "label", "targets", "target")
+_UNNAMED = re.compile(r"arr_\d+")
+"""What numpy.savez calls arrays that it is given without a name."""
 _NAMES = ("class_names", "label_names", "labels_names", "target_names")
 _SIGNAL = ("rate", "channels", "units")
 """What an archive may say of its windows: samples a second, the channels' names, and their units."""
@@ -119,8 +122,14 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
 
 
 def _take(arrays: dict[str, NDArray[Any]], words: tuple[str, ...]) -> NDArray[Any] | None:
-    found = next((key for key in arrays if key.lower() in words), None)
+    plain = {_plain(word) for word in words}
+    found = next((key for key in arrays if _plain(key) in plain), None)
     return None if found is None else arrays.pop(found)
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared: `X_train`, `xTrain` and `xtrain` are one."""
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _parts(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, Any]]:
@@ -151,6 +160,12 @@ def _by_input(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
         raise InputError(
             f"{path} holds {', '.join(targets) or 'nothing'}: x_train, y_train, x_test and y_test are read, or an "
             "array for each input, with labels or targets"
+        )
+    unnamed = [key for key in arrays if _UNNAMED.fullmatch(key)]
+    if len(unnamed) > 1:
+        raise InputError(
+            f"{path} holds {', '.join(unnamed)}, which does not say what is what: name them, as in "
+            "numpy.savez('data.npz', x_train=..., y_train=...)"
         )
     only = next(iter(arrays)) if len(arrays) == 1 else None
     # What everybody calls so is no name of an input.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Features
+from edgepress.runtime.contract.features import MISSING
 
 from ..arrays import dataset_of_arrays, split_off_test
 from ..dataset import Dataset, Part
@@ -67,7 +68,7 @@ def table_dataset(name: str, place: str, table: Table, options: Options) -> Data
     """A data set of one table's columns; `place` is what messages call it. The rest is as `read_table` says."""
     _check_labels(place, table, _labels(place, tuple(table), options))
     count = len(next(iter(table.values())).values)
-    drawn = split_off_test(Part({"": np.arange(count)}))
+    drawn = split_off_test(place, Part({"": np.arange(count)}))
     parts = {part: {key: column.take(held.x) for key, column in table.items()} for part, held in drawn.items()}
     return _dataset(name, place, parts, options)
 
@@ -149,7 +150,8 @@ def _check_labels(place: str, table: Table, labels: list[str]) -> None:
         if lacking.any():
             raise InputError(
                 f"{place}: {int(lacking.sum())} of {len(lacking)} rows have no {label!r}, the first in "
-                f"{table[label].place(lacking)}: fill them in or remove them"
+                f"{table[label].place(lacking)}: fill them in or remove them; "
+                f"{', '.join(sorted(MISSING - {''}))} count as nothing"
             )
 
 
@@ -177,7 +179,13 @@ def _targets(
         return {part: column.numbers() > 0 for part, column in columns.items()}, ()
     values = {part: column.numbers() for part, column in columns.items()}
     every = np.unique(np.concatenate(list(values.values())))
-    whole = bool((every == np.rint(every)).all()) and all(column.is_whole for column in columns.values())
+    # pandas writes whole numbers with a point where a value was missing once: 0.0 and 1.0, or 0.0 to 4.0, are classes
+    # still, as they are in arrays.
+    whole = bool((every == np.rint(every)).all()) and (
+        all(column.is_whole for column in columns.values())
+        or len(every) == 2
+        or np.array_equal(every, np.arange(min(len(every), _FEW_CLASSES)))
+    )
     if options.task in _CLASSES or (whole and not options.numbers and len(every) <= _FEW_CLASSES):
         # Classes are called as the table calls them: 1, 2, 3 need no change.
         names = tuple(str(int(value)) if value == round(value) else str(value) for value in every)
