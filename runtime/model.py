@@ -249,7 +249,7 @@ class Model:
     def _decoded(self, x: Any, task: Task) -> LabelSets | Values | Anomalies | Outputs:
         """What a model that is no classifier says."""
         specs = self.artifact.outputs
-        if self._encoder is not None and not (isinstance(x, Mapping) and set(x) == {self.artifact.inputs[0].name}):
+        if self._encoder is not None and not self._is_named(x):
             inputs = self._encoder.rows(x)
             raw = self._run_rows(inputs)
             inputs = self._encoder.reals(inputs)
@@ -310,9 +310,13 @@ class Model:
 
     def raw_outputs(self, x: Any) -> NDArray[Any]:
         """The first output as the model gives it (integers stay integers), for examples as `predict` takes them."""
-        if self._encoder is None:
-            raise InputError(f"{self.artifact.file} does not say how its inputs are made: use run")
+        if self._encoder is None or self._is_named(x):
+            return run_batches(self, named_reals(self.artifact, self.contract, x))[self.artifact.outputs[0].name]
         return self._run_rows(self._encoder.rows(x))[0]
+
+    def _is_named(self, x: Any) -> bool:
+        """Whether the one input is given by its name, as several are."""
+        return isinstance(x, Mapping) and set(x) == {self.artifact.inputs[0].name}
 
     def _run_rows(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
         """All outputs for checked examples, in steps that the backend is fastest at."""

@@ -7,7 +7,8 @@ are right equally often.
 
 import itertools
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from edgepress.runtime.contract.arrange import arrangements, same_order
 from edgepress.runtime.tasks import Task
 
 from .keras_file import outline_of
-from .trying import NoBetterThanChanceError, Tried, all_alike, choose, confirm, enough, some
+from .trying import NoBetterThanChanceError, Tried, all_alike, choose, confirm, enough, least_left, some
 
 __all__ = [
     "NoBetterThanChanceError",
@@ -138,7 +139,7 @@ def suited(model: Any, dataset: Dataset) -> Dataset:
                 f"{model.name} takes {shape}, {dataset.name} has examples of {described.shape}: "
                 + _mend(described, shape)
             )
-    return dataset
+    return replace(dataset, inputs={name: dataset.inputs[name] for name in names})
 
 
 def _mend(described: Input, shape: tuple[int, ...]) -> str:
@@ -193,15 +194,18 @@ def find_contract(
             return contract if contract.found else contract._replace(found={"by": "training"})
     quality = quality_of(task)
     ranks = {name: len(tensor.shape) for name, tensor in zip(model.input_names, model.inputs, strict=True)}
-    tried = quality is not None and held_back.targets is not None
+    alone = quality.alone if quality is not None and all_alike(held_back) else None
+    tried = alone is not None or (quality is not None and not all_alike(held_back))
     ways = dict(candidates(dataset, fitted, raw=takes_raw_numbers(model), ranks=ranks, tried=tried))
     if len(ways) == 1:
         (contract,) = ways.values()
         return _confirmed(model, contract, task, fitted, held_back, accept_chance)
-    if quality is None or held_back.targets is None:
+    if alone is not None:
+        return _by_what_is_left(model, ways, alone, held_back, accept_chance)
+    if quality is None or all_alike(held_back):
         raise InputError(
-            f"{dataset.name} has no targets to try on how {model.name} takes its input: say it with --input "
-            f"({', '.join(ways)})"
+            f"{dataset.name} has no targets, or all alike, to try on how {model.name} takes its input: say it with "
+            f"--input ({', '.join(ways)})"
         )
     return _tried(model, ways, task, quality, fitted, held_back, accept_chance)
 
@@ -352,4 +356,21 @@ def _tried(
     part = enough(held_back, fitted)
     answers = {why: _answers(model, contract, task, quality, part) for why, contract in ways.items()}
     why, found = choose(model.name, answers, task, quality, fitted, part, accept_chance=accept_chance)
+    return ways[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))
+
+
+def _by_what_is_left(
+    model: Any,
+    ways: Mapping[str, Contract],
+    alone: Callable[[NDArray[Any], NDArray[Any]], float],
+    held_back: Part,
+    accept_chance: bool,
+) -> Contract:
+    """The way in which a model does best at what needs no right answers."""
+    part = some(held_back)
+    left = {}
+    for why, contract in ways.items():
+        outputs, reals = _outputs(model, contract, part)
+        left[why] = alone(np.asarray(reals[np.arange(len(part))]), outputs)
+    why, found = least_left(model.name, left, len(part), accept_chance=accept_chance)
     return ways[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))

@@ -1,5 +1,6 @@
 """What a Keras model's output means, told from its last operators."""
 
+import logging
 from typing import Any
 
 from edgepress.data import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, question_of
@@ -11,6 +12,7 @@ from .keras_file.graph import Graph, Node, Ref
 
 __all__ = ["last_activations", "meaning_of", "task_of"]
 
+_log = logging.getLogger("edgepress")
 _PASSED = frozenset({"Activation", "Average", "Dropout", "Flatten", "Permute", "Reshape", "SpatialDropout2D"})
 """Layers behind which a softmax or a sigmoid still is one: they move numbers, or take the mean of several of them."""
 _SQUASHING = {"softmax": "probabilities", "sigmoid": "probabilities"}
@@ -61,6 +63,13 @@ def task_of(model: Any, dataset: Dataset, stated: str | None = None) -> Task:
         width *= size or 1
     several = len(model.outputs) > 1
     targets = dataset.targets
+    if stated is None and several and targets.kind != NOTHING:
+        _log.warning(
+            "%s has %d outputs: its files are compared with it alone (task raw), without the targets of %s",
+            model.name,
+            len(model.outputs),
+            dataset.name,
+        )
     untold = stated is None and (several or None in shape)
     if untold or (stated in TASKS and not TASKS[stated].judged):
         return Task("raw", "raw")
@@ -83,6 +92,11 @@ def task_of(model: Any, dataset: Dataset, stated: str | None = None) -> Task:
             "allowed; say --task raw to compare the files with the model alone"
         )
     activation = last_activations(model)[0]
+    if stated is None and traits.numeric and activation == "softmax":
+        raise InputError(
+            f"{model.name} ends in a softmax, which gives shares of classes, and the targets of {dataset.name} are "
+            "numbers: give the class of each example, or say --task regression"
+        )
     if traits.independent and activation == "softmax":
         raise InputError(f"{model.name} ends in a softmax, which gives one label, and {dataset.name} has several a row")
     return task

@@ -12,7 +12,17 @@ from edgepress.quality import Metric, Quality, bootstrap
 from edgepress.runtime import InputError
 from edgepress.runtime.tasks import Task
 
-__all__ = ["NoBetterThanChanceError", "Tried", "all_alike", "choose", "confirm", "enough", "refuse_chance", "some"]
+__all__ = [
+    "NoBetterThanChanceError",
+    "Tried",
+    "all_alike",
+    "choose",
+    "confirm",
+    "enough",
+    "least_left",
+    "refuse_chance",
+    "some",
+]
 
 _log = logging.getLogger("edgepress")
 _TRIED = 2000
@@ -20,6 +30,8 @@ _TRIED = 2000
 _LEAST_SKILL = 0.28
 """Share of the proper score of the classes' shares alone that a way of feeding must save to count: networks of raw
 pixels save less on pixels / 255, and networks of pixels / 255 more, even after a few epochs."""
+_AS_GOOD = 1.1
+"""How much more a likelier way may leave unexplained than the best, and be as good."""
 _TOLD_APART = 0.7
 """Share of answers that are right under another order of the classes, from which on that order is what is wrong."""
 
@@ -141,6 +153,37 @@ def enough(held_back: Part, fitted: Part) -> Part:
     assert fitted.targets is not None
     inputs = {name: np.concatenate([values, fitted.inputs[name][rows]]) for name, values in held_back.inputs.items()}
     return Part(inputs, np.concatenate([held_back.targets, fitted.targets[rows]]))
+
+
+def least_left(
+    model: str, left: Mapping[str, float], examples: int, *, accept_chance: bool
+) -> tuple[str, dict[str, Any]]:
+    """Which way of feeding a model is the right one where there are no right answers to tell, as `choose`.
+
+    Args:
+        model: Its name.
+        left: By the way's name, the likeliest first: the share that the model leaves unexplained.
+        examples: How many were tried.
+        accept_chance: Take the likeliest where the model explains nothing.
+
+    Raises:
+        NoBetterThanChanceError: The model explains nothing however it is fed; the message has the table.
+    """
+    tried = [Tried(why, "share left", value, None) for why, value in left.items()]
+    found: dict[str, Any] = {"tried": [each._asdict() for each in tried], "trivial": 1.0, "examples": examples}
+    least = min(left.values())
+    if not least < 1:
+        text = f"{model} reconstructs nothing however it is fed ({_table(tried, 1.0, examples)})"
+        if not accept_chance:
+            raise NoBetterThanChanceError(
+                f"{text}: name the input with --input, or the data it was trained on; --accept-chance goes on"
+            )
+        _log.warning("%s: accepted with --accept-chance", text)
+        return tried[0].input, {**found, "chance": True}
+    chosen = next(each for each in tried if each.value <= _AS_GOOD * least)
+    if len(tried) > 1:
+        _log.info("input of %s: %s, found by trying (%s)", model, chosen.input, _table(tried, 1.0, examples))
+    return chosen.input, found
 
 
 def _likeliest(

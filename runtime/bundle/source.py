@@ -93,7 +93,8 @@ def _bundle_sources(folder: str, manifest: Manifest, variant: str) -> list[Sourc
     if not found:
         present = ", ".join(sorted({a.variant for a in candidates})) or "none"
         raise InputError(
-            f"variant {variant!r} of model {manifest.default_model!r}: {folder} has {present}; name one with variant="
+            f"variant {variant!r} of model {manifest.default_model!r}: {folder} has {present}; name one with variant= "
+            "or --variant"
         )
     return [Source(os.path.join(folder, a.file), a.format, a, manifest, a.sha256) for a in found]
 

@@ -13,10 +13,12 @@ from edgepress.base.errors import InputError
 
 from ..contract import Contract, Input, Picture
 
-__all__ = ["AnyFile", "read_examples", "read_files", "read_named"]
+__all__ = ["TARGET_NAMES", "AnyFile", "read_examples", "read_files", "read_named"]
 
 AnyFile = str | os.PathLike[str] | bytes | IO[bytes]
 """A path, the file's bytes, or a stream of them."""
+TARGET_NAMES = ("y", "labels", "label", "targets", "target")
+"""What right answers are called in an archive; those of examples that a model is asked about are not looked at."""
 _MOST_BYTES = 1 << 32
 
 
@@ -57,7 +59,8 @@ def read_named(file: AnyFile, contract: Contract) -> dict[str, NDArray[Any]]:
     """
     name, arrays = _loaded(file)
     wanted = ", ".join(contract.inputs)
-    if isinstance(arrays, np.ndarray) or set(arrays) != set(contract.inputs):
+    others = set() if isinstance(arrays, np.ndarray) else set(arrays) - set(contract.inputs)
+    if isinstance(arrays, np.ndarray) or others - set(TARGET_NAMES) or not set(contract.inputs) <= set(arrays):
         came = "one array" if isinstance(arrays, np.ndarray) else ", ".join(arrays) or "nothing"
         raise InputError(f"{name} holds {came}: an .npz with the arrays {wanted} is allowed")
     found = {key: _checked(name, arrays[key], each) for key, each in contract.inputs.items()}
@@ -96,7 +99,13 @@ def _recording(file: AnyFile, contract: Any) -> NDArray[Any]:
 def _array(file: AnyFile, contract: Any) -> NDArray[Any]:
     name, array = _loaded(file)
     if not isinstance(array, np.ndarray):
-        raise InputError(f"{name} is an archive: one array is allowed, as numpy.save writes it")
+        examples = [values for key, values in array.items() if key not in TARGET_NAMES]
+        if len(examples) != 1:
+            raise InputError(
+                f"{name} holds {', '.join(array) or 'nothing'}: one array of examples is allowed; `edgepress predict "
+                "--data` answers about a data set"
+            )
+        array = examples[0]
     return _checked(name, array, contract)
 
 
@@ -148,7 +157,7 @@ def _is_single(files: AnyFile | Iterable[AnyFile]) -> bool:
 
 
 def _is_array(file: AnyFile) -> bool:
-    return isinstance(file, str | os.PathLike) and os.fspath(file).lower().endswith(".npy")
+    return isinstance(file, str | os.PathLike) and os.fspath(file).lower().endswith((".npy", ".npz"))
 
 
 _READERS: dict[str, Callable[[AnyFile, Any], NDArray[Any]]] = {

@@ -162,6 +162,9 @@ def command(
         write_file(Path(junit), to_junit(checks))
     gates = {"gate": [asdict(check) for check in checks]} if checks else {}
     emit(report_to_dict(report) | gates, text, as_json=as_json)
+    if report.failed and len(report.rows) < 2:
+        first = report.failed[0]
+        raise CheckFailedError(f"nothing was measured besides the baseline: {first.artifact}: {first.reason}")
     broken = [f"{check.row} {check.limit}: {check.reason}" for check in checks if not check.passed]
     if broken:
         raise CheckFailedError("the gate is not passed: " + "; ".join(broken))

@@ -31,6 +31,9 @@ class Quality(NamedTuple):
     classes or labels."""
     changed: Callable[[Real, Real, float], NDArray[np.bool_]]
     """Which of n examples two models answer otherwise, at the task's threshold."""
+    alone: Callable[[Real, Real], float] | None = None
+    """What is left to explain where there are no right answers, from inputs and outputs: a share, the lower the better;
+    a model that tells nothing has 1."""
     proper: Metric | None = None
     """A proper score, which tells models apart that are right equally often."""
 
@@ -70,10 +73,14 @@ def _anomaly_answers(task: Task, inputs: Real, outputs: Real) -> Real:
 
 QUALITY: dict[str, Quality] = {
     "multiclass": Quality(
-        (classes.ACCURACY,), _class_answers, classes.most_frequent, classes.changed, classes.LOG_LOSS
+        (classes.ACCURACY,), _class_answers, classes.most_frequent, classes.changed, proper=classes.LOG_LOSS
     ),
     "binary": Quality(
-        (classes.ACCURACY, classes.ROC_AUC), _class_answers, classes.most_frequent, classes.changed, classes.LOG_LOSS
+        (classes.ACCURACY, classes.ROC_AUC),
+        _class_answers,
+        classes.most_frequent,
+        classes.changed,
+        proper=classes.LOG_LOSS,
     ),
     "multilabel": Quality(
         (labelsets.MACRO_F1, labelsets.EXACT_MATCH), _label_answers, labelsets.every_label, labelsets.changed
@@ -81,7 +88,9 @@ QUALITY: dict[str, Quality] = {
     "regression": Quality(
         (numbers.MAE, numbers.RMSE, numbers.R2), _number_answers, numbers.usual_value, numbers.changed
     ),
-    "anomaly": Quality((anomaly.ANOMALY_AUC,), _anomaly_answers, anomaly.no_difference, anomaly.changed),
+    "anomaly": Quality(
+        (anomaly.ANOMALY_AUC,), _anomaly_answers, anomaly.no_difference, anomaly.changed, anomaly.error_left
+    ),
 }
 """By the task's kind; what is not here (`raw`) has no targets, and is compared with its own model alone."""
 

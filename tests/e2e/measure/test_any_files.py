@@ -110,6 +110,20 @@ def test_a_broken_file_is_a_row_that_loses(folder, pictures):
         measured(folder / "broken.onnx", pictures)
 
 
+def test_a_benchmark_of_nothing_has_failed(folder):
+    """It ended with status 0 when no file besides the baseline could be run."""
+    x, y = colours(900)
+    np.savez(folder / "colours.npz", x_train=x[:500], y_train=y[:500], x_test=x[500:], y_test=y[500:])
+    (folder / "damaged.onnx").write_bytes((folder / "logits.onnx").read_bytes()[:200])
+    files = [str(folder / name) for name in ("logits.onnx", "damaged.onnx")]
+    result = CliRunner().invoke(
+        main, ["benchmark", *files, "--data", str(folder / "colours.npz"), "--preset", "quick", "--json"]
+    )
+    assert result.exit_code == 1
+    assert "nothing was measured besides the baseline: damaged.onnx: " in result.stderr
+    assert len(json.loads(result.stdout)["rows"]) == 1
+
+
 def test_bundles_and_files_stand_side_by_side(bundle, dataset, tmp_path):
     ((_, content),) = golden("digits-int8.onnx").items()
     (tmp_path / "alone.onnx").write_bytes(content)

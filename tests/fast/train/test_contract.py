@@ -1,11 +1,15 @@
 """How a model takes its input: what a file states, and what is tried."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgepress.data import dataset_of_arrays
 from edgepress.runtime import InputError
-from edgepress.train.contract import candidates, stated_inputs, suited
+from edgepress.runtime.tasks import Task
+from edgepress.train import NoBetterThanChanceError
+from edgepress.train.contract import candidates, find_contract, stated_inputs, suited
 
 _rng = np.random.default_rng(0)
 COLOURS = _rng.integers(0, 256, (400, 8, 8, 3)).astype(np.uint8)
@@ -97,3 +101,57 @@ def test_numbers_in_another_order_are_not_taken_for_a_models_input(shape, messag
     else:
         with pytest.raises(InputError, match=message):
             suited(model, dataset)
+
+
+def a_reconstruction_of(scaled, *, worthless=False):
+    """A linear autoencoder of 8 numbers, with the weights that principal components give."""
+    import tf_keras
+
+    flat = scaled.reshape(len(scaled), -1)
+    mean = flat.mean(axis=0)
+    directions = np.linalg.svd(flat - mean, full_matrices=False)[2][:8]
+    inputs = tf_keras.Input(scaled.shape[1:])
+    code = tf_keras.layers.Dense(8, name="code")(tf_keras.layers.Flatten()(inputs))
+    out = tf_keras.layers.Dense(flat.shape[1], name="out")(code)
+    model = tf_keras.Model(inputs, tf_keras.layers.Reshape(scaled.shape[1:])(out))
+    model.get_layer("code").set_weights([directions.T, -directions @ mean])
+    model.get_layer("out").set_weights([0 * directions if worthless else directions, mean + 99 * worthless])
+    return model
+
+
+SMOOTH = np.cumsum(_rng.normal(0, 9, (400, 64)), axis=1).reshape(400, 8, 8)
+SMOOTH = (np.clip(SMOOTH + 120, 0, 255)).astype(np.uint8)
+NORMAL = Task("anomaly", "reconstruction")
+
+
+@pytest.mark.parametrize("way", ["pixels/255", "pixels/127.5-1", "pixels"])
+@pytest.mark.parametrize("targets", [None, np.zeros(400, np.int64)])
+def test_normal_examples_alone_tell_how_a_detector_takes_them(way, targets):
+    """All are normal: no right answer tells the ways apart, and what is left after reconstruction does."""
+    known = dataset_of_arrays("d", (SMOOTH, None))
+    model = a_reconstruction_of(known.picture.with_normalization(way).normalize(SMOOTH))
+    dataset = suited(model, known)
+    held_back = dataset.train if targets is None else replace(dataset.train, targets=targets[: len(dataset.train)])
+    contract = find_contract(model, dataset, NORMAL, fitted=held_back, held_back=held_back)
+    assert (contract.found["by"], contract.found["why"]) == ("tried", way)
+
+
+def test_a_detector_that_reconstructs_nothing_is_refused():
+    model = a_reconstruction_of(SMOOTH.astype(np.float32), worthless=True)
+    dataset = suited(model, dataset_of_arrays("d", (SMOOTH, None)))
+    both = {"fitted": dataset.train, "held_back": dataset.test}
+    with pytest.raises(
+        NoBetterThanChanceError, match=r"reconstructs nothing however it is fed \(share left on 80"
+    ) as caught:
+        find_contract(model, dataset, NORMAL, **both)
+    assert "\n" not in str(caught.value)
+    assert find_contract(model, dataset, NORMAL, **both, accept_chance=True).found["chance"] is True
+
+
+def test_inputs_stand_in_the_models_order():
+    import tf_keras
+
+    inputs = [tf_keras.Input((8, 8, 3), name="camera"), tf_keras.Input((3,), name="weather")]
+    model = tf_keras.Model(inputs, tf_keras.layers.Dense(1)(inputs[1]))
+    dataset = dataset_of_arrays("d", ({"weather": ROWS, "camera": COLOURS}, LABELS))
+    assert list(suited(model, dataset).inputs) == ["camera", "weather"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Input, Signal
+from edgepress.runtime.preprocess.files import TARGET_NAMES
 
 from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
@@ -33,7 +34,6 @@ _LOCAL_NAME, _LOCAL_BYTES = 26, 30
 APPNOTE, 4.3.7)."""
 
 _X_WORDS = ("x", "images", "data", "features", "inputs")
-_Y_WORDS = ("y", "labels", "label", "targets", "target")
 _UNNAMED = re.compile(r"arr_\d+")
 """What numpy.savez calls arrays that it is given without a name."""
 _NAMES = ("class_names", "label_names", "labels_names", "target_names")
@@ -138,7 +138,7 @@ def _parts(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, 
     for part, parts in PART_NAMES.items():
         x, y = (
             _take(arrays, tuple(f for word in words for each in parts for f in (f"{word}_{each}", f"{each}_{word}")))
-            for words in (_X_WORDS, _Y_WORDS)
+            for words in (_X_WORDS, TARGET_NAMES)
         )
         if x is None and y is not None:
             raise InputError(f"{path} has targets of {part} and no examples: add x_{part}")
@@ -152,7 +152,7 @@ def _parts(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, 
 
 def _by_input(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
     """Arrays by input name, and the targets."""
-    targets = [key for key in arrays if key.lower() in _Y_WORDS]
+    targets = [key for key in arrays if key.lower() in TARGET_NAMES]
     if len(targets) > 1:
         raise InputError(f"{path} has {' and '.join(targets)}: one array of targets is allowed")
     y = arrays.pop(targets[0]) if targets else None
