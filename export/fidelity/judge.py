@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.quality import Quality, quality_of, sqnr_db
+from edgepress.quality.classes import labels_of, lead
 from edgepress.runtime.tasks import Task
 from edgepress.runtime.tasks.anomaly import scores
 
@@ -129,7 +130,7 @@ def _by_metric(
         # model was decided counts in full.
         turned = changed & near
         if task.classifies:
-            turned &= (ours.argmax(1) == targets) != (theirs.argmax(1) == targets)
+            turned &= (labels_of(ours) == targets) != (labels_of(theirs) == targets)
         bound = bound._replace(chance=100 * _SHOWN * math.sqrt(turned.sum()) / count)
     if abs(difference) <= bound.allowed + bound.chance + 1e-9 and decided <= allowed:
         return metrics, None
@@ -170,9 +171,7 @@ def _near_ties(reference: NDArray[np.float32], answers: NDArray[np.float32], dec
     Returns:
         Shape (n,).
     """
-    rows = np.arange(len(reference))
-    margins = reference.max(axis=-1) - reference[rows, answers.argmax(axis=-1)]
-    near: NDArray[np.bool_] = margins <= _spread(reference, decibels)
+    near: NDArray[np.bool_] = lead(reference, answers) <= _spread(reference, decibels)
     return near
 
 

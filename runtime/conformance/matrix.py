@@ -14,6 +14,8 @@ from edgepress.base.tables import text_table
 
 from ..backends import Backend
 from ..bundle.manifest import Artifact, Manifest
+from ..tasks import Task
+from ..tasks.multiclass import probabilities
 from .golden import Vectors
 from .tensors import Tensors, by_name
 from .trial import Answer, run_trial, trial_backends
@@ -164,16 +166,17 @@ def conformance(
         if manifest.selftest is None:
             raise InputError(f"{folder} has no golden vectors: export the bundle again")
         vectors = Vectors.read(folder / manifest.selftest)
-    # Of samples it is their labels that say it: golden vectors are held to labels where they are pictures.
-    pictures = manifest.preprocessing is not None
-    classifies = (pictures and manifest.task.classifies) or vectors.labels is not None
+    task = manifest.task if manifest.task.classifies else None
+    if task is None and vectors.labels is not None:
+        # The first schema called every model raw that takes no pictures; labels of samples say what it is.
+        task = Task("multiclass", "logits")
     artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
     cells: list[Cell] = []
     for backend in trial_backends(backends):
         own = [a for a in artifacts if a.format in backend.formats]
         for delegate in backend.delegates:
             if own:
-                cells += _cells(folder, own, vectors, backend, delegate, classifies, verdict)
+                cells += _cells(folder, own, vectors, backend, delegate, task, verdict)
     order = {artifact.file: index for index, artifact in enumerate(artifacts)}
     cells += [
         Cell(a.file, "", False, "unsupported", f"no backend for .{a.format} is here")
@@ -189,7 +192,7 @@ def _cells(
     vectors: Vectors,
     backend: Backend,
     delegate: bool,
-    classifies: bool,
+    task: Task | None,
     verdict: Verdict | None,
 ) -> list[Cell]:
     def attempt(files: list[str]) -> dict[str, Answer]:
@@ -201,12 +204,12 @@ def _cells(
     cells = []
     for artifact in artifacts:
         one, two = first[artifact.file], second.get(artifact.file)
-        cell = _judge(artifact, one, two, vectors, backend, delegate, classifies, verdict)
+        cell = _judge(artifact, one, two, vectors, backend, delegate, task, verdict)
         if cell.status in ("fail", "killed") and not (one.alone and (two is None or two.alone)):
             # An artifact that ran earlier in the same process may have spoiled its memory: judge this one by itself.
             one = attempt([artifact.file])[artifact.file]
             two = attempt([artifact.file])[artifact.file] if one.output is not None else None
-            cell = _judge(artifact, one, two, vectors, backend, delegate, classifies, verdict)
+            cell = _judge(artifact, one, two, vectors, backend, delegate, task, verdict)
         cells.append(cell)
     return cells
 
@@ -218,7 +221,7 @@ def _judge(
     vectors: Vectors,
     backend: Backend,
     delegate: bool,
-    classifies: bool,
+    task: Task | None,
     verdict: Verdict | None,
 ) -> Cell:
     cell = Cell(artifact.file, backend.name, delegate, "pass")
@@ -248,8 +251,8 @@ def _judge(
             reasons.append(f"{output}is off by {gap.difference:.4g}, {gap.tolerance:.4g} is allowed")
     worst = max(gaps, key=lambda gap: gap.excess)
     agreement = accuracy = None
-    if classifies and len(given) == 1:
-        (labels,), (wanted,) = map(_labels, given.values()), map(_labels, expected.values())
+    if task is not None and len(given) == 1:
+        labels, wanted = (_labels(artifact, task, *outputs.values()) for outputs in (given, expected))
         agreement = float(np.mean(labels == wanted)) if len(labels) else 1.0
         accuracy = None if vectors.labels is None else float(np.mean(labels == vectors.labels))
         if verdict is None and agreement < _AGREEMENT:
@@ -296,6 +299,9 @@ def _form(tensors: Mapping[str, NDArray[Any]]) -> str:
     return ", ".join(f"{name} {array.dtype} {array.shape}".strip() for name, array in sorted(tensors.items()))
 
 
-def _labels(output: NDArray[Any]) -> NDArray[np.int64]:
-    indices: NDArray[np.int64] = output.reshape(len(output), int(np.prod(output.shape[1:]))).argmax(axis=1)
+def _labels(artifact: Artifact, task: Task, output: NDArray[Any]) -> NDArray[np.int64]:
+    """As the task decodes them: one number may stand for two classes."""
+    how = artifact.outputs[0].quantization
+    shares = probabilities(task, output if how is None else how.dequantize(output))
+    indices: NDArray[np.int64] = shares.argmax(axis=1)
     return indices

@@ -233,8 +233,9 @@ def _steps_function(
     tf = require("tensorflow", extra="toolkit")
     objective, logits = objective_of(task), task.meaning == "logits"
     # They import what they need, which AutoGraph cannot rewrite and need not.
-    measure, tensor, losses_of = (
-        tf.autograph.experimental.do_not_convert(each) for each in (objective.loss, feed.tensor, own_losses)
+    measure, tensor, losses_of, right = (
+        tf.autograph.experimental.do_not_convert(each)
+        for each in (objective.loss, feed.tensor, own_losses, objective.right or (lambda *rows: tf.zeros(())))
     )
     project = tf.autograph.experimental.do_not_convert(compression.project) if compression else lambda settled: None
     decaying = [variable for variable in trained if "kernel" in variable.name] if weight_decay else []
@@ -250,13 +251,7 @@ def _steps_function(
         for kernel in decaying:
             kernel.assign_sub(optimizer.learning_rate * weight_decay * kernel)
         optimizer.apply_gradients(zip(gradients, trained, strict=True))
-        if not task.classifies:
-            return loss, tf.zeros(())
-        if outputs.shape[-1] == 1:
-            said = tf.cast(outputs[..., 0] > (0.0 if logits else 0.5), tf.int64)
-        else:
-            said = tf.argmax(outputs, axis=-1)
-        return loss, tf.reduce_mean(tf.cast(said == tf.argmax(targets, axis=-1), tf.float32))
+        return loss, right(targets, outputs, logits)
 
     @tf.function(reduce_retracing=True)
     def run(held: Any, targets: Any, rates: Any, settled: bool) -> tuple[Any, ...]:

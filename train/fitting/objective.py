@@ -31,6 +31,8 @@ class Objective(NamedTuple):
     """Whether an example is its own target."""
     augmented: bool = True
     """Whether distorted examples keep their target."""
+    right: Loss | None = None
+    """Share of rows whose target's largest class was named; None where there are no classes."""
 
     def metric(self, task: Task) -> Metric:
         """The task's own."""
@@ -61,6 +63,15 @@ def _either(targets: Any, outputs: Any, logits: bool) -> Any:
     return _cross_entropy(targets, outputs, logits)
 
 
+def _named_rightly(targets: Any, outputs: Any, logits: bool) -> Any:
+    tf = require("tensorflow", extra="toolkit")
+    if outputs.shape[-1] == 1:
+        said = tf.cast(outputs[..., 0] > (0.0 if logits else 0.5), tf.int64)
+    else:
+        said = tf.argmax(outputs, axis=-1)
+    return tf.reduce_mean(tf.cast(said == tf.argmax(targets, axis=-1), tf.float32))
+
+
 def _huber(targets: Any, outputs: Any, logits: bool) -> Any:
     tf = require("tensorflow", extra="toolkit")
     gaps = tf.abs(targets - outputs)
@@ -88,8 +99,8 @@ def _numbers(answers: NDArray[Any], task: Task, smoothing: float) -> NDArray[np.
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "multiclass": Objective(_cross_entropy, _classes),
-    "binary": Objective(_either, _classes),
+    "multiclass": Objective(_cross_entropy, _classes, right=_named_rightly),
+    "binary": Objective(_either, _classes, right=_named_rightly),
     "multilabel": Objective(_binary_cross_entropy, _labels),
     "regression": Objective(_huber, _numbers),
     "anomaly": Objective(_squared_error, _numbers, learns_inputs=True, augmented=False),

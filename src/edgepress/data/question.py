@@ -47,6 +47,11 @@ def with_normal(dataset: Dataset, normal: str | None) -> Dataset:
     """
     if dataset.targets.kind == NOTHING:
         return dataset
+    if dataset.targets.kind != CLASSES:
+        raise InputError(
+            f"{dataset.name} has {dataset.targets.kind} as targets: an anomaly detector takes classes, of which one is "
+            "normal, or no targets"
+        )
     names = dataset.targets.names
     found = [name for name in names if (name == normal if normal is not None else name.lower() in _NORMAL_NAMES)]
     if len(found) != 1:

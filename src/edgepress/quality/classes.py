@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from .metric import Metric
 from .ranking import area_under_curve
 
-__all__ = ["ACCURACY", "LOG_LOSS", "ROC_AUC", "changed", "most_frequent"]
+__all__ = ["ACCURACY", "LOG_LOSS", "ROC_AUC", "changed", "labels_of", "lead", "most_frequent"]
 
 # Integer outputs state probabilities of exactly 0, whose logarithm is infinite; Keras clips at the same value.
 _SMALLEST = 1e-7
 
 
-def _labels(answers: NDArray[Any]) -> NDArray[np.int64]:
+def labels_of(answers: NDArray[Any]) -> NDArray[np.int64]:
     """The most probable class, -1 where there is NaN: no luck makes that a right one. Classes stay as they are."""
     if answers.ndim == 1:
         return answers
@@ -23,7 +23,7 @@ def _labels(answers: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _accuracy(answers: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.float64]) -> float:
-    return float(((_labels(answers) == targets) * weights).sum() / weights.sum())
+    return float(((labels_of(answers) == targets) * weights).sum() / weights.sum())
 
 
 def _log_loss(answers: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.float64]) -> float:
@@ -35,7 +35,7 @@ def _roc_auc(answers: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.f
     return area_under_curve(answers[:, 1], targets == 1, weights)
 
 
-ACCURACY = Metric("accuracy", _accuracy, prepare=_labels)
+ACCURACY = Metric("accuracy", _accuracy, prepare=labels_of)
 LOG_LOSS = Metric("log_loss", _log_loss, higher=False, unit="")
 ROC_AUC = Metric("roc_auc", _roc_auc)
 
@@ -49,4 +49,10 @@ def most_frequent(fitted: NDArray[Any], targets: NDArray[Any], width: int) -> ND
 
 def changed(ours: NDArray[Any], theirs: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     """Which examples get another label. Shape (n,)."""
-    return _labels(ours) != _labels(theirs)
+    return labels_of(ours) != labels_of(theirs)
+
+
+def lead(scores: NDArray[Any], answers: NDArray[Any]) -> NDArray[Any]:
+    """By how much each example's best score leads the one of another's answer; both (n, classes). Shape (n,)."""
+    led: NDArray[Any] = scores.max(axis=-1) - scores[np.arange(len(scores)), answers.argmax(axis=-1)]
+    return led

@@ -324,3 +324,11 @@ def test_an_archive_that_unpacks_to_gigabytes(root, tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/1.png", bytes(2000))
     refuse(tmp_path / "a.zip", "unpacks to 2,000 bytes")
+
+
+def test_one_folder_of_normal_examples(tmp_path):
+    put(tmp_path, "good")
+    with pytest.raises(InputError, match="or one of normal examples and --task anomaly"):
+        load_dataset(tmp_path)
+    data = load_dataset(tmp_path, task="anomaly")
+    assert (data.targets.kind, len(data.train), len(data.test)) == ("nothing", 8, 2)

@@ -270,3 +270,9 @@ def test_answers_that_read_like_nothing_are_said_to_be_none(tmp_path):
 def test_one_row_names_its_file(tmp_path):
     with pytest.raises(InputError, match=r"t\.csv: 1 example: at least 2"):
         load_dataset(write(tmp_path / "t.csv", [[1, 0]], header="a,y"), label="y")
+
+
+def test_numbers_are_no_normal_and_strange_examples(tmp_path):
+    rows = [[i, i * 0.3] for i in range(30)]
+    with pytest.raises(InputError, match="t has numbers as targets: an anomaly detector takes classes"):
+        as_dataset(write(tmp_path / "t.csv", rows, header="a,y"), label="y", task="anomaly")

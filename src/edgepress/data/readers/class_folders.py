@@ -116,14 +116,15 @@ def _dataset(
     given, start = {}, 0
     for part, classes in files.items():
         labels = np.array([names.index(name) for name, held in classes.items() for _ in held], np.int64)
-        given[part] = (select(values, slice(start, start + len(labels))), labels)
+        # Of one folder all are normal: there is nothing to tell apart.
+        given[part] = (select(values, slice(start, start + len(labels))), None if len(names) == 1 else labels)
         start += len(labels)
     return dataset_of_arrays(
         path.resolve().stem if path.is_file() else path.resolve().name,
         given["train"],
         given["test"],
         validation=given.get("validation"),
-        names=names,
+        names=names if len(names) > 1 else (),
         anomalies=options.anomalies,
         inputs={"": described},
     )
@@ -195,9 +196,12 @@ def _names(path: Path, files: dict[str, _Classes], medium: str, options: Options
         InputError: Fewer than two, a part without files, or a class without training files that is no anomaly.
     """
     found = sorted({name for classes in files.values() for name in classes})
-    if len(found) < 2:
+    if not found or (len(found) < 2 and options.task != "anomaly"):
         held = f"the folder {found[0]}" if found else "no folders"
-        raise InputError(f"{path} has {held}: a folder a class is read, and at least two classes are needed")
+        raise InputError(
+            f"{path} has {held}: a folder a class is read, and at least two classes are needed, or one of "
+            "normal examples and --task anomaly"
+        )
     for part, classes in files.items():
         if not any(classes.values()):
             raise InputError(f"{path}: {part} has no {medium}: add some, or remove the folder")
