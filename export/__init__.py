@@ -3,6 +3,7 @@
 from .bundle import ExportResult, Withheld, export
 from .companions.packed import pack
 from .companions.sign import new_key, sign
+from .draw import require_enough
 from .fidelity.layers import LayerError, compare_layers
 from .inspect.describe import describe
 from .inspect.description import Description
@@ -29,5 +30,6 @@ __all__ = [
     "find_target",
     "new_key",
     "pack",
+    "require_enough",
     "sign",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset, Part, SplitRecipe
 from edgepress.runtime import InputError
 
-__all__ = ["GOLDEN_SAMPLES", "Draw"]
+__all__ = ["GOLDEN_SAMPLES", "Draw", "require_enough"]
 
 GOLDEN_SAMPLES = 64
 _CONFORMANCE_SAMPLES = 1000
@@ -18,6 +18,16 @@ _HELD_BACK_SAMPLES = 5000
 _FEWEST_SAMPLES = 20
 _FOREIGN_SHARE = 0.5
 """What is held back where nothing was fitted here: half, so that a small difference can be seen."""
+
+
+def require_enough(dataset: Dataset) -> None:
+    """Raise InputError where there are too few examples to export a model of them."""
+    count = sum(len(part) for name, part in dataset.parts.items() if name != "test")
+    if count < _FEWEST_SAMPLES:
+        raise InputError(
+            f"{dataset.name} has {count} training examples: at least {_FEWEST_SAMPLES} are needed to calibrate and to "
+            "check"
+        )
 
 
 class Draw:
@@ -38,12 +48,7 @@ class Draw:
         Raises:
             InputError: Too few examples.
         """
-        count = sum(len(part) for name, part in dataset.parts.items() if name != "test")
-        if count < _FEWEST_SAMPLES:
-            raise InputError(
-                f"{dataset.name} has {count} training examples: at least {_FEWEST_SAMPLES} are needed to calibrate and "
-                "to check"
-            )
+        require_enough(dataset)
         self.recipe = recipe or SplitRecipe(seed, _FOREIGN_SHARE)
         self._known = recipe is not None
         self._dataset, self._seed, self._own = dataset, seed, calibration

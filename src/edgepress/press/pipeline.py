@@ -14,7 +14,7 @@ from typing import Any
 from edgepress.base.files import write_file
 from edgepress.benchmarks import Report, benchmark, write_report
 from edgepress.data import as_dataset
-from edgepress.export import DEFAULT_VARIANTS, ExportResult, export
+from edgepress.export import DEFAULT_VARIANTS, ExportResult, export, require_enough
 from edgepress.runtime import InputError
 from edgepress.train import (
     PRESETS,
@@ -130,6 +130,7 @@ def press(
     started = time.monotonic()
     TrainConfig.preset(preset)
     dataset = as_dataset(data)
+    require_enough(dataset)
     config, start = configure(dataset, preset, task=task, model=model, teacher=teacher, backbone=backbone, seed=seed)
     own = start is not None
     if own and teacher is not None:

@@ -27,3 +27,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(command, tmp_
     assert done.exit_code == 2
     assert done.stderr.count("\n") == 1
     assert "is a file, not a folder" in done.stderr
+
+
+def test_too_few_examples_are_refused_before_anything_is_fitted(tmp_path):
+    rows = "\n".join(f"{i},{'yes' if i % 2 else 'no'}" for i in range(12))
+    (tmp_path / "few.csv").write_text(f"a,y\n{rows}\n")
+    arguments = ["press", "--data", str(tmp_path / "few.csv"), "--label", "y", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2
+    assert done.stderr == "edgepress: few has 10 training examples: at least 20 are needed to calibrate and to check\n"
+    assert not (tmp_path / "run").exists()
