@@ -1,5 +1,7 @@
 """`edgepress predict`: what a model says about files."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,13 +12,15 @@ from numpy.typing import NDArray
 from edgepress.base.hush import hushed
 from edgepress.runtime import CheckFailedError, InputError, Model, load
 from edgepress.runtime.backends import BACKENDS
-from edgepress.runtime.contract import Tensor
+from edgepress.runtime.contract import Audio, Tensor
 from edgepress.runtime.preprocess.files import read_files, read_named
+from edgepress.runtime.preprocess.sound import RECORDING_SUFFIXES, recording_header
 
 from .common import DataChoice, data_options, emit, json_option, out_option, overwrite_option, reports_errors
 
 __all__ = ["command", "said"]
 
+_log = logging.getLogger("edgepress")
 _PARTS = ("train", "validation", "test", "all")
 _SHOWN = 8
 """Numbers of a raw output that are printed; `--json` has all."""
@@ -124,6 +128,8 @@ def _entries(model: Model, files: Sequence[str], unknown: bool) -> list[dict[str
         parts = [_as_they_are(model, file) for file in files]
         counts, examples = [len(part) for part in parts], np.concatenate(parts)
     elif (only := model.contract.only) is not None:
+        if isinstance(only, Audio):
+            _say_resampled(files, only)
         parts = [read_files(file, only) for file in files]
         counts, examples = [len(part) for part in parts], np.concatenate(parts)
     else:
@@ -136,6 +142,15 @@ def _entries(model: Model, files: Sequence[str], unknown: bool) -> list[dict[str
         for file, count in zip(files, counts, strict=True)
         for row in range(count)
     ]
+
+
+def _say_resampled(files: Sequence[str], audio: Audio) -> None:
+    """In one line, whose rate is not the model's."""
+    recordings = [file for file in files if file.lower().endswith(RECORDING_SUFFIXES)]
+    rates = Counter(rate for rate, _ in map(recording_header, recordings) if rate != audio.rate)
+    if rates:
+        told = ", ".join(f"{count} of {rate:,} Hz" for rate, count in sorted(rates.items()))
+        _log.warning("the model hears %s Hz: %s are resampled", f"{audio.rate:,}", told)
 
 
 def _as_they_are(model: Model, file: str) -> NDArray[Any]:

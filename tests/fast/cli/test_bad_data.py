@@ -103,3 +103,16 @@ def test_predict_refuses_a_recording_without_sound(tmp_path):
     assert done.stderr.count("\n") == 1
     assert "b.wav has no sound" in done.stderr
     assert not done.stdout
+
+
+def test_recordings_of_another_rate_are_resampled_and_it_is_said_once(tmp_path, caplog):
+    pytest.importorskip("soundfile")
+    folder = make_kind(tmp_path / "audio", "audio")
+    for name, rate in (("a", 8000), ("b", 16000), ("c", 16000)):
+        (tmp_path / f"{name}.wav").write_bytes(wav(np.full(rate // 10, 0.1), rate=rate))
+    files = [str(tmp_path / f"{name}.wav") for name in "abc"]
+    done = CliRunner().invoke(main, ["predict", str(folder), *files, "--variant", "float32"])
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 3
+    said = [*caplog.messages, *done.stderr.splitlines()]
+    assert said.count("the model hears 8,000 Hz: 2 of 16,000 Hz are resampled") == 1
