@@ -106,15 +106,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=",".join(ROWS), help="some of them, separated by commas")
     parser.add_argument("--preset", default="default")
+    parser.add_argument("--quick", default="", help="rows with the preset quick, separated by commas")
     parser.add_argument("--work", type=Path, default=Path("runs/tasks"))
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="Markdown files with a block for `tasks`")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     data = Path(os.environ.get("EDGEPRESS_DATA_DIR", "."))
     made: dict[str, Made | str] = {}
+    quick = chosen(parser, options.quick, ROWS, "rows") if options.quick else ()
     wrong = []
     for name in chosen(parser, options.rows, ROWS, "rows"):
-        found: Any = _make(name, options.work, data, options.preset)
+        preset = "quick" if name in quick else options.preset
+        found: Any = _make(name, options.work, data, preset)
         made[name] = found
         linear = None
         if isinstance(found, Made):
@@ -126,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n".join(table(made))
     rows = "" if options.rows == ",".join(ROWS) else f" --rows {options.rows}"
     command = f"python -m edgepress.benchmarks.studies.tasks{rows} --preset {options.preset}"
+    command += f" --quick {options.quick}" if options.quick else ""
     return conclude("tasks", text, command, options.pages, wrong)
 
 
