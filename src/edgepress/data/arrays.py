@@ -242,6 +242,9 @@ def _targets(
 
 def _one_axis(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """Targets (n,) or (n, k); an axis of size 1 is dropped."""
+    if values.dtype == object and all(isinstance(each, str) for each in values.ravel()):
+        # As pandas keeps its texts.
+        values = values.astype(str)
     if values.dtype == object:
         raise InputError(f"{name}: targets are Python objects: save them as an array of numbers or of texts")
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

@@ -15,6 +15,7 @@ from .dataset import Dataset
 from .options import Options
 from .readers.columns import arrow_columns
 from .readers.files import part_of
+from .readers.npz import dataset_of_members
 from .readers.tables import table_dataset
 
 __all__ = ["FORMS", "dataset_in_memory"]
@@ -39,7 +40,8 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
             - a tf.data.Dataset, batched where its first dimension is not fixed or `batch` was called last;
             - a pandas or Polars DataFrame with the column `options.label`: as a table in a file;
             - two of the last three: training and test;
-            - a dict of the parts train, validation, test, each any of these.
+            - a dict of the parts train, validation, test, each any of these;
+            - a dict of arrays, under the names that an `.npz` has: `x_train`, ..., or each input's, and `labels`.
         name: As it stands in tables.
         options: `task` decides what whole numbers are.
 
@@ -49,6 +51,8 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
     if _is_frame(data):
         return _of_frame(data, name, options)
     parts = _parts(data)
+    if parts.get("train") is data and isinstance(data, Mapping):
+        return dataset_of_members(name, name, {str(key): np.asarray(each) for key, each in data.items()}, options)
     names = next((_class_names(given) for given in parts.values() if _class_names(given)), ())
     pairs = {part: _pair(given) for part, given in parts.items()}
     if options.raw:
@@ -84,6 +88,8 @@ def _of_frame(frame: Any, name: str, options: Options) -> Dataset:
             table = arrow.Table.from_pandas(frame, preserve_index=False)
         except arrow.ArrowException as error:
             raise InputError(f"{name}: the table has columns of mixed types ({error}): give each column one") from None
+        except ValueError as error:
+            raise InputError(f"{name} is no table ({error}): give each column a name of its own") from None
     return table_dataset(name, name, arrow_columns(name, table), options)
 
 

@@ -100,3 +100,36 @@ def test_nothing_heavy_is_imported():
     as_dataset((X, Y))
     new = {name.split(".")[0] for name in set(sys.modules) - before}
     assert not new & {"tensorflow", "keras", "pandas", "pyarrow"}
+
+
+@pytest.mark.parametrize(
+    ("data", "inputs", "counts"),
+    [
+        ({"x_train": X[:20], "y_train": Y[:20], "x_test": X[20:], "y_test": Y[20:]}, {""}, (20, 10)),
+        ({"wind": X, "labels": Y}, {"wind"}, (24, 6)),
+        ({"wind": X.tolist(), "sun": X[:, :2].tolist(), "target": Y.tolist()}, {"wind", "sun"}, (24, 6)),
+    ],
+)
+def test_a_dict_of_arrays_is_what_an_archive_of_them_is(tmp_path, data, inputs, counts):
+    """Its labels were an input more, and there was nothing to learn."""
+    np.savez(tmp_path / "d.npz", **data)
+    for found in (as_dataset(data), as_dataset(tmp_path / "d.npz")):
+        assert (set(found.inputs), len(found.train), len(found.test)) == (inputs, *counts)
+        assert (found.targets.kind, found.labels) == ("classes", ("0", "1", "2"))
+
+
+def test_texts_as_pandas_keeps_them():
+    names = np.array(["ant", "bee", "cow"], object)[Y]
+    assert as_dataset((X, names)).labels == ("ant", "bee", "cow")
+    with pytest.raises(InputError, match="targets are Python objects"):
+        as_dataset((X, np.array([None, "bee", "cow"], object)[Y]))
+
+
+def test_columns_of_one_name_are_refused_in_one_line():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame(np.c_[X[:, :2], Y], columns=["a", "a", "y"])
+    with pytest.raises(
+        InputError, match=r"is no table \(Duplicate column names found.*: give each column a name of its own"
+    ):
+        as_dataset(frame, label="y")

@@ -23,7 +23,7 @@ from ..options import Options
 from ..rows import MANY_BYTES, PIECE_BYTES, StoredRows, store_rows
 from .files import DAMAGED, PART_NAMES
 
-__all__ = ["is_npy", "is_npz", "npy_rows", "read_npz", "refuse_npy"]
+__all__ = ["dataset_of_members", "is_npy", "is_npz", "npy_rows", "read_npz", "refuse_npy"]
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +90,17 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
             arrays = _read_members(archive, path, in_pieces=options.in_pieces)
     except DAMAGED as error:
         raise InputError(f"{path} is not a whole .npz archive ({error}): copy or download it again") from None
+    return dataset_of_members(name or path.stem, str(path), arrays, options, names)
+
+
+def dataset_of_members(
+    name: str, path: str, arrays: dict[str, Any], options: Options, names: tuple[str, ...] = ()
+) -> Dataset:
+    """A data set of arrays by name, as `read_npz` reads them; `path` is what messages call them, `arrays` is emptied.
+
+    Raises:
+        InputError: Members missing, or that do not agree.
+    """
     said = _take(arrays, _NAMES)
     about = {key: arrays.pop(key) for key in _SIGNAL if key in arrays and _is_about(key, arrays[key])}
     given = _parts(path, arrays)
@@ -110,7 +121,7 @@ def read_npz(path: Path, options: Options, *, name: str | None = None, names: tu
         given["test"], validation = validation, None
         logger.info("%s has no test part: its validation part is the test set", path)
     return dataset_of_arrays(
-        name or path.stem,
+        name,
         given["train"],
         given.get("test"),
         validation=validation,
@@ -132,7 +143,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def _parts(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, Any]]:
+def _parts(path: str, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, Any]]:
     """Part to inputs and targets, taken out of `arrays`; empty where none are called so."""
     given: dict[str, tuple[Any, Any]] = {}
     for part, parts in PART_NAMES.items():
@@ -150,7 +161,7 @@ def _parts(path: Path, arrays: dict[str, NDArray[Any]]) -> dict[str, tuple[Any, 
     return given
 
 
-def _by_input(path: Path, arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
+def _by_input(path: str, arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
     """Arrays by input name, and the targets."""
     targets = [key for key in arrays if key.lower() in TARGET_NAMES]
     if len(targets) > 1:
@@ -176,7 +187,7 @@ def _is_about(key: str, array: NDArray[Any]) -> bool:
     return array.size == 1 and array.dtype.kind in "iuf" if key == "rate" else array.dtype.kind in "US"
 
 
-def _signals(path: Path, x: Any, about: dict[str, NDArray[Any]]) -> dict[str, Input]:
+def _signals(path: str, x: Any, about: dict[str, NDArray[Any]]) -> dict[str, Input]:
     """Windows as the archive describes them, by input name."""
     described: dict[str, Input] = {}
     for key, array in (x if isinstance(x, dict) else {"": x}).items():
