@@ -28,6 +28,7 @@ from .draw import GOLDEN_SAMPLES
 from .errors import ConversionError
 from .fidelity.admit import Standard, verify
 from .fidelity.judge import judge
+from .fidelity.learned import from_training, rounded_answers
 from .fidelity.measure import run_artifacts
 from .inspect.describe import describe
 from .question import Asked, ask, common, with_thresholds
@@ -207,6 +208,8 @@ def _record(asked: Asked) -> dict[str, Any]:
         record["test"] = dict(asked.test)
     if source.standardized:
         record["standardized"] = dict(source.standardized)
+    if source.ranges:
+        record["ranges"] = "learned"
     if source.custom:
         record["custom"] = dict(source.custom)
     return record | ({"partly_quantized": "quantized after training"} if source.partly_quantized else {})
@@ -257,6 +260,7 @@ def _check(made: Sequence[_Made], asked: Asked, task: Task, folder: Path) -> tup
     kept: list[Artifact] = []
     refused: list[Withheld] = []
     answers = run_artifacts(folder, [artifact for _, artifact in made], asked.held_back)
+    rounded = rounded_answers(asked)
     for variant, artifact in made:
         answer = answers[artifact.file]
         metrics: dict[str, float] = {}
@@ -265,6 +269,7 @@ def _check(made: Sequence[_Made], asked: Asked, task: Task, folder: Path) -> tup
             failure = answer
         else:
             metrics, failure = judge(variant, task, answer, asked.reference, asked.held_back)
+            metrics = metrics | from_training(variant, artifact, task, answer, rounded)
             if failure and any(spec.dtype in _EIGHT_BITS for spec in artifact.inputs) and (cause := blamed(asked)):
                 failure = f"{failure}; {cause}"
         if failure is None:

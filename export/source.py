@@ -9,7 +9,7 @@ from typing import Any
 
 from edgepress.base.files import file_sha256
 from edgepress.runtime import InputError
-from edgepress.train import History, open_keras, strip_quantization
+from edgepress.train import History, learned_ranges, open_keras, strip_quantization
 
 __all__ = ["Source", "open_source"]
 
@@ -33,6 +33,8 @@ class Source:
     """What training recorded: what was fitted, and how the model is asked; None for other people's files."""
     partly_quantized: bool = False
     """Whether the file had quantizers in some layers only: it is quantized after training, as a plain one."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Of the model's activations, as training learned them; empty where they are to be measured."""
     standardized: Mapping[str, Any] = field(default_factory=dict)
     """Input to how the Keras file itself takes it, where `model` takes it centred and scaled (`standardize`)."""
     custom: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +64,10 @@ def open_source(name: str, path: Path) -> Source:
         )  # fmt: skip
     digest = file_sha256(path) if path.is_file() else _folder_sha256(path)
     custom = opened.custom.record if opened.custom else {}
-    return Source(name, path, digest, plain, quantized, History.of(path), opened.partly_quantized, custom=custom)
+    return Source(
+        name, path, digest, plain, quantized, History.of(path), opened.partly_quantized,
+        ranges=learned_ranges(path, plain), custom=custom,
+    )  # fmt: skip
 
 
 def _folder_sha256(folder: Path) -> str:

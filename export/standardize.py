@@ -54,7 +54,9 @@ def standardized(asked: Sequence[Asked]) -> list[Asked]:
     """
     default = asked[-1]
     sizes = _sizes(default)
-    if not sizes or any(each.source.quantized is not None or each.task.traits.reconstructs for each in asked):
+    if not sizes or any(
+        each.source.quantized is not None or each.source.ranges or each.task.traits.reconstructs for each in asked
+    ):
         return list(asked)
     try:
         names = list(default.contract.inputs)

@@ -97,6 +97,12 @@ class Variant:
         return f"{self.format}:{self.name}"
 
     @property
+    def learned_ranges(self) -> bool:
+        """Whether it takes the ranges of activations that training learned, where there are any."""
+        made = self if self.base is None else VARIANTS[self.base]
+        return made.settings is not None and made.settings.takes_ranges
+
+    @property
     def maker(self) -> "Callable[[Materials], bytes]":
         """The function, imported now: the table itself costs nothing."""
         module, _, function = self.make.partition(":")

@@ -27,6 +27,7 @@ from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
+from .record.learned import learned_ranges, rounding
 from .rescale import CannotFoldError, Change, fold_change, own_change
 from .sizes import sized
 from .transfer import BACKBONES, backbone_help
@@ -57,6 +58,8 @@ __all__ = [
     "find_contract",
     "fold_change",
     "has_loops",
+    "learned_ranges",
+    "rounding",
     "is_keras_model",
     "last_activations",
     "meaning_of",

@@ -125,6 +125,9 @@ class TrainConfig:
     engine: str = ""
     """What presses: `tfmot`, TensorFlow Model Optimization, or `own`, which takes every layer; empty for the first that
     can."""
+    ranges: str = ""
+    """Of activations in 8-bit files: `learned` while kernels are trained to few bits, or `measured` by export; empty
+    for what the engine can. TensorFlow Model Optimization learns them always."""
     validation_share: float = 1 / 12
     """Share of the training images held back for every choice."""
     seed: int = 0
@@ -139,6 +142,7 @@ class TrainConfig:
             ("pruning", PATTERNS),
             ("scope", SCOPES),
             ("engine", ("", "tfmot", "own")),
+            ("ranges", ("", "learned", "measured")),
         ):
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(choices))
         self._require("widths", all(type(w) is int and w >= 1 for w in self.widths), "whole numbers from 1")

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from edgepress.runtime.contract import Audio, Contract, Input, Picture
 from edgepress.runtime.tasks import Task
 
 from .compress.engine.compression import Compression
+from .compress.engine.ranges import Ranges
 from .config import TrainConfig
 from .fitting.augment import STRONG, Distortion, make_pool
 from .fitting.checkpoint import Checkpoint
@@ -144,6 +145,12 @@ class Run:
                 f"{'classes' if self.task.classifies else 'targets'}: one output each is allowed"
             )
 
+    def batches(self, model: Any, count: int) -> list[Any]:
+        """The first examples that weights are fitted to, as the model takes them."""
+        feed = Feed(self.contract, model.input_shape[1:], model.inputs[0].dtype)
+        few = self.examples[:count]
+        return [feed.tensor(few[i : i + self._batch]) for i in range(0, len(few), self._batch)]
+
     def quality_of(self, model: Any) -> tuple[str, float]:
         """The task's metric of a model on the held-back examples, by its name."""
         task = self.task_of(model)
@@ -175,9 +182,11 @@ class Run:
         settle: int = 0,
         weight_decay: float = 0.0,
         compression: Compression | None = None,
+        ranges: Ranges | None = None,
         engine: str = "",
     ) -> None:
-        """Run the fit with that name in the config, or what is left of it; `engine` is what presses in it."""
+        """Run the fit with that name in the config, or what is left of it; `engine` is what presses in it.
+        Ranges that it learns go into the history."""
         config = self._config
         seed = (config.seed, _FITS.index(name))
         source = self._source(name, seed, teacher)
@@ -188,11 +197,13 @@ class Run:
         state = fit(
             model, source, self._validation, plan,
             examples=self._passes * len(self.examples), contract=self.contract, task=task or self.task_of(model),
-            compression=compression, checkpoint=self._checkpoint(name),
+            compression=compression, ranges=ranges, checkpoint=self._checkpoint(name),
             observe=scalar_log(self._logs / name) if self._logs else None,
         )  # fmt: skip
         told = {"epochs": state.epochs, "best_epoch": state.best_epoch}
         self._history.fits[name] = {**told, "engine": engine} if engine else told
+        if ranges:
+            self._history = replace(self._history, ranges={name: list(ends) for name, ends in ranges.found.items()})
 
     def _source(self, name: str, seed: tuple[int, ...], teacher: Teacher | None) -> EpochSource:
         """What the fit with that name sees."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgepress.base.child import run_module
 from edgepress.base.extras import require
-from edgepress.train import has_loops, unrolled
+from edgepress.train import has_loops, rounding, unrolled
 
 from ..errors import ConversionError
 from ..quiet import quiet
@@ -97,7 +97,7 @@ class Conversions:
         return jobs
 
     def _graph_for(self, settings: Settings) -> str:
-        if settings.takes_ranges and self._source.quantized is not None:
+        if settings.takes_ranges and (self._source.quantized is not None or self._source.ranges):
             return _AWARE
         return _UNROLLED if settings.activations != "float32" and has_loops(self._source.model) else _PLAIN
 
@@ -105,7 +105,9 @@ class Conversions:
         """What goes in and comes out; why there is no such graph."""
         try:
             with quiet():
-                model = self._source.quantized if graph == _AWARE else self._source.model
+                if graph == _AWARE:
+                    return self._freeze_aware(path)
+                model = self._source.model
                 if graph == _UNROLLED:
                     model = unrolled(model) or model
                 # The converter knows loops for one example at a time only.
@@ -113,6 +115,12 @@ class Conversions:
         except Exception as error:  # Keras and TensorFlow raise whatever comes up.
             loop = "a recurrent layer cannot be unrolled: does its input leave the length open? " * (graph == _UNROLLED)
             return loop + _first_line(error)
+
+    def _freeze_aware(self, path: Path) -> Frozen:
+        if self._source.quantized is not None:
+            return freeze(self._source.quantized, path)
+        with rounding(self._source.model, self._source.ranges):
+            return freeze(self._source.model, path)
 
 
 def convert_all(models: Sequence[Conversions], *further: Settings) -> None:

@@ -1,9 +1,12 @@
 """Pressing with our own engine: any Keras model's kernels, as they are."""
 
+import contextlib
 from typing import Any
 
 from ..compress.engine.compression import UPDATES, Compression
 from ..compress.engine.kernels import kernels_of
+from ..compress.engine.points import without_a_place
+from ..compress.engine.ranges import Ranges
 from ..compress.engine.scheme import Scheme
 from ..config import TrainConfig
 from ..fitting.ramp import ramp_epochs
@@ -13,9 +16,17 @@ from ..run import Run, Teacher
 __all__ = ["cluster", "prune", "pruning_of", "quantize", "refuses"]
 
 
+_EXAMPLES = 512
+"""That the first ranges of activations are taken from."""
+
+
 def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
     """Why it cannot press a model so; empty where it can."""
-    return "" if kernels_of(inside(model)) else "it has no layer with a kernel"
+    if not kernels_of(inside(model)):
+        return "it has no layer with a kernel"
+    if config.ranges == "learned" and (odd := without_a_place(inside(model))):
+        return f"where it rounds activations is not known of {odd}; ranges = 'measured' is allowed"
+    return ""
 
 
 def prune(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
@@ -40,16 +51,23 @@ def cluster(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) 
 
 def quantize(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model with kernels of few bits, fitted: a plain float one, to whose weights a converter gives the same
-    integers. Ranges of activations are measured by export."""
+    integers. The run keeps the ranges of activations that are learned beside them; others are measured by export."""
     clusters = config.clusters if config.clustered else 0
-    return _fitted(run, model, "quantize", Scheme(clusters=clusters, weight_bits=config.weight_bits), teacher)
+    scheme = Scheme(clusters=clusters, weight_bits=config.weight_bits)
+    learns = config.weight_bits == 8 and config.ranges != "measured" and not without_a_place(inside(model))
+    return _fitted(run, model, "quantize", scheme, teacher, learns=learns)
 
 
-def _fitted(run: Run, model: Any, name: str, scheme: Scheme, teacher: Teacher | None, settle: int = 0) -> Any:
+def _fitted(
+    run: Run, model: Any, name: str, scheme: Scheme, teacher: Teacher | None, settle: int = 0, *, learns: bool = False
+) -> Any:
     # The float model goes on as the teacher.
     model = copied(model)
-    run.fit(
-        model, name, task=run.task_of(model), teacher=teacher, settle=settle, engine="own",
-        compression=Compression(inside(model), scheme),
-    )  # fmt: skip
+    task, compression = run.task_of(model), Compression(inside(model), scheme)
+    ranges = Ranges(inside(model), run.batches(model, _EXAMPLES)) if learns else None
+    with ranges.active() if ranges else contextlib.nullcontext():
+        run.fit(
+            model, name, task=task, teacher=teacher, settle=settle, engine="own",
+            compression=compression, ranges=ranges,
+        )  # fmt: skip
     return model

@@ -21,6 +21,8 @@ def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
     """Why it cannot press a model so; empty where it can."""
     if config.weight_bits < _FEWEST_BITS or config.scope == "model":
         return f"it has {_FEWEST_BITS} bits or more, and prunes layer by layer"
+    if config.ranges == "measured":
+        return "it learns the ranges of activations always"
     if foreign:
         return foreign
     try:

@@ -19,7 +19,8 @@ from edgepress.quality import QUALITY
 from edgepress.runtime.contract import Input
 from edgepress.runtime.tasks import Task
 
-from ..compress.engine.compression import UPDATES, Compression
+from ..compress.engine.compression import UPDATES, Compression, in_tensorflow
+from ..compress.engine.ranges import Ranges
 from ..keras_file.own import generators_of, own_losses
 from .checkpoint import Checkpoint, FitState
 from .epochs import EpochSource, prefetch
@@ -85,6 +86,7 @@ def fit(
     contract: Input,
     task: Task,
     compression: Compression | None = None,
+    ranges: Ranges | None = None,
     checkpoint: Checkpoint | None = None,
     observe: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> FitState:
@@ -100,6 +102,7 @@ def fit(
         contract: How what epochs hold becomes the model's input.
         task: What the model is fitted to, and whether it gives logits.
         compression: Of this very model: its kernels are compressed in every step.
+        ranges: Of this very model, and active: they are trained with it, and end as they were in the best epoch.
         checkpoint: Where to go on, and where to keep the state after each epoch.
         observe: Called with the number and the record of each epoch that is trained.
 
@@ -112,15 +115,18 @@ def fit(
     # The older class updates a variable in one fused kernel; the newer one's dozen small ones cost a fifth of a step.
     optimizer = require("tf_keras", extra="toolkit").optimizers.legacy.Adam()
     trained = compression.trained(model.trainable_variables) if compression else model.trainable_variables
+    learned = [in_tensorflow(ranges.variable)] if ranges else []
+    watched, trained = [*model.trainable_variables, *learned], [*trained, *learned]
     optimizer._create_all_weights(trained)
-    variables = [*model.weights, *optimizer.weights, *(compression.state if compression else ())]
-    split = len(model.weights)
+    kept = [*model.weights, *learned]
+    variables = [*kept, *optimizer.weights, *(compression.state if compression else ())]
+    split = len(kept)
     generators = generators_of(model)
     feed, judge = (
         Feed(contract, model.input_shape[1:], model.inputs[0].dtype),
         _Judge(model, validation, contract, task),
     )
-    run_steps = _steps_function(model, optimizer, batch, feed, task, plan.weight_decay, trained, compression)
+    run_steps = _steps_function(model, optimizer, batch, feed, task, plan.weight_decay, watched, trained, compression)
 
     state = (checkpoint and checkpoint.load()) or FitState([], [], [], [])
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
@@ -159,7 +165,7 @@ def fit(
                 extra=STEP,
             )  # fmt: skip
             shown.advance(1, loss=f"{told[0]:.4f}", validation=told_now)
-    for variable, value in zip(model.weights, state.best, strict=True):
+    for variable, value in zip(kept, state.best, strict=True):
         variable.assign(value)
     return state
 
@@ -225,6 +231,7 @@ def _steps_function(
     feed: Feed,
     task: Task,
     weight_decay: float,
+    watched: list[Any],
     trained: list[Any],
     compression: Compression | None,
 ) -> Any:
@@ -247,7 +254,7 @@ def _steps_function(
             outputs = model(inputs, training=True)
             losses = measure(targets, outputs, logits)
             loss = tf.reduce_mean(losses) + tf.add_n(losses_of(model) or [tf.zeros(())])
-        gradients = tape.gradient(loss, model.trainable_variables)
+        gradients = tape.gradient(loss, watched)
         for kernel in decaying:
             kernel.assign_sub(optimizer.learning_rate * weight_decay * kernel)
         optimizer.apply_gradients(zip(gradients, trained, strict=True))

@@ -47,6 +47,8 @@ class History:
     task: dict[str, Any] | None = None
     """What its output means."""
     schema: int = SCHEMA
+    ranges: dict[str, list[float]] | None = None
+    """Of activations, as training learned them (`compress.engine.ranges`): lowest and highest number by place."""
 
     @classmethod
     def begin(
@@ -83,7 +85,8 @@ class History:
     def essentials(self) -> dict[str, Any]:
         """What travels inside the `.keras` file: enough to know what was fitted to what, and how it is asked."""
         keys = ("stage", "dataset", "split", "contract", "task", "schema")
-        return {key: getattr(self, key) for key in keys}
+        learned = {} if self.ranges is None else {"ranges": self.ranges}
+        return {key: getattr(self, key) for key in keys} | learned
 
     @classmethod
     def of(cls, model: Path) -> "History | None":

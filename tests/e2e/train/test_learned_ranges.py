@@ -1,0 +1,108 @@
+"""Where 8-bit activations cost accuracy, training learns their ranges, and files are what it rounded to."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from edgepress.data import as_dataset
+from edgepress.export import export
+from edgepress.runtime import load
+from edgepress.train import TrainConfig, learned_ranges, open_keras, press_model
+
+_LARGER = 100
+
+
+def windows(count, seed):
+    rng = np.random.default_rng(seed)
+    classes, times = rng.integers(0, 4, count), np.linspace(0, 2 * np.pi, 40)
+    phases = rng.uniform(0, 6, count)
+    waves = np.stack([np.sin(times * (c / 2 + 1) + p) for c, p in zip(classes, phases, strict=True)])
+    x = waves[:, :, None] * np.array([1, 0.5, 2]) + 1.2 * rng.normal(size=(count, 40, 3))
+    return x.astype(np.float32), classes
+
+
+@pytest.fixture(scope="module")
+def data():
+    return as_dataset((*windows(1600, 0), *windows(1000, 1)))
+
+
+@pytest.fixture(scope="module")
+def uneven(data, tmp_path_factory):
+    """A network with one channel a hundred times larger than the others, which answers as if it were not."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((40, 3)), layers.Conv1D(12, 5, activation="relu"), layers.Conv1D(12, 5, activation="relu"),
+        layers.MaxPooling1D(2), layers.Conv1D(16, 3, activation="relu"), layers.GlobalAveragePooling1D(),
+        layers.Dense(4),
+    ])  # fmt: skip
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    model.fit(data.x_train, data.y_train, epochs=25, verbose=0)
+    for place, (before, after) in enumerate([(0, 1), (1, 3)]):
+        kernel, bias = model.layers[before].get_weights()
+        kernel[:, :, place] *= _LARGER
+        bias[place] *= _LARGER
+        model.layers[before].set_weights([kernel, bias])
+        kernel, bias = model.layers[after].get_weights()
+        kernel[:, place] /= _LARGER
+        model.layers[after].set_weights([kernel, bias])
+    path = tmp_path_factory.mktemp("uneven") / "uneven.keras"
+    model.save(path)
+    return path
+
+
+def accuracy(file, data):
+    with load(file) as model:
+        return float((model.predict(data.x_test).labels == np.array(data.targets.names)[data.y_test]).mean())
+
+
+def pressed(uneven, data, ranges):
+    config = TrainConfig(engine="own", sparsity=0.0, quantize_epochs=8, ranges=ranges)
+    return press_model(data, uneven, config, uneven.with_name(f"{ranges}.keras")).path
+
+
+def exported(model, data):
+    variants = ["tflite:float32", "tflite:int8", "onnx:int8"]
+    export({model.stem: model}, data, model.with_suffix(""), variants=variants, bounds={"int8": 90})
+    return model.with_suffix("")
+
+
+def test_learned_ranges_win_back_half_of_what_measured_ones_lose(uneven, data):
+    plain = exported(uneven, data)
+    lost = accuracy(plain / "uneven-float32.tflite", data) - accuracy(plain / "uneven-int8.tflite", data)
+    assert lost > 0.05
+    model = pressed(uneven, data, "learned")
+    bundle = exported(model, data)
+    after = accuracy(plain / "uneven-float32.tflite", data) - accuracy(bundle / "learned-int8.tflite", data)
+    assert after < lost / 2
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert manifest["source"]["models"]["learned"]["ranges"] == "learned"
+    metrics = {each["file"]: each["metrics"] for each in manifest["artifacts"]}
+    assert "training_labels" not in metrics["learned-float32.tflite"]
+    for file in ("learned-int8.tflite", "learned-int8.onnx"):
+        assert metrics[file]["training_labels"] == 1
+        # One step of the large channel is many of the others'.
+        assert metrics[file]["training_quanta"] < 16
+    found = learned_ranges(model, open_keras(model).model)
+    with load(bundle / "learned-int8.tflite") as loaded:
+        spec = loaded.artifact.outputs[0]
+    low, high = found["dense"]
+    assert spec.scale == pytest.approx((high - low) / 255, rel=1e-5)
+
+
+def test_ranges_that_are_none_are_measured_again(uneven, data):
+    model = uneven.with_name("learned.keras")
+    assert learned_ranges(model, open_keras(model).model)
+    with zipfile.ZipFile(model) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    record = json.loads(members["edgepress.json"])
+    record["ranges"]["input"] = [1.0, 0.0]
+    members["edgepress.json"] = json.dumps(record).encode()
+    with zipfile.ZipFile(uneven.with_name("odd.keras"), "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert learned_ranges(uneven.with_name("odd.keras"), open_keras(uneven.with_name("odd.keras")).model) == {}

@@ -1,0 +1,130 @@
+"""Ranges of activations: where a model rounds, how they begin, and that nothing of it stays behind."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from edgepress.train import TrainConfig
+from edgepress.train.compress.engine.points import points_of, without_a_place
+from edgepress.train.compress.engine.ranges import INPUT, Ranges, fits, nudged, rounding
+from edgepress.train.engines import own, tfmot
+
+
+def residual(library, ends="softmax"):
+    layers = library.layers
+    picture = library.Input((8, 8, 3), name="picture")
+    first = layers.Conv2D(4, 3, padding="same", use_bias=False, name="first")(picture)
+    first = layers.ReLU(name="clip")(layers.BatchNormalization(name="norm")(first))
+    second = layers.DepthwiseConv2D(3, padding="same", activation="relu6", name="second")(first)
+    both = layers.Activation("relu", name="joined")(layers.Add(name="sum")([first, second]))
+    gate = layers.Dense(4, activation="sigmoid", name="gate")(layers.GlobalAveragePooling2D(name="mean")(both))
+    small = layers.Flatten(name="flat")(layers.Multiply(name="gated")([layers.MaxPooling2D(name="half")(both), gate]))
+    return library.Model(picture, layers.Dense(3, activation=ends, name="head")(small))
+
+
+@pytest.fixture(scope="module", params=[keras, tf_keras], ids=["keras", "tf_keras"])
+def model(request):
+    request.param.utils.set_random_seed(0)
+    return residual(request.param)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).normal(size=(32, 8, 8, 3)).astype(np.float32)
+
+
+def test_what_one_operator_computes_is_rounded_once(model):
+    places = ["clip", "second", "joined", "mean", "gate/before", "gated", "head/before"]
+    assert sorted(point.name for point in points_of(model)) == sorted(places)
+    assert without_a_place(model) == ""
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (lambda layers, x: layers.LSTM(3, name="odd")(layers.Reshape((8, 24))(x)), "odd (LSTM)"),
+        (lambda layers, x: layers.Dense(3, activation="gelu", name="odd")(x), "odd (gelu)"),
+        (
+            lambda layers, x: layers.BatchNormalization(name="odd")(layers.MaxPooling2D()(x)),
+            "odd (BatchNormalization that is not alone behind",
+        ),
+        (lambda layers, x: layers.ReLU(max_value=3, name="odd")(x), "odd (ReLU)"),
+        (lambda layers, x: keras.ops.exp(x), "exp (Exp)"),
+    ],
+)
+def test_a_layer_with_unknown_places_is_named(layer, told):
+    picture = keras.Input((8, 8, 3))
+    assert told in without_a_place(keras.Model(picture, layer(keras.layers, picture)))
+
+
+def test_an_engine_asked_for_ranges_says_what_it_does_not_know():
+    model = keras.Sequential([keras.Input((8, 3)), keras.layers.LSTM(4, name="steps"), keras.layers.Dense(4)])
+    asked = TrainConfig(engine="own", ranges="learned")
+    assert own.refuses(model, asked, "") == (
+        "where it rounds activations is not known of steps (LSTM); ranges = 'measured' is allowed"
+    )
+    assert own.refuses(model, TrainConfig(engine="own"), "") == ""
+    assert "always" in tfmot.refuses(model, TrainConfig(ranges="measured"), "")
+
+
+def test_both_ways_to_round_give_the_same_and_leave_the_model_as_it_was(model, pictures):
+    plain = np.asarray(model(pictures))
+    ranges = Ranges(model, [pictures[:16], pictures[16:]])
+    found = ranges.found
+    with ranges.active():
+        trained = np.asarray(model(pictures))
+    with rounding(model, found):
+        exported = np.asarray(model(pictures))
+    np.testing.assert_allclose(trained, exported, atol=1e-6)
+    assert 0 < np.abs(trained - plain).max() < 0.05
+    np.testing.assert_array_equal(np.asarray(model(pictures)), plain)
+    assert fits(model, found)
+
+
+def test_gradients_reach_every_range(model, pictures):
+    ranges = Ranges(model, [pictures])
+    with ranges.active(), tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.math.log(model(pictures)[:, 0] + 1e-3))
+    gradient = tape.gradient(loss, ranges.variable.value)
+    # A lowest number of 0 stays one; where no number was cut off, an end still has its share of the rounding.
+    assert (np.abs(np.asarray(gradient)).max(axis=1) > 0).all()
+
+
+def test_they_begin_with_what_examples_bring_about(pictures):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.ReLU(name="clip")])
+    found = Ranges(model, [pictures[:16], pictures[16:]]).found
+    step = float(pictures.max() - pictures.min()) / 255
+    assert found[INPUT] == pytest.approx((float(pictures.min()), float(pictures.max())), abs=step)
+    assert found["clip"] == pytest.approx((0, float(pictures.max())), abs=1e-4)
+
+
+@pytest.mark.parametrize("ends", [(-1.0, 3.0), (0.0, 6.0), (-0.3, 0.0), (-7.31, 2.9)])
+def test_zero_is_a_whole_number_of_steps(ends):
+    low, high = nudged(*ends)
+    step = (high - low) / 255
+    assert low / step == pytest.approx(round(low / step), abs=1e-9)
+    x = np.linspace(-8, 8, 4001, dtype=np.float32)
+    ours = np.floor((np.clip(x, low, high) - low) / step + 0.5) * step + low
+    theirs = tf.quantization.fake_quant_with_min_max_args(x, *ends).numpy()
+    assert np.abs(ours - theirs).max() < 1.01 * step
+    assert np.mean(np.abs(ours - theirs) > 1e-4) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: None,
+        lambda found: {},
+        lambda found: found | {"more": (0.0, 1.0)},
+        lambda found: found | {INPUT: (0.5, 1.0)},
+        lambda found: found | {INPUT: (0.0, float("nan"))},
+        lambda found: found | {INPUT: (0.0, float("inf"))},
+        lambda found: found | {INPUT: (0.0, 0.0)},
+        lambda found: found | {INPUT: "01"},
+        lambda found: found | {INPUT: [0.0, True]},
+    ],
+)
+def test_what_a_file_says_is_not_believed(change, model, pictures):
+    assert not fits(model, change(Ranges(model, [pictures]).found))

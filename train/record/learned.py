@@ -1,0 +1,36 @@
+"""Ranges of activations that a Keras file of ours brings along."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..compress.engine import ranges as learned
+from ..keras_file import inside, read_record
+
+__all__ = ["learned_ranges", "rounding"]
+
+
+def learned_ranges(path: Path, model: Any) -> dict[str, learned.Range]:
+    """What training learned (`compress.engine.ranges`), by place; empty where the file says nothing that fits.
+
+    Args:
+        path: The Keras file: only what is in it counts, for the file beside it may be another model's.
+        model: As `open_keras` gives it.
+    """
+    given = (read_record(path) or {}).get("ranges") if path.is_file() else None
+    if not learned.fits(inside(model), given):
+        return {}
+    return {name: (float(low), float(high)) for name, (low, high) in dict(given or {}).items()}
+
+
+@contextlib.contextmanager
+def rounding(model: Any, ranges: Mapping[str, learned.Range]) -> Iterator[None]:
+    """Within it a model, as `open_keras` gives it, rounds its activations to these ranges."""
+    # What `predict` has traced before does not round, and what it traces here must not be taken later.
+    model.predict_function = None
+    try:
+        with learned.rounding(inside(model), ranges):
+            yield
+    finally:
+        model.predict_function = None
