@@ -43,9 +43,14 @@ class Options:
         return self._traits is not None and self._traits.numeric
 
     @property
+    def normal_alone(self) -> bool:
+        """Whether examples of one class, normal ones, are enough."""
+        return self._traits is not None and self._traits.reconstructs
+
+    @property
     def anomalies(self) -> bool:
         """Whether classes may be without training examples."""
-        return not self.to_fit or (self._traits is not None and self._traits.reconstructs)
+        return not self.to_fit or self.normal_alone
 
     @property
     def raw(self) -> bool:

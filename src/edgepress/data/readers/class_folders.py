@@ -196,7 +196,7 @@ def _names(path: Path, files: dict[str, _Classes], medium: str, options: Options
         InputError: Fewer than two, a part without files, or a class without training files that is no anomaly.
     """
     found = sorted({name for classes in files.values() for name in classes})
-    if not found or (len(found) < 2 and options.task != "anomaly"):
+    if not found or (len(found) < 2 and not options.normal_alone):
         held = f"the folder {found[0]}" if found else "no folders"
         raise InputError(
             f"{path} has {held}: a folder a class is read, and at least two classes are needed, or one of "
