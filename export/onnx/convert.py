@@ -19,6 +19,7 @@ from edgepress.runtime.formats.tflite_file import TfliteFile, read_tflite
 from ..materials import Materials
 from ..quiet import quiet
 from .graph import Graph
+from .lower import lower
 
 __all__ = ["from_tflite", "onnx_metadata", "to_onnx"]
 
@@ -46,6 +47,7 @@ def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
     with quiet():
         model, _ = require("tf2onnx.convert", extra="toolkit").from_tflite(str(tflite), opset=_OPSET)
     graph = Graph(model)
+    lower(graph)
     file = read_tflite(tflite.read_bytes())
     _use_unsigned_integers(graph)
     _float_boundary(graph, file)
@@ -97,11 +99,15 @@ def _weights(graph: Graph) -> set[str]:
     reads = Counter(name for node in graph.nodes for name in node.input)
     uses: Counter[str] = Counter()
     zero_points = {name for node in graph.nodes if node.op_type in _QUANTIZING for name in node.input[2:3]}
+    # Of what is spread or rearranged as integers, the result is an activation.
+    moved = {name for node in graph.nodes if node.op_type not in _QUANTIZING for name in node.input}
     for node in graph.nodes:
         if node.op_type == "DequantizeLinear":
             uses[node.input[0]] += reads[node.output[0]]
     for node in graph.nodes:
-        if node.op_type != "DequantizeLinear" or node.input[0] not in constants or uses[node.input[0]] > 1:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        if uses[node.input[0]] > 1 or node.input[0] in moved:
             continue
         if node.input[0] in zero_points:
             # Of equal numbers tf2onnx keeps one: a stored scalar may be an activation's zero point too.

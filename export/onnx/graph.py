@@ -86,6 +86,7 @@ class Graph:
             for i, dimension in enumerate(dimensions):
                 if dimension.dim_param:
                     dimension.dim_param = "batch" if i == 0 else f"dim{i}"
+        _forget_unknown_shapes(graph)
         self.onnx.helper.set_model_props(self.proto, metadata)
         self._drop_unused_operator_sets()
         try:
@@ -150,6 +151,16 @@ class Graph:
             node.name, node.doc_string = node.output[0], ""
         for value in (*graph.input, *graph.output, *graph.initializer):
             value.name = settle(value.name)
+
+
+def _forget_unknown_shapes(graph: Any) -> None:
+    """tf2onnx writes what a loop carries in a shape that it does not know as a single number: the reader infers it."""
+    for node in graph.node:
+        for body in (attribute.g for attribute in node.attribute if attribute.HasField("g")):
+            for value in body.input[2:] if node.op_type == "Loop" else body.input:
+                if not value.type.tensor_type.shape.dim:
+                    value.type.tensor_type.ClearField("shape")
+            _forget_unknown_shapes(body)
 
 
 def _plain(name: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from edgepress.base.child import run_module
 from edgepress.base.extras import require
+from edgepress.runtime.formats.tflite_file import read_tflite
 from edgepress.train import has_loops, rounding, unrolled
 
 from ..errors import ConversionError
@@ -29,8 +30,9 @@ __all__ = ["Conversions", "convert_all", "to_integers"]
 
 _SILENT = 1800.0
 """Seconds for one conversion: of a large model with many calibration examples, on a small machine."""
-_PLAIN, _AWARE, _UNROLLED = "plain", "aware", "unrolled"
-"""The graph without quantizers, the one with those that training put in, and the one without loops."""
+_PLAIN, _AWARE, _UNROLLED, _ONE = "plain", "aware", "unrolled", "one"
+"""The graph without quantizers, the one with those that training put in, the one without loops, and the plain one for
+one example a call."""
 
 
 class Conversions:
@@ -47,6 +49,8 @@ class Conversions:
         self._calibration = calibration
         self._wanted = tuple(wanted)
         self._made: dict[Settings, bytes | str] = {}
+        self._one_by_one: dict[Settings, str] = {}
+        """What was not made of a graph with a free batch, and why."""
 
     def content(self, settings: Settings) -> bytes:
         """The file as the converter leaves it.
@@ -66,8 +70,24 @@ class Conversions:
         return [each for each in dict.fromkeys((*self._wanted, *further)) if each not in self._made]
 
     def keep(self, settings: Settings, made: bytes | str) -> None:
-        """Keep a file, or why there is none."""
-        self._made[settings] = made
+        """Keep a file, or why there is none: the first reason, where there are two."""
+        if isinstance(made, bytes) and settings not in self._one_by_one and _computes_shapes(made):
+            made = "its shapes are known while it runs only"
+        self._made[settings] = self._one_by_one.get(settings, made) if isinstance(made, str) else made
+
+    def one_by_one(self) -> bool:
+        """Whether something was not made that is to be tried once more, of a graph that takes one example a call: its
+        shapes are known, where those of a free batch are computed by operators that few converters have."""
+        failed = {each: why for each, why in self._made.items() if isinstance(why, str)}
+        again = {
+            each: why
+            for each, why in failed.items()
+            if each not in self._one_by_one and self._graph_for(each) == _PLAIN and not has_loops(self._source.model)
+        }
+        for each in again:
+            del self._made[each]
+        self._one_by_one |= again
+        return bool(again)
 
     def prepare(self, wanted: Sequence[Settings], folder: Path, prefix: str) -> list[tuple[Settings, dict[str, Any]]]:
         """Write the graphs that are needed, and what to make of them; a graph that cannot be written is kept as such.
@@ -77,7 +97,7 @@ class Conversions:
             folder: Where the converter's process reads.
             prefix: Of this model's files there.
         """
-        graphs = {settings: self._graph_for(settings) for settings in wanted}
+        graphs = {settings: _ONE if settings in self._one_by_one else self._graph_for(settings) for settings in wanted}
         frozen = {
             graph: self._freeze(graph, folder / f"{prefix}{graph}.pb") for graph in dict.fromkeys(graphs.values())
         }
@@ -111,7 +131,7 @@ class Conversions:
                 if graph == _UNROLLED:
                     model = unrolled(model) or model
                 # The converter knows loops for one example at a time only.
-                return freeze(model, path, batch=1 if has_loops(model) else None)
+                return freeze(model, path, batch=1 if graph == _ONE or has_loops(model) else None)
         except Exception as error:  # Keras and TensorFlow raise whatever comes up.
             loop = "a recurrent layer cannot be unrolled: does its input leave the length open? " * (graph == _UNROLLED)
             return loop + _first_line(error)
@@ -130,6 +150,12 @@ def convert_all(models: Sequence[Conversions], *further: Settings) -> None:
         models: Each is given its files.
         further: More that each of them is asked for.
     """
+    _convert(models, further)
+    if again := [model for model in models if model.one_by_one()]:
+        _convert(again, further)
+
+
+def _convert(models: Sequence[Conversions], further: Sequence[Settings]) -> None:
     with tempfile.TemporaryDirectory(prefix="edgepress-") as name:
         folder = Path(name)
         jobs = [
@@ -154,6 +180,11 @@ def convert_all(models: Sequence[Conversions], *further: Settings) -> None:
                     # It died at this one; the next process begins behind it.
                     model.keep(settings, f"the converter was lost: {ended.reason}")
                     break
+
+
+def _computes_shapes(content: bytes) -> bool:
+    """Whether a file computes what tensors are broadcast to: neither LiteRT nor ONNX Runtime runs that."""
+    return any(each.name == "BROADCAST_ARGS" for each in read_tflite(content).main.operators)
 
 
 def _first_line(error: Exception) -> str:

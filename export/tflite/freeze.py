@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from edgepress.base.extras import require
 
+from .lower import lower
+
 __all__ = ["Frozen", "freeze"]
 
 
@@ -42,5 +44,6 @@ def freeze(model: Any, path: Path, *, batch: int | None = None) -> Frozen:
         return {f"output_{i:03}": tf.identity(each, f"output_{i:03}") for i, each in enumerate(listed)}
 
     frozen = constants.convert_variables_to_constants_v2(forward.get_concrete_function(*inputs))
-    path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
-    return Frozen(tuple(each.name for each in frozen.inputs), tuple(each.name for each in frozen.outputs))
+    ends = Frozen(tuple(each.name for each in frozen.inputs), tuple(each.name for each in frozen.outputs))
+    path.write_bytes(lower(frozen.graph.as_graph_def(), ends.outputs).SerializeToString())
+    return ends

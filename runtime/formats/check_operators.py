@@ -44,6 +44,9 @@ def check_operator(operator: Operator, graph: Subgraph) -> bool:
     result = graph.tensors[operator.outputs[0]]
     if any(tensor.dtype not in kinds for tensor in (*present[:1], result)):
         return False
+    if any(len(tensor.shape) > _MOST_SIZES for tensor in (*present[:1], result)):
+        # Volumes and groups of channels: their sizes are not followed.
+        return False
     if any(-1 in tensor.shape_signature[1:] for tensor in (*present, result)):
         # Only the batch is free where shapes are followed.
         return False
@@ -195,13 +198,13 @@ def _check_elementwise(operator: Operator, tensors: list[Tensor | None], result:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         shape = ()
-    ensure(len(shape) <= 4 and shape == result.shape, f"{operator.name} of {a.shape} and {b.shape}")
+    ensure(shape == result.shape, f"{operator.name} of {a.shape} and {b.shape}")
 
 
 def _check_concatenation(operator: Operator, tensors: list[Tensor | None], result: Tensor) -> None:
     rank = len(result.shape)
     axis = operator.options.get("Axis", 0)
-    ensure(-rank <= axis < rank <= 4 and operator.options.get("FusedActivationFunction", 0) == 0, f"axis {axis}")
+    ensure(-rank <= axis < rank and operator.options.get("FusedActivationFunction", 0) == 0, f"axis {axis}")
     total = 0
     for tensor in tensors:
         assert tensor is not None
@@ -237,7 +240,7 @@ def _check_strided_slice(operator: Operator, tensors: list[Tensor | None], resul
         fits = tensor.dtype == "int32" and tensor.shape == (rank,)
         ensure(fits, f"STRIDED_SLICE of {x.shape} takes a range of {tensor.dtype} {tensor.shape}")
     begins, ends, strides = (tensor.values().tolist() for tensor in ranges if tensor is not None)
-    ensure(0 < rank <= 5 and min(strides) >= 1, f"STRIDED_SLICE of {x.shape} has strides {strides}")
+    ensure(0 < rank <= _MOST_SIZES and min(strides) >= 1, f"STRIDED_SLICE of {x.shape} has strides {strides}")
     shape = []
     for i, length in enumerate(x.shape):
         begin = None if operator.options["BeginMask"] >> i & 1 else begins[i]
@@ -252,6 +255,8 @@ _ACCELERATED = ("edgetpu-custom-op", "ethos-u", "ethosu", "vsi-npu", "QNN", "DIS
 """What the names begin with of graphs compiled for other processors: Coral's, Arm's, ..."""
 _SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 """XNNPACK's depthwise kernels crash on a scale that is no normal number."""
+_MOST_SIZES = 4
+"""A tensor's rank up to which operators are followed."""
 _BIAS = 2
 """Which of three inputs may be left out."""
 _OF_NUMBERS = ("MEAN", "RESHAPE", "STRIDED_SLICE")
@@ -264,7 +269,7 @@ _ANY = ("float32", "float16", "int8", "uint8", "int16", "int32")
 _RULES: dict[str, tuple[int, int, tuple[str, ...]]] = {
     "ADD": (2, 2, _REAL),
     "AVERAGE_POOL_2D": (1, 1, _REAL),
-    "CONCATENATION": (1, 16, _REAL),
+    "CONCATENATION": (1, 4096, _REAL),
     "CONV_2D": (2, 3, _REAL),
     "DEPTHWISE_CONV_2D": (2, 3, _REAL),
     "DEQUANTIZE": (1, 1, _ANY),
