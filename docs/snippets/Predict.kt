@@ -1,9 +1,8 @@
-// Kotlin on Android: implementation("com.google.ai.edge.litert:litert:1.4.0") and
+// Kotlin on Android: implementation("com.google.ai.edge.litert:litert:2.3.0") and
 // implementation("org.jetbrains.kotlinx:kotlinx-serialization-json:1.9.0"); manifest.json and the model in assets.
 import android.content.Context
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
-import java.nio.channels.FileChannel.MapMode.READ_ONLY
+import com.google.ai.edge.litert.Accelerator
+import com.google.ai.edge.litert.CompiledModel
 import kotlin.math.abs
 import kotlin.math.exp
 import kotlin.math.round
@@ -15,9 +14,6 @@ import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
-import org.tensorflow.lite.DataType
-import org.tensorflow.lite.Interpreter
-import org.tensorflow.lite.Tensor
 
 /** A model of one input, which is prepared, and answered, as the bundle's manifest says. For one thread. */
 class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoCloseable {
@@ -27,9 +23,14 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
     private val contract = manifest.of("contract").getValue("inputs").jsonArray.single().jsonObject
     private val task = manifest.of("task")
     private val labels = task.texts("labels")
-    private val interpreter = Interpreter(context.assets.openFd(model).use {
-        it.createInputStream().channel.map(READ_ONLY, it.startOffset, it.declaredLength)
-    })
+    private val artifact = requireNotNull(manifest.getValue("artifacts").jsonArray.map { it.jsonObject }.find {
+        it.getValue("file").jsonPrimitive.content == model
+    }) { "manifest.json tells of no $model: a file keeps the name that it has in the bundle" }
+    private val given = artifact.getValue("inputs").jsonArray.single().jsonObject
+    private val wanted = artifact.getValue("outputs").jsonArray.first().jsonObject
+    private val compiled = CompiledModel.create(context.assets, model, CompiledModel.Options(Accelerator.CPU))
+    private val inputs = compiled.createInputBuffers()
+    private val outputs = compiled.createOutputBuffers()
 
     /** One example's numbers, in the contract's order: pixels 0 to 255 (colours as RGB), a row, a window of samples. */
     fun predict(numbers: DoubleArray): Map<String, Any> {
@@ -71,7 +72,10 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
         return window
     }
 
-    override fun close() = interpreter.close()
+    override fun close() {
+        (inputs + outputs).forEach { it.close() }
+        compiled.close()
+    }
 
     /** Pixels in float32, all else centred and scaled in float64 first, as the runtime does. */
     private fun reals(numbers: DoubleArray): FloatArray {
@@ -91,29 +95,29 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
     }
 
     private fun run(reals: FloatArray): FloatArray {
-        val given = interpreter.getInputTensor(0)
-        val wanted = interpreter.getOutputTensor(0)
-        val input = ByteBuffer.allocateDirect(given.numBytes()).order(ByteOrder.nativeOrder())
-        val output = ByteBuffer.allocateDirect(wanted.numBytes()).order(ByteOrder.nativeOrder())
-        for (real in reals) {
-            if (given.dataType() == DataType.FLOAT32) input.putFloat(real) else input.put(given.step(real))
-        }
-        interpreter.run(input.rewind(), output)
-        output.rewind()
-        val steps = wanted.quantizationParams()
-        return FloatArray(wanted.numElements()) {
-            when (wanted.dataType()) {
-                DataType.FLOAT32 -> output.getFloat()
-                DataType.UINT8 -> ((output.get().toInt() and 0xff) - steps.zeroPoint) * steps.scale
-                else -> (output.get().toInt() - steps.zeroPoint) * steps.scale
-            }
-        }
+        val taken = Steps(given)
+        if (taken.whole) inputs[0].writeInt8(taken.bytes(reals)) else inputs[0].writeFloat(reals)
+        compiled.run(inputs, outputs)
+        val made = Steps(wanted)
+        return if (made.whole) made.reals(outputs[0].readInt8()) else outputs[0].readFloat()
     }
 
-    private fun Tensor.step(real: Float): Byte {
-        val steps = quantizationParams()
-        val low = if (dataType() == DataType.UINT8) 0f else -128f
-        return (round(real / steps.scale) + steps.zeroPoint).coerceIn(low, low + 255).toInt().toByte()
+    /** How a tensor stands for real numbers, as the manifest says: as they are, or in steps of 8 bits. */
+    private class Steps(tensor: JsonObject) {
+        private val type = tensor.getValue("dtype").jsonPrimitive.content
+        private val low = if (type == "uint8") 0 else -128
+        val whole = type != "float32"
+        private val scale = if (whole) tensor.getValue("scale").jsonPrimitive.double.toFloat() else 1f
+        private val zeroPoint = if (whole) tensor.getValue("zero_point").jsonPrimitive.int else 0
+
+        fun bytes(reals: FloatArray) = ByteArray(reals.size) {
+            (round(reals[it] / scale) + zeroPoint).coerceIn(low.toFloat(), low + 255f).toInt().toByte()
+        }
+
+        fun reals(bytes: ByteArray) = FloatArray(bytes.size) {
+            val step = bytes[it].toInt()
+            ((if (low == 0) step and 0xff else step) - zeroPoint) * scale
+        }
     }
 
     private fun answer(outputs: FloatArray, reals: FloatArray): Map<String, Any> {

@@ -192,8 +192,6 @@ def ask_kotlin(kotlin, folder, model, given, *arguments, quantized=None):
     """What the snippet answers about one example, whose tensor and answer are held to the runtime's."""
     only, work = model.contract.only, folder / "kotlin"
     work.mkdir()
-    shutil.copy(folder / "bundle/manifest.json", work)
-    (work / "model").write_bytes(b"a model")
     plain = given if isinstance(given, dict) else np.asarray(given).ravel().tolist()
     (work / "given.json").write_text(json.dumps(plain))
     if arguments:
@@ -209,12 +207,11 @@ def ask_kotlin(kotlin, folder, model, given, *arguments, quantized=None):
     tensor = encoder.encode(encoder.rows(numbers)).copy()
     output = model.raw_outputs(numbers)
     (work / "output").write_bytes(output.tobytes())
-    sizes = [f"-Dinput={tensor.size}", f"-Doutput={output.size}", "-DoutputType=FLOAT32"]
-    kind = tensor.dtype.name.upper()
-    scales = [] if quantized is None else [f"-Dscale={np.float32(quantized[1])!s}", f"-DzeroPoint={quantized[2]}"]
-    said = subprocess.check_output(
-        [*kotlin, *sizes, f"-DinputType={kind}", *scales, "MainKt", *arguments], cwd=work, text=True
-    )
+    manifest = json.loads((folder / "bundle/manifest.json").read_text())
+    manifest["artifacts"][0] |= {"file": "model", "inputs": [spec.to_dict()]}
+    (work / "manifest.json").write_text(json.dumps(manifest))
+    sizes = [f"-Dinput={tensor.nbytes}", f"-Doutput={output.nbytes}"]
+    said = subprocess.check_output([*kotlin, *sizes, "MainKt", *arguments], cwd=work, text=True)
     assert np.array_equal(np.frombuffer((work / "input").read_bytes(), tensor.dtype), tensor.ravel())
     answer = json.loads(said)
     assert_same(answer, model.predict(numbers).rows()[0])

@@ -1,8 +1,0 @@
-package org.tensorflow.lite;
-
-/** What the snippet uses of it. */
-public enum DataType {
-    FLOAT32,
-    INT8,
-    UINT8
-}
