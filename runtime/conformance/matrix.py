@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from .trial import Answer, run_trial, trial_backends
 
 __all__ = ["Cell", "Matrix", "Verdict", "conformance", "default_tolerance", "quantum", "setting_name"]
 
+_AT_ONCE = 2
+"""Settings that are tried side by side: each holds the vectors and a model in memory."""
 _AGREEMENT = 0.98
 """A cell whose labels agree with the expected ones on fewer images fails whatever its tolerance says."""
 
@@ -171,12 +174,20 @@ def conformance(
         # The first schema called every model raw that takes no pictures; labels of samples say what it is.
         task = Task("multiclass", "logits")
     artifacts = [a for a in manifest.artifacts if files is None or a.file in files]
-    cells: list[Cell] = []
-    for backend in trial_backends(backends):
-        own = [a for a in artifacts if a.format in backend.formats]
-        for delegate in backend.delegates:
-            if own:
-                cells += _cells(folder, own, vectors, backend, delegate, task, verdict)
+    settings = [
+        (backend, delegate, own)
+        for backend in trial_backends(backends)
+        if (own := [a for a in artifacts if a.format in backend.formats])
+        for delegate in backend.delegates
+    ]
+
+    def tried(setting: tuple[Backend, bool, list[Artifact]]) -> list[Cell]:
+        backend, delegate, own = setting
+        return _cells(folder, own, vectors, backend, delegate, task, verdict)
+
+    # Each waits for processes of one thread.
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
+        cells = [cell for found in pool.map(tried, settings) for cell in found]
     order = {artifact.file: index for index, artifact in enumerate(artifacts)}
     cells += [
         Cell(a.file, "", False, "unsupported", f"no backend for .{a.format} is here")

@@ -132,11 +132,13 @@ def _check_order(graph: Subgraph) -> None:
     for inputs, outputs, intermediates in operators:
         indices += [i for i in inputs if i != -1] + list(outputs) + [i for i in intermediates if i != -1]
     ensure(all(0 <= index < count for index in indices), "an operator names a tensor that is not there")
-    # What has no elements has no numbers in the file either: a shape of no dimensions.
-    known = {t.index for t in graph.tensors if t.is_constant or t.is_variable or 0 in t.shape}
+    known = {t.index for t in graph.tensors if t.is_constant or t.is_variable}
     ensure(not known.intersection(graph.inputs), "an input is a constant")
     ensure(len(set(graph.inputs)) == len(graph.inputs), "an input is named twice")
     known |= set(graph.inputs)
+    # What has no elements has no numbers in the file either: a shape of no dimensions.
+    made = {i for _, outputs, _ in operators for i in outputs}
+    known |= {t.index for t in graph.tensors if 0 in t.shape} - made
     for inputs, outputs, _ in operators:
         ensure(known.issuperset(i for i in inputs if i != -1), "an operator uses a tensor before it is made")
         ensure(not known.intersection(outputs), "a tensor is made twice")

@@ -172,3 +172,22 @@ def test_a_weight_with_a_scale_a_channel_may_be_dequantized_in_isolation(data, s
             check_operator(operator, graph)
     else:
         assert check_operator(operator, graph) is vouched
+
+
+def real(index, shape, data=b""):
+    none = np.zeros(0, np.float32)
+    return Tensor(index, "", shape, shape, "float32", index, data, none, none.astype(np.int64), 0, False, False)
+
+
+def test_a_volume_is_not_followed_and_not_refused():
+    tensors = real(0, (1, 1, 1, 2, 1)), real(1, (), b"abcd"), real(2, (1, 1, 1, 2, 1))
+    graph = Subgraph("", tensors, (), (), ())
+    assert not check_operator(Operator("ADD", 1, False, (0, 1), (2,), (), {}), graph)
+
+
+def test_many_tensors_are_joined():
+    graph = Subgraph("", (*(real(i, (1, 2)) for i in range(40)), real(40, (1, 80))), (), (), ())
+    joined = Operator("CONCATENATION", 1, False, tuple(range(40)), (40,), (), {"Axis": 1})
+    assert check_operator(joined, graph)
+    with pytest.raises(ArtifactRefusedError, match="along 1"):
+        check_operator(Operator("CONCATENATION", 1, False, tuple(range(39)), (40,), (), {"Axis": 1}), graph)
