@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 
 from edgepress.base.errors import ArtifactRefusedError, InputError
 
 from .backends import Session, choose_backends, open_session
+from .backends.limits import limited_memory
 from .bundle.embedded import EMBEDDED_KEY, Embedded, packed_labels
 from .bundle.manifest import Artifact, Manifest
 from .bundle.source import Source, find_sources, read_source
@@ -19,7 +21,7 @@ from .model import Model
 from .tasks import NOTHING, Task
 from .tasks.decode import told_by_operator
 
-__all__ = ["load"]
+__all__ = ["load", "load_alone"]
 
 
 def load(
@@ -54,6 +56,29 @@ def load(
             run safely; `reason` says which.
         MissingExtraError: The backend is not installed; the message holds the pip command.
     """
+    return _load(path, variant, backend, threads, delegate, isolate, trusted_key, alone=False)
+
+
+def load_alone(path: str | os.PathLike[str], *, backend: str, threads: int, delegate: bool) -> Model:
+    """As `load`, in a process that was started for this model and may die of it.
+
+    A file that `load` would isolate is opened right here, where its time and memory can be measured, under an isolated
+    process's limit on the memory that loading takes.
+    """
+    return _load(path, "", backend, threads, delegate, False, None, alone=True)
+
+
+def _load(
+    path: str | os.PathLike[str],
+    variant: str,
+    backend: str,
+    threads: int,
+    delegate: bool,
+    isolate: bool,
+    trusted_key: str | os.PathLike[str] | None,
+    *,
+    alone: bool,
+) -> Model:
     if threads < 1:
         raise InputError(f"threads {threads}: at least 1 is allowed")
     sources = {source.format: source for source in find_sources(path, variant, trusted_key)}
@@ -67,8 +92,12 @@ def load(
                 contents[format] = read_source(source)
             content = contents[format]
             apart = isolate or (candidate.native and source.artifact is None and not content.vouched)
+            limits = limited_memory() if alone and apart else contextlib.nullcontext()
             try:
-                session = open_session(candidate, content, threads=threads, delegate=delegate, isolate=apart)
+                with limits:
+                    session = open_session(
+                        candidate, content, threads=threads, delegate=delegate, isolate=apart and not alone
+                    )
             except ArtifactRefusedError:
                 raise
             except InputError as error:

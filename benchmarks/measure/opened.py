@@ -93,10 +93,10 @@ class Artifact:
 
     def load(self) -> None:
         """Open the file."""
-        from edgepress.runtime import load
+        from edgepress.runtime.loading import load_alone
 
         order = self._order
-        self._model = load(
+        self._model = load_alone(
             order["path"], backend=order["backend"], threads=order["threads"], delegate=order["delegate"]
         )
         self._inputs, self._outputs = self._model.artifact.inputs, self._model.artifact.outputs

@@ -9,7 +9,6 @@ from typing import Any
 
 from edgepress.base.files import write_file
 from edgepress.runtime import InputError
-from edgepress.runtime.bundle.source import find_sources, read_source
 
 from ...suite import benchmark
 from ...values import Report, Row
@@ -20,6 +19,8 @@ __all__ = ["Judged", "Judgement", "judge"]
 
 _LOG = logging.getLogger("edgepress")
 _KEPT = "judged.json"
+_SCHEMA = 2
+"""Times of schema 1 are none where a file ran in isolation."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,6 @@ class Judged:
     microseconds: float
     """Median of one example's time, one thread."""
     backend: str
-    isolated: bool = False
-    """It has operators that the runtime does not know, and runs in a process of its own; its time holds the way."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def judge(given: Given, work: Path, cells: Mapping[str, Cell], preset: str) -> J
         preset: Of `benchmark`.
     """
     files = {peer: cell for peer, cell in cells.items() if cell.file is not None}
-    asked = {"preset": preset, "files": {peer: cell.sha256 for peer, cell in files.items()}}
+    asked = {"schema": _SCHEMA, "preset": preset, "files": {peer: cell.sha256 for peer, cell in files.items()}}
     kept = given.folder / _KEPT
     if kept.exists():
         found = json.loads(kept.read_text())
@@ -107,7 +106,7 @@ def _judge(given: Given, paths: dict[str, Path], preset: str) -> Judgement:
     failed = {failure.artifact.rpartition("/")[2]: failure.reason for failure in report.failed}
     refused |= {names[name]: reason for name, reason in failed.items() if name in names}
     measured = {row.artifact.rpartition("/")[2]: row for row in report.rows}
-    rows = {peer: _judged(measured[name], paths[peer]) for name, peer in names.items() if name in measured}
+    rows = {peer: _judged(measured[name]) for name, peer in names.items() if name in measured}
     metric = report.rows[0].metric
     if metric is None:
         raise InputError(f"{given.folder.name}: its data say nothing of what is right")
@@ -117,19 +116,14 @@ def _judge(given: Given, paths: dict[str, Path], preset: str) -> Judgement:
     )  # fmt: skip
 
 
-def _judged(row: Row, path: Path) -> Judged:
+def _judged(row: Row) -> Judged:
     metric = row.metric
     if metric is None:
         raise InputError(f"{row.artifact} was not judged")
     return Judged(
         metric.value, metric.difference, metric.difference_interval, row.sizes.bytes, row.speed.latency_us.p50,
-        row.backend, _is_isolated(path),
+        row.backend,
     )  # fmt: skip
-
-
-def _is_isolated(path: Path) -> bool:
-    (source,) = find_sources(path, "")
-    return source.artifact is None and not read_source(source).vouched
 
 
 def _machine(report: Report) -> str:

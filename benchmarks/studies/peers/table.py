@@ -39,8 +39,7 @@ def _line(peer: str, cell: Cell, judgement: Judgement) -> tuple[str, ...]:
     said = cell.said
     if _worse(found, judgement) and not said:
         said = "nothing, and it is worse than float"
-    time = "isolated" if found.isolated else f"{found.microseconds:.1f}"
-    time = "not comparable" if judgement.busy else time
+    time = "not comparable" if judgement.busy else f"{found.microseconds:.1f}"
     return (
         title, _value(found.value, judgement), _difference(found, judgement), f"{found.bytes:,}", time, found.backend,
         *made, said,
@@ -97,10 +96,7 @@ def sentences(judgement: Judgement) -> list[str]:
     if judgement.busy:
         told.append(f"Latencies are not comparable: {judgement.busy}.")
         return told
-    timed = [peer for peer in files if not files[peer].isolated]
-    if not timed:
-        return told
-    quickest = min(timed, key=lambda peer: files[peer].microseconds)
+    quickest = min(files, key=lambda peer: files[peer].microseconds)
     for peer in ours:
         ratio = files[peer].microseconds / files[quickest].microseconds
         if peer == quickest:

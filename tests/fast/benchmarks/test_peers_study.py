@@ -54,15 +54,6 @@ def test_where_nothing_is_better_nothing_is_said_to_be():
     assert "edgepress export, TFLite int8 is the quickest" in told
 
 
-def test_the_time_of_what_runs_in_isolation_is_not_told():
-    files = {**FILES, "tensorflow-int8": Judged(0.9, 0.0, (0.0, 0.0), 1000, 300.0, "litert", isolated=True)}
-    found = judgement(files)
-    assert "edgepress export, TFLite int8 takes 1.00 times as long" in sentences(found)[-1]
-    lines = list(page("a model", {"tensorflow-int8": Cell("file", "0", 1.0, 4, "")}, found))
-    assert any("| isolated |" in line for line in lines)
-    assert not any("300.0" in line for line in lines)
-
-
 def test_a_busy_machine_ranks_no_latencies():
     found = judgement(FILES, busy="other programs kept 1.0 of 2 cores busy")
     told = sentences(found)

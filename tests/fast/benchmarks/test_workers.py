@@ -2,14 +2,16 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgepress.benchmarks.measure import workers
 from edgepress.benchmarks.measure.workers import Worker, WorkerError
-from edgepress.benchmarks.models.subjects import artifact_order
-from edgepress.runtime import Manifest
+from edgepress.benchmarks.models.subjects import _file_order, artifact_order
+from edgepress.runtime import Manifest, load
+from edgepress.runtime.backends.isolated import IsolatedSession
 
 
 @pytest.fixture
@@ -36,3 +38,13 @@ def test_one_that_fails_goes_on(worker):
     with pytest.raises(WorkerError, match="FileNotFoundError"):
         worker.ask("answer", examples="/nowhere.npy", out="/nowhere")
     assert worker.ask("work", seconds=0.01)["images"] > 0
+
+
+def test_what_is_measured_is_not_the_way_to_a_child():
+    path = Path(__file__).parents[2] / "golden" / "normalized.tflite"
+    with load(path) as model:
+        assert isinstance(model._session, IsolatedSession)
+    order = _file_order(path, path.name, "litert", 1)
+    with Worker(order) as worker:
+        children = f"/proc/{worker._process.pid}/task/{worker._process.pid}/children"
+        assert Path(children).read_text() == ""

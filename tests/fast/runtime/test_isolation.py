@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -46,11 +48,17 @@ def test_a_child_that_hangs_is_ended(bundle, digits, monkeypatch):
 
 def test_a_child_that_wants_too_much_memory_is_refused(bundle, monkeypatch):
     program = "from edgepress.runtime.backends.isolated_child import limit; limit(); bytearray(2 << 30)"
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert "MemoryError" in done.stderr
+
+
+def test_a_process_of_ones_own_is_limited_while_it_loads():
+    program = (
+        "from edgepress.runtime.backends.limits import limited_memory\n"
+        "try:\n    with limited_memory(): bytearray(2 << 30)\nexcept MemoryError: bytearray(2 << 30); print('free')"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "free\n"
 
 
 def test_no_child_is_left(bundle):
