@@ -14,6 +14,7 @@ from ..question import Question
 from ..statistics.metrics import Answers
 from ..values import Example, Flips, Row
 from .png import encode_png
+from .waves import waves_of
 
 __all__ = ["list_examples", "show_examples"]
 
@@ -21,6 +22,8 @@ _EXAMPLES = 16
 _PIECE = 1_000
 _NUMBERS = 6
 """Of an example that is no picture."""
+_COLUMNS = 12
+"""Of a row of a table."""
 
 
 def list_examples(row: Answers, base: Answers, truth: NDArray[np.int64]) -> tuple[Flips, tuple[Example, ...]]:
@@ -55,7 +58,7 @@ def _highest(row: Answers, indices: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def show_examples(rows: Sequence[Row], question: Question) -> dict[str, Any]:
     """Every example that a row names, by index: its class where there are classes, and its pixels as a PNG in base64
-    or its input in short."""
+    or its input in short, with the waves of a signal or a recording and the cells of a table's row."""
     groups = [row.mistakes or () for row in rows]
     groups += [group for row in rows if row.flips for group in (row.flips.only_float_right, row.flips.only_row_right)]
     wanted = {entry.image for group in groups for entry in group}
@@ -66,13 +69,31 @@ def show_examples(rows: Sequence[Row], question: Question) -> dict[str, Any]:
     }
 
 
-def _shown(question: Question, index: int) -> dict[str, str]:
+def _shown(question: Question, index: int) -> dict[str, Any]:
     if question.pictures is not None:
         return {"png": base64.b64encode(encode_png(question.pictures[index])).decode("ascii")}
     inputs, contracts = question.examples.inputs, question.contract or {}
     parts = [_in_short(values[index], contracts.get(name)) for name, values in inputs.items()]
     names = [f"{name}: " if len(parts) > 1 else "" for name in inputs]
-    return {"text": "; ".join(name + part for name, part in zip(names, parts, strict=True))}
+    shown: dict[str, Any] = {"text": "; ".join(name + part for name, part in zip(names, parts, strict=True))}
+    if waves := [wave for name, values in inputs.items() for wave in waves_of(values[index], contracts.get(name))]:
+        shown["waves"] = waves
+    if cells := [cell for name, values in inputs.items() for cell in _cells(values[index], contracts.get(name))]:
+        shown["cells"] = cells
+    return shown
+
+
+def _cells(values: NDArray[Any], contract: Input | None) -> list[list[str]]:
+    """A table row's first columns, name and value each, as people wrote them; empty for what is no row."""
+    if not isinstance(contract, Features):
+        return []
+    flat = np.asarray(values).ravel()
+    names = contract.expanded if len(contract.expanded) == len(flat) else [f"x{i}" for i in range(len(flat))]
+    texts = {} if contract.one_hot else contract.categories
+    return [
+        [name, texts[name][int(value)] if name in texts and 0 <= value < len(texts[name]) else f"{value:.4g}"]
+        for name, value in zip(names[:_COLUMNS], flat, strict=False)
+    ]
 
 
 def _in_short(values: NDArray[Any], contract: Input | None) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgepress.runtime.tasks import Task
 
-__all__ = ["CURVES", "label_f1", "residuals", "roc", "score_histogram"]
+__all__ = ["CURVES", "label_f1", "precision_recall", "residuals", "roc", "score_histogram"]
 
 _POINTS = 100
 _SHOWN = 300
@@ -20,19 +20,39 @@ Curve = Callable[[Task, NDArray[Any], NDArray[Any]], dict[str, Any]]
 """From the task, answers and the truth."""
 
 
-def roc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> list[list[float]]:
-    """The ROC curve as pairs of false and true positive rate, at most about a hundred; empty where a side is empty."""
-    if positive.all() or not positive.any():
-        return []
+def _steps(scores: NDArray[Any], positive: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many positive and how many negative examples stand at or above each score that occurs, highest first."""
     order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
     ranked = scores[order]
     # Ties are one step: no order among them is better than another.
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    hits, alarms = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
-    points = np.column_stack([alarms / (~positive).sum(), hits / positive.sum()])
+    return np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
+
+
+def _thinned(points: NDArray[np.float64]) -> list[list[float]]:
     chosen = np.unique(np.linspace(0, len(points) - 1, _POINTS).astype(np.int64))
     rounded: list[list[float]] = np.round(points[chosen], 5).tolist()
-    return [[0.0, 0.0], *rounded]
+    return rounded
+
+
+def roc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> list[list[float]]:
+    """The ROC curve as pairs of false and true positive rate, at most about a hundred; empty where a side is empty."""
+    if positive.all() or not positive.any():
+        return []
+    hits, alarms = _steps(scores, positive)
+    return [[0.0, 0.0], *_thinned(np.column_stack([alarms / (~positive).sum(), hits / positive.sum()]))]
+
+
+def precision_recall(scores: NDArray[Any], positive: NDArray[np.bool_]) -> list[list[float]]:
+    """Pairs of recall and precision, at most about a hundred, by falling threshold; empty where a side is empty.
+
+    The last pair is that of naming everything: its precision is the share of positive examples (Davis and Goadrich,
+    ICML 2006).
+    """
+    if positive.all() or not positive.any():
+        return []
+    hits, alarms = _steps(scores, positive)
+    return _thinned(np.column_stack([hits / positive.sum(), hits / (hits + alarms)]))
 
 
 def residuals(task: Task, answers: NDArray[Any], truth: NDArray[Any]) -> list[dict[str, Any]]:
@@ -76,12 +96,16 @@ def score_histogram(scores: NDArray[Any], strange: NDArray[np.bool_]) -> dict[st
     return {"edges": edges.tolist(), **counted}
 
 
+def _ranking(scores: NDArray[Any], positive: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"roc": roc(scores, positive), "precision_recall": precision_recall(scores, positive)}
+
+
 CURVES: dict[str, Curve] = {
-    "binary": lambda task, answers, truth: {"roc": roc(answers[:, 1], truth == 1)},
+    "binary": lambda task, answers, truth: _ranking(answers[:, 1], truth == 1),
     "multilabel": lambda task, answers, truth: {"label_f1": label_f1(answers, truth)},
     "regression": lambda task, answers, truth: {"residuals": residuals(task, answers, truth)},
     "anomaly": lambda task, answers, truth: {
-        "roc": roc(answers, truth.astype(bool)),
+        **_ranking(answers, truth.astype(bool)),
         "scores": score_histogram(answers, truth.astype(bool)),
     },
 }
