@@ -182,7 +182,10 @@ def _told(session: Session, source: Source, content: Content) -> _Known:
     else:
         text = content.tflite.metadata.get(EMBEDDED_KEY)
     embedded = Embedded.from_json(text) if text else None
-    labels = packed_labels(content.data) if source.format == "tflite" and embedded is None else None
+    listed = source.format == "tflite" and not (embedded and embedded.task.labels)
+    labels = packed_labels(content.data) if listed else None
+    if embedded and labels:
+        embedded = embedded._replace(task=embedded.task._replace(labels=labels))
     width = output_classes(session)
     known = embedded.task.labels if embedded else labels
     if known and width is not None and len(known) != width and not (len(known) == 2 and width == 1):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ __all__ = ["SIGNATURE", "converted", "finish", "finish_tflite", "to_flatbuffer"]
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
+_CONVERSION = b"CONVERSION_METADATA"
 _ALIGNMENT = 16
 """Of buffers, as the schema demands (`force_align: 16`)."""
 _PLACEHOLDER_FOR_GREATER_CODES = 127
@@ -95,8 +96,10 @@ def finish_tflite(
         embedded.task.labels,
     )
     model.description = name.encode()
+    # The converter's version and settings stand in the manifest.
+    _drop_metadata(model, _CONVERSION)
     _add_metadata(schema, model, "TFLITE_METADATA", metadata)
-    _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_json().encode())
+    _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_stream())
     return append_labels(to_flatbuffer(model), embedded.task.labels)
 
 
@@ -185,26 +188,52 @@ def _interface_names(model: Any) -> dict[int, str]:
     return names
 
 
+def _drop_metadata(model: Any, name: bytes) -> None:
+    for each in model.metadata or []:
+        if each.name == name:
+            # Other buffers keep their places.
+            model.buffers[each.buffer].data = None
+    model.metadata = [each for each in model.metadata or [] if each.name != name]
+
+
 def _add_metadata(schema: Any, model: Any, name: str, content: bytes) -> None:
+    _drop_metadata(model, name.encode())
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(content, np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
-    model.metadata = [*(m for m in model.metadata or [] if m.name != entry.name), entry]
+    model.metadata.append(entry)
 
 
 def to_flatbuffer(model: Any) -> bytes:
     """The bytes of a model in the schema's object form, buffers aligned as the schema demands."""
     import flatbuffers
 
-    class AlignedBuilder(flatbuffers.Builder):
-        """The generated code leaves out the schema's alignment of buffers, which kernels rely on."""
+    class Builder(flatbuffers.Builder):
+        """Aligns buffers, on which kernels rely and which the generated code leaves out; writes equal vectors and equal
+        texts once, such as the zero points of every channel."""
+
+        def __init__(self, size: int) -> None:
+            super().__init__(size)
+            self._written: dict[tuple[str, bytes], int] = {}
 
         def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
             offset: int = super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
             return offset
 
-    builder = AlignedBuilder(1 << 20)
+        def CreateNumpyVector(self, x: Any) -> int:
+            return self._once((x.dtype.str, x.tobytes()), lambda: super(Builder, self).CreateNumpyVector(x))
+
+        def CreateString(self, s: Any, encoding: str = "utf-8", errors: str = "strict") -> int:
+            content = s if isinstance(s, bytes) else s.encode(encoding, errors)
+            return self._once(("", content), lambda: super(Builder, self).CreateString(content))
+
+        def _once(self, key: tuple[str, bytes], write: Callable[[], int]) -> int:
+            if key not in self._written:
+                self._written[key] = write()
+            return self._written[key]
+
+    builder = Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from edgepress.base.extras import require
 from edgepress.runtime import Picture
+from edgepress.runtime.bundle.embedded import labels_text
 
 __all__ = ["LABELS_FILE", "append_labels", "model_metadata"]
 
@@ -101,8 +102,7 @@ def _input(to: _Tables, name: str, rank: int, preprocessing: Picture | None) -> 
 def _output(to: _Tables, name: str, has_labels: bool) -> int:
     fields = {0: to.text(name), 3: _feature(to)}
     if has_labels:
-        described = {0: to.text(LABELS_FILE), 1: to.text("One class name a line, in the order of the outputs.")}
-        file = to.table(5, offsets=described, integers={2: ("Int8", _TENSOR_AXIS_LABELS)})
+        file = to.table(5, offsets={0: to.text(LABELS_FILE)}, integers={2: ("Int8", _TENSOR_AXIS_LABELS)})
         fields[6] = to.vector([file])
     return to.table(7, offsets=fields)
 
@@ -133,5 +133,5 @@ def append_labels(content: bytes, labels: Sequence[str]) -> bytes:
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         # A fixed date: equal labels are equal bytes.
         entry = zipfile.ZipInfo(LABELS_FILE, (1980, 1, 1, 0, 0, 0))
-        archive.writestr(entry, "".join(f"{label}\n" for label in labels))
+        archive.writestr(entry, labels_text(labels))
     return buffer.getvalue()
