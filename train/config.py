@@ -66,6 +66,7 @@ class TrainConfig:
     """Largest batch; few training images get smaller ones, so that an epoch still has steps enough."""
     learning_rate: float = 2e-3
     """Highest rate of the baseline fit (Adam)."""
+    structured_learning_rate: float = 1e-3
     prune_learning_rate: float = 2e-3
     cluster_learning_rate: float = 5e-4
     quantize_learning_rate: float = 5e-4
@@ -107,6 +108,11 @@ class TrainConfig:
     unit_loss: float = 0.0
     """Share of the variance that reaches the layer after it which each hidden layer's weakest units may take with them;
     they leave before pruning. 0 keeps all."""
+    structured: float = 1.0
+    """Share of the multiply-adds that stays when whole channels and units leave, before all else that pressing does:
+    the file is smaller and quicker on any runtime. 1 keeps all."""
+    structured_epochs: int = 10
+    """Of the fit after that, in which the others learn to do without them."""
     pruning: str = "polynomial"
     """`polynomial`, `constant` or `2:4`."""
     sparsity: float = 0.82
@@ -147,7 +153,7 @@ class TrainConfig:
             self._require(name, getattr(self, name) in choices, "one of " + ", ".join(choices))
         self._require("widths", all(type(w) is int and w >= 1 for w in self.widths), "whole numbers from 1")
         self._require("block", len(self.block) == 2 and all(type(b) is int and b >= 1 for b in self.block), "two sizes")
-        for name in ("epochs", "teacher_epochs", "patience", "batch_size"):
+        for name in ("epochs", "structured_epochs", "teacher_epochs", "patience", "batch_size"):
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 1, "a whole number from 1")
         for name in (
             "head_epochs", "prune_epochs", "cluster_epochs", "quantize_epochs", "shift", "copies", "strong_copies",
@@ -156,7 +162,7 @@ class TrainConfig:
             self._require(name, type(getattr(self, name)) is int and getattr(self, name) >= 0, "a whole number from 0")
         for name in (
             "learning_rate", "head_learning_rate", "prune_learning_rate", "cluster_learning_rate",
-            "quantize_learning_rate",
+            "quantize_learning_rate", "structured_learning_rate",
         ):  # fmt: skip
             self._require(name, 0 < getattr(self, name) < 1, "above 0 and below 1")
         for name in (
@@ -170,6 +176,7 @@ class TrainConfig:
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")
         self._require("weight_bits", self.weight_bits in (2, 4, 8), "8, 4 or 2")
         self._require("weight_bits", self.weight_bits == 8 or not self.clusters, "8 where weights are clustered")
+        self._require("structured", 0 < self.structured <= 1, "above 0, and 1 at most")
         self._require("distill", 0 <= self.distill <= 1, "from 0 to 1")
         self._require("validation_share", 0 < self.validation_share < 1, "above 0 and below 1")
 

@@ -17,15 +17,17 @@ from edgepress.runtime.tasks import TASKS, Task
 from .compress.fold import fold_batch_norm
 from .compress.prune import sparsity
 from .compress.slim import slim
+from .compress.structured.examples import EXAMPLES
+from .compress.structured.thin import thin
 from .config import TrainConfig
 from .contract import find_contract, own_contract, suited
 from .engines import engine_of
-from .keras_file import KerasFile, open_keras
+from .keras_file import KerasFile, as_tf_keras, inside, open_keras
 from .meaning import task_of
 from .models import MODELS, build_network, usual_model
 from .record.environment import make_deterministic
 from .record.history import History
-from .run import Run, TrainResult
+from .run import Run, Teacher, TrainResult
 from .sizes import sized
 from .transfer import freeze, open_backbone, thaw
 
@@ -286,6 +288,8 @@ def press_model(
     run.check(network)
     engine = engine_of(network, config, opened.foreign)
     teacher = run.teacher(network)
+    if config.structured < 1:
+        network = _thinned(run, network, config, teacher)
     if config.pixel_loss or config.unit_loss:
         opened.require_rebuilt("made smaller: pixel_loss and unit_loss of 0 are allowed")
         network = slim(
@@ -305,6 +309,17 @@ def press_model(
     if config.quantize_epochs:
         network = engine.quantize(run, network, config, teacher)
     return run.finish(network)
+
+
+def _thinned(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
+    """The model without the channels that do least, fitted."""
+    found = thin(inside(model), [run.inputs_of(model, EXAMPLES)], config.structured, seed=config.seed)
+    before, after = found.multiply_adds
+    counts = ", ".join(f"{layer} {count} to {kept}" for layer, (count, kept) in found.channels.items())
+    _log.info("structured: %.1f %% of %.3g multiply-adds stay; %s", 100 * after / before, before, counts)
+    smaller = as_tf_keras(found.model)
+    run.fit(smaller, "structured", teacher=teacher, **found.to_dict())
+    return smaller
 
 
 def _digest(model: Any) -> str:

@@ -45,7 +45,7 @@ from .record.tensorboard import scalar_log
 __all__ = ["Run", "Teacher", "TrainResult"]
 
 _log = logging.getLogger("edgepress")
-_FITS = ("float", "prune", "cluster", "quantize", "head")
+_FITS = ("float", "prune", "cluster", "quantize", "head", "structured")
 """In this order: the place of a fit is in its seed."""
 _STEPS_WANTED = 200
 _SMALLEST_BATCH = 16
@@ -145,12 +145,6 @@ class Run:
                 f"{'classes' if self.task.classifies else 'targets'}: one output each is allowed"
             )
 
-    def batches(self, model: Any, count: int) -> list[Any]:
-        """The first examples that weights are fitted to, as the model takes them."""
-        feed = Feed(self.contract, model.input_shape[1:], model.inputs[0].dtype)
-        few = self.examples[:count]
-        return [feed.tensor(few[i : i + self._batch]) for i in range(0, len(few), self._batch)]
-
     def quality_of(self, model: Any) -> tuple[str, float]:
         """The task's metric of a model on the held-back examples, by its name."""
         task = self.task_of(model)
@@ -183,10 +177,10 @@ class Run:
         weight_decay: float = 0.0,
         compression: Compression | None = None,
         ranges: Ranges | None = None,
-        engine: str = "",
+        **notes: Any,
     ) -> None:
-        """Run the fit with that name in the config, or what is left of it; `engine` is what presses in it.
-        Ranges that it learns go into the history."""
+        """Run the fit with that name in the config, or what is left of it; `notes` are kept with it in the history, and
+        so are ranges that it learns."""
         config = self._config
         seed = (config.seed, _FITS.index(name))
         source = self._source(name, seed, teacher)
@@ -200,10 +194,15 @@ class Run:
             compression=compression, ranges=ranges, checkpoint=self._checkpoint(name),
             observe=scalar_log(self._logs / name) if self._logs else None,
         )  # fmt: skip
-        told = {"epochs": state.epochs, "best_epoch": state.best_epoch}
-        self._history.fits[name] = {**told, "engine": engine} if engine else told
+        self._history.fits[name] = {"epochs": state.epochs, "best_epoch": state.best_epoch, **notes}
         if ranges:
             self._history = replace(self._history, ranges={name: list(ends) for name, ends in ranges.found.items()})
+
+    def inputs_of(self, model: Any, most: int) -> NDArray[Any]:
+        """At most so many examples that weights are fitted to, spread evenly, as a model's input takes them."""
+        feed = Feed(self.contract, model.input_shape[1:], model.inputs[0].dtype)
+        tensor = feed.tensor(self.examples[:: max(1, -(-len(self.examples) // most))])
+        return np.asarray(tensor.numpy())
 
     def _source(self, name: str, seed: tuple[int, ...], teacher: Teacher | None) -> EpochSource:
         """What the fit with that name sees."""

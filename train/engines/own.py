@@ -3,6 +3,8 @@
 import contextlib
 from typing import Any
 
+import numpy as np
+
 from ..compress.engine.compression import UPDATES, Compression
 from ..compress.engine.kernels import kernels_of
 from ..compress.engine.points import without_a_place
@@ -18,6 +20,8 @@ __all__ = ["cluster", "prune", "pruning_of", "quantize", "refuses"]
 
 _EXAMPLES = 512
 """That the first ranges of activations are taken from."""
+_PARTS = 8
+"""In which they go through the model."""
 
 
 def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
@@ -64,7 +68,7 @@ def _fitted(
     # The float model goes on as the teacher.
     model = copied(model)
     task, compression = run.task_of(model), Compression(inside(model), scheme)
-    ranges = Ranges(inside(model), run.batches(model, _EXAMPLES)) if learns else None
+    ranges = Ranges(inside(model), np.array_split(run.inputs_of(model, _EXAMPLES), _PARTS)) if learns else None
     with ranges.active() if ranges else contextlib.nullcontext():
         run.fit(
             model, name, task=task, teacher=teacher, settle=settle, engine="own",

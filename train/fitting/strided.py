@@ -9,26 +9,35 @@ from typing import Any
 
 from edgepress.base.extras import require
 
+from ..keras_file import inside
+
 __all__ = ["step_before_convolving"]
 
 
 def step_before_convolving(model: Any) -> int:
-    """Let such layers of a tf-keras model compute the other way, wrapped and inner ones included.
+    """Let such layers of a model of either Keras compute the other way, wrapped and inner ones included.
 
     Weights, config and outputs stay what they are. Grouped convolutions are left: XLA compiles them, without oneDNN.
 
     Returns:
         How many layers there are.
     """
-    layers = require("tf_keras", extra="toolkit").layers
-    kinds = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+    tf_keras = require("tf_keras", extra="toolkit").layers
+    kinds: list[Any] = [tf_keras.Conv1D, tf_keras.Conv2D, tf_keras.Conv3D]
     # Transposed convolutions are derived from the others, and go the other way.
-    other = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose, layers.SeparableConv1D,
-             layers.SeparableConv2D, layers.DepthwiseConv1D, layers.DepthwiseConv2D)  # fmt: skip
+    other = (tf_keras.Conv1DTranspose, tf_keras.Conv2DTranspose, tf_keras.Conv3DTranspose, tf_keras.SeparableConv1D,
+             tf_keras.SeparableConv2D, tf_keras.DepthwiseConv1D, tf_keras.DepthwiseConv2D)  # fmt: skip
+    model = inside(model)
+    if not isinstance(model, require("tf_keras", extra="toolkit").Model):
+        keras = require("keras", extra="toolkit")
+        if keras.backend.backend() != "tensorflow":
+            return 0
+        kinds = [keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D]
+    layers: list[Any] = list(model._flatten_layers())
     found = [
         layer
-        for layer in model.submodules
-        if isinstance(layer, kinds) and not isinstance(layer, other)
+        for layer in layers
+        if issubclass(type(layer), tuple(kinds)) and not issubclass(type(layer), other)
         if set(layer.kernel_size) == {1} and max(layer.strides) > 1 and layer.groups == 1
     ]
     for layer in found:
@@ -41,7 +50,10 @@ def _convolution_after_stepping(layer: Any) -> Any:
     steps = tuple(slice(None, None, stride) for stride in layer.strides)
     # Padding of either kind adds nothing to one pixel: the first one of every step is taken.
     kept = (..., *steps) if layer.data_format == "channels_first" else (..., *steps, slice(None))
-    data_format = layer._tf_data_format
+    # Keras 3 has no name of TensorFlow's for it.
+    data_format = getattr(layer, "_tf_data_format", None)
+    if data_format is None and layer.data_format == "channels_first":
+        data_format = {1: "NCW", 2: "NCHW", 3: "NCDHW"}[len(layer.strides)]
 
     def convolve(inputs: Any, kernel: Any) -> Any:
         return tf.nn.convolution(inputs[kept], kernel, padding="VALID", data_format=data_format)

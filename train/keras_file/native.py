@@ -22,7 +22,18 @@ from .saved_graph import takes_one_example
 from .stored import RawModel
 from .vet import vetted
 
-__all__ = ["as_tf_keras", "copied", "has_loops", "inside", "library_of", "native", "unrolled", "without_budget"]
+__all__ = [
+    "as_tf_keras",
+    "copied",
+    "has_loops",
+    "input_name",
+    "inside",
+    "library_of",
+    "native",
+    "remade",
+    "unrolled",
+    "without_budget",
+]
 
 _NEEDED = ("module", "class_name", "config", "registered_name", "build_config")
 _NEVER_UNROLLED = "ConvLSTM"
@@ -85,12 +96,24 @@ def without_budget(config: Any) -> Any:
 
 def _made(original: Any, config: Any) -> Any:
     """A model with that config and another's weights."""
-    library = type(original).__module__.split(".")[0]
+    return remade(original, config, original.get_weights())
+
+
+def remade(original: Any, config: Any, weights: Sequence[Any]) -> Any:
+    """A model of the same kind with another config and its weights.
+
+    Args:
+        original: Of either Keras.
+        config: As its `get_config` gives it, changed.
+        weights: In the order of the original's.
+    """
+    names = [each.__module__.split(".")[0] for each in type(original).__mro__]
+    library = "tf_keras" if "tf_keras" in names else "keras"
     # A model that was loaded names the initializer that it was loaded with.
     own = {_BUDGET: _budget(library, math.inf), **_objects(active_custom(), library)}
     with require(library, extra="toolkit").utils.custom_object_scope(own):
         made = type(original).from_config(config)
-    made.set_weights(original.get_weights())
+    made.set_weights(weights)
     return made
 
 
@@ -116,7 +139,7 @@ def as_tf_keras(model: Any, shapes: Mapping[str, Sequence[int | None]] | None = 
         )
     if not foreign and not shapes and type(model).__name__ == "Functional":
         return model
-    names = [_input_name(tensor) for tensor in model.inputs]
+    names = [input_name(tensor) for tensor in model.inputs]
     inputs = [
         tf_keras.Input((shapes or {}).get(name, tuple(tensor.shape[1:])), dtype=_dtype(tensor), name=name)
         for name, tensor in zip(names, model.inputs, strict=True)
@@ -154,7 +177,8 @@ def _flat(given: Any) -> list[Any]:
     return list(require("tensorflow", extra="toolkit").nest.flatten(given))
 
 
-def _input_name(tensor: Any) -> str:
+def input_name(tensor: Any) -> str:
+    """Name of the layer that gives a tensor of a model of either Keras: of an input, the one that Keras feeds it by."""
     history = tensor._keras_history
     return str(getattr(history, "operation", getattr(history, "layer", tensor)).name)
 
@@ -163,7 +187,7 @@ def _output_names(model: Any) -> list[str]:
     """Names of the layers that give the outputs, each once, as tf-keras names them."""
     names: list[str] = []
     for tensor in model.outputs:
-        name = _input_name(tensor)
+        name = input_name(tensor)
         count = sum(each == name or each.startswith(f"{name}_") for each in names)
         names.append(f"{name}_{count}" if count else name)
     return names

@@ -13,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -52,12 +53,13 @@ def _make(row: Row, seed: int, folder: Path) -> dict[str, Any]:
     from edgepress.data import load_dataset
     from edgepress.export import export
     from edgepress.runtime import load
-    from edgepress.train import TrainConfig, open_keras, press_model, train_baseline
+    from edgepress.train import MODELS, TrainConfig, adopt_baseline, open_keras, press_model, train_baseline
     from edgepress.train.fitting.feed import predictor
 
-    data = Path(os.environ.get("EDGEPRESS_DATA_DIR", "."), row.data)
+    here = Path(os.environ.get("EDGEPRESS_DATA_DIR", "."))
+    data = here / row.data
     dataset = load_dataset(data if data.suffix else row.data, seconds=row.seconds)
-    named = {"model": row.model} if isinstance(row.model, str) else {}
+    named = {"model": row.model} if row.model in MODELS else {}
     config = TrainConfig(**{**row.fitted, **row.asked, **named, "engine": row.engine, "seed": seed})
     start = None
     if not isinstance(row.model, str):
@@ -66,20 +68,26 @@ def _make(row: Row, seed: int, folder: Path) -> dict[str, Any]:
         require("keras", extra="toolkit").utils.set_random_seed(seed)
         start = folder / "start.keras"
         row.model().save(start)
-    baseline = train_baseline(dataset, config, folder / "float.keras", model=start)
+    if isinstance(row.model, str) and not named:
+        baseline = adopt_baseline(dataset, config, here / row.model, folder / "float.keras", input=row.input)
+    else:
+        baseline = train_baseline(dataset, config, folder / "float.keras", model=start)
     pressed = press_model(dataset, baseline.path, config, folder / "pressed.keras")
     variant = _FOUR_BITS if config.weight_bits == 4 else _VARIANT
     # What the file costs is what is asked here: it is not withheld for that.
     made = export(
-        {"pressed": pressed.path}, dataset, folder / "bundle", variants=[variant], overwrite=True,
-        bounds={variant: 100.0}, accept_chance=True, seed=seed,
+        {"float": baseline.path, "pressed": pressed.path}, dataset, folder / "bundle", variants=[variant],
+        overwrite=True, bounds={variant: 100.0}, accept_chance=True, seed=seed,
     )  # fmt: skip
+    as_it_was, artifact = (
+        next(each for each in made.manifest.artifacts if each.model == name) for name in ("float", "pressed")
+    )
     model = open_keras(baseline.path).model
     held = dataset.x_test
     contract = next(iter(made.manifest.keras_contract.inputs.values()))
     reals = held if contract.dtype == "uint8" else contract.normalize(held)
     float_right = predictor(model, contract)(reals).argmax(axis=1) == dataset.y_test
-    with load(folder / "bundle" / made.manifest.artifacts[0].file) as runtime:
+    with load(folder / "bundle" / artifact.file) as runtime:
         answers = np.asarray(runtime.predict(held).probabilities).argmax(axis=1)
     pairs = Pairs.count(float_right, answers == dataset.y_test)
     fits = pressed.history.fits
@@ -87,9 +95,26 @@ def _make(row: Row, seed: int, folder: Path) -> dict[str, Any]:
         "pairs": pairs.__dict__,
         "float": float(float_right.mean()),
         "zeros": _zeros(open_keras(pressed.path).model),
-        "bytes": (folder / "bundle" / made.manifest.artifacts[0].file).stat().st_size,
+        "bytes": (folder / "bundle" / artifact.file).stat().st_size,
+        "latency": _latency([as_it_was.file, artifact.file], made.manifest, folder / "bundle", held),
         "epoch_seconds": fmean(e["seconds"] for fit in fits.values() for e in fit["epochs"][1:]),
     }
+
+
+def _latency(files: Sequence[str], manifest: Any, bundle: Path, examples: Any) -> float:
+    """Median time of one example in LiteRT of the second file, as a share of the first one's; both in turn."""
+    from ...measure.speed import PACES, measure_speed
+    from ...models.subjects import artifact_order
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "examples.npy"
+        np.save(place, examples[:256])
+        subjects = [artifact_order(bundle, manifest, file, "litert") for file in files]
+        first, second = (
+            float(np.median(np.concatenate([part for rounds in row.latency_ns for part in rounds])))
+            for row in measure_speed(subjects, place, PACES["quick"])
+        )
+    return second / first
 
 
 def _zeros(model: Any) -> float:
@@ -112,6 +137,7 @@ def _line(name: str, found: list[dict[str, Any]]) -> list[str]:
         f"{100 * pairs.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]",
         f"{100 * fmean(each['zeros'] for each in found):.0f}",
         f"{fmean(each['bytes'] for each in found):,.0f}",
+        f"{fmean(times):.2f} x" if (times := [each["latency"] for each in found if "latency" in each]) else "-",
         f"{fmean(each['epoch_seconds'] for each in found):.2f}",
     ]
 
@@ -137,8 +163,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong += [f"{name}: {each}" for each in found if isinstance(each, str)]
         if whole := [each for each in found if not isinstance(each, str)]:
             lines.append(_line(name, whole))
-    heads = ["model, what was asked, engine", "seeds", "float %", "points [95 %]", "zeros %", "bytes", "s an epoch"]
-    text = "\n".join(markdown_table(heads, lines, columns="lrrrrrr"))
+    heads = [
+        "model, what was asked, engine",
+        "seeds",
+        "float %",
+        "points [95 %]",
+        "zeros %",
+        "bytes",
+        "latency",
+        "s an epoch",
+    ]
+    text = "\n".join(markdown_table(heads, lines, columns="lrrrrrrr"))
     asked = "" if options.rows == ";".join(ROWS) else f' --rows "{options.rows}"'
     command = f"python -m edgepress.benchmarks.studies.compress{asked} --seeds {options.seeds}"
     return conclude("compress", text, command, options.pages, wrong)

@@ -16,7 +16,8 @@ class Row:
     data: str
     """A name, or a file in EDGEPRESS_DATA_DIR."""
     model: str | Callable[[], Any]
-    """A name in `MODELS`, or what builds a Keras 3 model for such data."""
+    """A name in `MODELS`, what builds a Keras 3 model for such data, or a trained Keras file in EDGEPRESS_DATA_DIR,
+    which is the float model as it is."""
     asked: Mapping[str, Any]
     """Of the config, in pressing."""
     engine: str
@@ -24,6 +25,8 @@ class Row:
     """Of the config, in all fits."""
     seconds: float | None = None
     """Length of the window of recordings."""
+    input: str | None = None
+    """How a trained file takes its input."""
 
 
 def _recurrent(kind: str) -> Callable[[], Any]:
@@ -75,6 +78,12 @@ _SOUNDS = {
 _ZEROS = {"sparsity": 0.7, "weight_bits": 8}
 _WHOLE = {"sparsity": 0.0, "prune_epochs": 0}
 
+_RESNET8 = {
+    "structured_epochs": 60, "structured_learning_rate": 2e-3, "patience": 100, "mirror": True, "shift": 2,
+    "distill": 0.9,
+}  # fmt: skip
+_ONLY_CHANNELS = {**_WHOLE, "structured": 0.5, "quantize_epochs": 0}
+
 _KINDS: dict[str, Mapping[str, Any]] = {
     "zeros 80 %, int8": {"sparsity": 0.8},
     "2:4, int8": {"pruning": "2:4"},
@@ -94,5 +103,12 @@ ROWS: dict[str, Row] = {
     "transformer, zeros 70 %, int8": Row("basic-motions.npz", _transformer, _ZEROS, "own", _LONG),
     "mobile, zeros 70 %, int8": Row("mnist", _mobile, _ZEROS, "own", _SHORT),
     "ds-cnn, zeros 70 %, int8": Row("spoken-digits.zip", "ds-cnn", _ZEROS, "own", _SOUNDS, 0.7),
+    "resnet8, half the multiply-adds, int8": Row(
+        "cifar10-jpeg.zip", "models/resnet8.h5", _ONLY_CHANNELS, "own", _RESNET8, input="pixels"
+    ),
+    "resnet8, 4 bits": Row(
+        "cifar10-jpeg.zip", "models/resnet8.h5", {**_WHOLE, "weight_bits": 4, "quantize_epochs": 20}, "own",
+        {**_RESNET8, "quantize_learning_rate": 1e-3}, input="pixels",
+    ),
     "ds-cnn, 4 bits": Row("spoken-digits.zip", "ds-cnn", {**_WHOLE, "weight_bits": 4}, "own", _SOUNDS, 0.7),
 }  # fmt: skip

@@ -135,12 +135,20 @@ def data() -> Dataset:
 def test_a_press_that_was_killed_ends_as_one_that_was_not(trained, data, config, tmp_path, monkeypatch):
     path = tmp_path / "own.keras"
     trained.save(path)
-    asked = dataclasses.replace(config, sparsity=0.6, prune_epochs=4, quantize_epochs=2)
+    asked = dataclasses.replace(
+        config, structured=0.7, structured_epochs=2, structured_learning_rate=5e-3, sparsity=0.6, prune_epochs=4,
+        quantize_epochs=2,
+    )  # fmt: skip
     adopted = adopt_baseline(data, asked, path, tmp_path / "float.keras").path
     rows = motions(9)[0]
     np.testing.assert_allclose(open_keras(adopted).model(rows), trained.predict(rows, verbose=0), atol=1e-6)
     whole = press_model(data, adopted, asked, tmp_path / "whole.keras")
-    assert {fit["engine"] for fit in whole.history.fits.values()} == {"own"}
+    assert list(whole.history.fits) == ["structured", "prune", "quantize"]
+    assert {fit.get("engine") for fit in whole.history.fits.values()} == {None, "own"}
+    smaller = whole.history.fits["structured"]
+    assert smaller["channels"]["gru"] == [6, open_keras(whole.path).model.edgepress_inside.get_layer("gru").units]
+    assert smaller["multiply_adds"][1] <= 0.7 * smaller["multiply_adds"][0]
+    assert smaller["left_whole"] == {"multi_head_attention": "MultiHeadAttention"}
     assert whole.validation[1] > 0.9
     found = arrays(keras.saving.load_model(whole.path))
     assert np.mean(np.concatenate([values.ravel() == 0 for _, values in found])) >= 0.6
@@ -181,7 +189,8 @@ model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(16, activation="
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile(keras.optimizers.Adam(1e-2), loss, metrics=["accuracy"])
 model.fit(x, y, epochs=5, verbose=0)
-pressed = compress(model, (x, y), epochs=5, sparsity=0.5, weight_bits=4)
+pressed = compress(model, (x, y), epochs=5, structured=0.6, sparsity=0.5, weight_bits=4)
+assert pressed.layers[0].units < 10
 kernels = np.concatenate([layer.kernel.numpy().ravel() for layer in pressed.layers])
 values = len(np.unique(pressed.layers[1].kernel.numpy()[:, 0]))
 print(np.mean(kernels == 0), values, pressed.evaluate(x, y, verbose=0)[1])

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tf_keras
 
 from edgepress.train.fitting.strided import step_before_convolving
+from edgepress.train.keras_file import as_tf_keras
 from edgepress.train.quantize import add_quantization
 
 L = tf_keras.layers
@@ -56,6 +58,15 @@ def test_outputs_stay_and_wrapped_layers_are_found(layer, shape):
     assert step_before_convolving(tf_keras.Sequential([model])) == 1
     np.testing.assert_allclose(model(x).numpy(), wanted, atol=1e-6)
     assert tf_keras.Sequential.from_config(model.get_config()).count_params() == model.count_params()
+
+
+def test_models_of_keras_3_have_them_too():
+    K = keras.layers
+    model = keras.Sequential([K.Input((9, 8, 3)), K.Conv2D(5, 1, strides=2, padding="same"), K.Flatten(), K.Dense(2)])
+    x = np.random.default_rng(0).normal(0, 1, (4, 9, 8, 3)).astype(np.float32)
+    wanted = model(x).numpy()
+    assert step_before_convolving(as_tf_keras(model)) == 1
+    np.testing.assert_allclose(model(x).numpy(), wanted, atol=1e-6)
 
 
 def test_other_convolutions_are_left():

@@ -20,7 +20,7 @@ from .kernels import Kernel, kernels_of
 from .patterns import largest, largest_everywhere, two_of_four
 from .scheme import Scheme
 
-__all__ = ["UPDATES", "Compression", "in_tensorflow"]
+__all__ = ["UPDATES", "Compression", "array_of", "in_tensorflow"]
 
 UPDATES = 4
 """How often in an epoch `update` is called."""
@@ -51,7 +51,7 @@ class Compression:
         if unknown := sorted(set(scheme.layer_sparsity) - set(names)):
             raise InputError(f"layer_sparsity names {', '.join(unknown)}: the model's layers are {', '.join(names)}")
         make: Any = require("keras", extra="toolkit").Variable
-        start = [_array(kernel.variable) for kernel in self._kernels]
+        start = [array_of(kernel.variable) for kernel in self._kernels]
         self._held = [values != 0 if values.any() else np.ones(values.shape, bool) for values in start]
         self._latent = [make(values, name=f"kernel_{place}", dtype="float32") for place, values in enumerate(start)]
         self._masks = [make(held, trainable=False, dtype="float32") for held in self._held]
@@ -99,9 +99,9 @@ class Compression:
         if not self.settled(progress):
             return
         for place, (kernel, mask) in enumerate(zip(self._kernels, self._masks, strict=True)):
-            weights = _array(self._latent[place]) * _array(mask)
+            weights = array_of(self._latent[place]) * array_of(mask)
             if scheme.clusters and first:
-                zeros = not bool(_array(mask).all())
+                zeros = not bool(array_of(mask).all())
                 values = values_of(weights, scheme.clusters, zeros=zeros)
                 index = nearest_values(weights, values, zeros=zeros)
                 self._index[place].assign(index)
@@ -149,7 +149,7 @@ class Compression:
     def _patterns(self, part: float) -> list[NDArray[np.bool_]]:
         """What stays of each kernel when that part of the zeros is there."""
         scheme = self._scheme
-        weights = [_array(latent) * held for latent, held in zip(self._latent, self._held, strict=True)]
+        weights = [array_of(latent) * held for latent, held in zip(self._latent, self._held, strict=True)]
         paired = list(zip(self._kernels, weights, strict=True))
         if scheme.pruning == "2:4":
             kept = [two_of_four(values, _outputs(kernel)) for kernel, values in paired]
@@ -176,6 +176,6 @@ def _outputs(kernel: Kernel) -> tuple[int, ...]:
     return kernel.channels or (len(kernel.variable.shape) - 1,)
 
 
-def _array(variable: Any) -> NDArray[Any]:
+def array_of(variable: Any) -> NDArray[Any]:
     """A variable's value, of either Keras and any backend."""
     return np.asarray(require("keras", extra="toolkit").ops.convert_to_numpy(variable))
