@@ -47,8 +47,8 @@ def compress(
             `scope` (`layer`, `model`), `block`, `layer_sparsity`, `clusters` (16), `weight_bits` (8, 4, 2), `ramp`.
 
     Raises:
-        InputError: Nothing is asked for, an unknown field, a value outside its range, a share that cannot be reached, no
-            epoch, a list as data, a model that cannot be copied, or one without a loss.
+        InputError: Nothing is asked for, an unknown field, a value outside its range, a share that cannot be reached,
+            no epoch, a list as data, a model that cannot be copied, or one without a loss.
     """
     if not 0 < structured <= 1:
         raise InputError(f"compression structured {structured!r}: allowed is above 0, and 1 at most")
