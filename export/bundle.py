@@ -130,7 +130,8 @@ def export(
     if not models or not chosen:
         raise InputError("nothing to export: name at least one model and one variant")
     companions.require_matches(chosen)
-    dataset, own = as_dataset(data), None if calibration is None else as_dataset(calibration)
+    dataset = as_dataset(data, in_pieces=True)
+    own = None if calibration is None else as_dataset(calibration, in_pieces=True)
     check_writable(out)
     with new_folder(Path(out), overwrite=overwrite) as folder:
         sources = [open_source(name, Path(path)) for name, path in models.items()]
@@ -192,7 +193,8 @@ def _golden(asked: Asked, contract: Contract) -> Vectors:
     labels = part.targets if asked.task.classifies else None
     if contract.picture is not None:
         return Vectors(np.asarray(part.x), labels)
-    return Vectors(None, labels, inputs=asked.held_back[asked.draw.golden_rows].inputs)
+    chosen = asked.held_back[asked.draw.golden_rows].inputs
+    return Vectors(None, labels, inputs={name: np.asarray(values) for name, values in chosen.items()})
 
 
 def _standard(asked: Asked, task: Task) -> Standard:

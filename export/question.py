@@ -79,7 +79,7 @@ def ask(
     )  # fmt: skip
     held_back = samples_of(source.model, contract, draw.held_back)
     return Asked(
-        source, draw, contract, found, samples_of(source.model, contract, draw.calibration)[:], held_back,
+        source, draw, contract, found, samples_of(source.model, contract, draw.calibration), held_back,
         answers_of(source.model, held_back), _tested(source.model, contract, found, dataset),
     )  # fmt: skip
 

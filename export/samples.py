@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Part
-from edgepress.data.rows import Mapped, Rows
+from edgepress.data.rows import Mapped, Rows, batch_of, select
 from edgepress.runtime.contract import Contract
 
 __all__ = ["Samples", "predicted", "samples_of", "thinned"]
 
 
 _BATCH = 256
-_PORTION = 2 * _BATCH
-"""Examples that are read at a time where they are in a file."""
+_PORTION = 2
+"""Batches that are read at a time where examples are in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Samples:
 
     def __getitem__(self, part: slice | NDArray[np.int64]) -> "Samples":
         targets = None if self.targets is None else self.targets[part]
-        return Samples({name: values[part] for name, values in self.inputs.items()}, targets)
+        return Samples({name: select(values, part) for name, values in self.inputs.items()}, targets)
 
     def thinned(self, count: int) -> "Samples":
         """At most so many of them, evenly spaced: data sets may be sorted by class."""
@@ -72,10 +72,11 @@ def thinned(examples: Any, count: int) -> Any:
 
 def predicted(model: Any, inputs: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """What a tf-keras model gives, by output name, for arrays or `Rows` in the order of its inputs."""
-    step = _PORTION if any(isinstance(values, Rows) for values in inputs) else len(inputs[0])
+    batch = batch_of(max(values.size // max(1, len(values)) for values in inputs), _BATCH)
+    step = _PORTION * batch if any(isinstance(values, Rows) for values in inputs) else len(inputs[0])
     parts = []
     for start in range(0, len(inputs[0]), max(1, step)):
-        given = model.predict([values[start : start + step] for values in inputs], batch_size=_BATCH, verbose=0)
+        given = model.predict([values[start : start + step] for values in inputs], batch_size=batch, verbose=0)
         parts.append(given if isinstance(given, list) else [given])
     columns = zip(*parts, strict=True)
     return {name: np.concatenate(column) for name, column in zip(model.output_names, columns, strict=True)}

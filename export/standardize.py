@@ -126,7 +126,7 @@ def _changed(asked: Asked, changes: dict[int, tuple[_Size, Change]]) -> Asked:
     source = asked.source
     model = fold_change(source.model, named)
     contract = Contract(inputs, asked.contract.found)
-    calibration = samples_of(model, contract, asked.draw.calibration)[:]
+    calibration = samples_of(model, contract, asked.draw.calibration)
     reference = answers_of(source.model, asked.calibration)
     for (name, given), wanted in zip(answers_of(model, calibration).items(), reference.values(), strict=True):
         if sqnr_db(wanted, given) < _EXACT_DB:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,11 @@ from .compress.engine.compression import Compression
 from .compress.engine.ranges import Ranges
 from .config import TrainConfig
 from .fitting.augment import STRONG, Distortion, make_pool
+from .fitting.changes import Augment, disturb_recordings, jitter, move_pictures
 from .fitting.checkpoint import Checkpoint
 from .fitting.distill import PoolEpochs, teach
-from .fitting.epochs import (
-    Augment,
-    EpochSource,
-    LabelledEpochs,
-    disturb_recordings,
-    jitter,
-    mirror_images,
-    shift_images,
-)
-from .fitting.feed import Feed, predictor
+from .fitting.epochs import EpochSource, LabelledEpochs
+from .fitting.feed import Feed, normalized, predictor
 from .fitting.fit import FitPlan, Validation, fit
 from .fitting.objective import objective_of
 from .fitting.rates import rate_schedule
@@ -100,9 +94,9 @@ class Run:
         """What weights are fitted to, as epochs hold it."""
         held = feed.hold(held_back.x)
         if objective.learns_inputs:
-            self._targets = self.contract.normalize(fitted.x).reshape(len(fitted), -1)
-            reals = self.contract.normalize(held_back.x)
-            self._validation = Validation(held, reals, reals.reshape(len(reals), -1))
+            self._targets = normalized(self.contract, fitted.x, flat=True)
+            reals, targets = (normalized(self.contract, held_back.x, flat=flat) for flat in (False, True))
+            self._validation = Validation(held, reals, targets)
         else:
             if fitted.targets is None or held_back.targets is None:
                 raise InputError(f"{dataset.name} has no targets, and {task.kind} is learned from them")
@@ -253,15 +247,11 @@ def _augmentation(contract: Input, config: TrainConfig) -> Augment | None:
     if isinstance(contract, Picture):
         if not config.shift and not config.mirror:
             return None
-        return lambda images, rng: shift_images(
-            mirror_images(images, rng) if config.mirror else images, rng, config.shift
-        )
+        return partial(move_pictures, mirror=config.mirror, pixels=config.shift)
     if isinstance(contract, Audio):
         samples = round(config.shift_seconds * contract.rate)
-        return lambda waves, rng: disturb_recordings(
-            waves, rng, samples=samples, gain_db=config.gain_db, noise=config.noise
-        )
-    return (lambda values, rng: jitter(values, rng, config.noise)) if config.noise else None
+        return partial(disturb_recordings, samples=samples, gain_db=config.gain_db, noise=config.noise)
+    return partial(jitter, deviation=config.noise) if config.noise else None
 
 
 def _logits(probabilities: Teacher) -> Teacher:

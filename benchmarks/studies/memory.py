@@ -1,17 +1,23 @@
-"""What `export` keeps in memory, by the number of pictures: all of them, or a piece at a time.
+"""What `export` and the fits of `press` keep in memory, by the number of pictures: all of them, or a piece at a time.
 
     python -m edgepress.benchmarks.studies.memory work --images 1000 --images 4000 --out docs/memory.json
+    python -m edgepress.benchmarks.studies.memory work --verb press --size 96 --images 2500 --images 10000 \
+        --out docs/memory-press.json
 
-Makes JPEGs of two classes, bright and dark, in `work`, and a Keras model that tells them apart without being fitted.
-For each number of pictures, in a process each: `edgepress.export` of that model as the command line reads the data
-(many pictures stay in a file), and as arrays in memory. `started_mb` is the peak of that process' resident memory
-with TensorFlow imported, `read_mb` when the data are read, `peak_mb` at the end; converters run in processes of their
-own, which are not counted. A study that is stopped goes on after the last of these. Linux. Prints the table for
-docs/growth.md.
+Makes JPEGs of two classes, bright and dark, in `work`. For each number of pictures, in a process each, as the command
+line reads the data (many pictures stay in a file) and as arrays in memory: `edgepress.export` of a Keras model that
+tells them apart without being fitted; or, of a MobileNetV1 0.25 that knows nothing yet, an epoch of pruning and one of
+quantization-aware training. `started_mb` is the peak of that process' resident memory with TensorFlow imported,
+`read_mb` when the data are read, `peak_mb` at the end; converters run in processes of their own, which are not counted.
+`wait_share` is what training waited for pictures, of the time of its epochs. `--spare-mb` limits the address space of
+the process, and of each of its children, to that much beyond what it has with TensorFlow imported. A study that is
+stopped goes on after the last of these. Linux. Prints the table for docs/growth.md.
 """
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,29 +31,44 @@ from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
 from edgepress.runtime.machine import describe_machine
 
-__all__ = ["WAYS", "make_model", "make_pictures", "measure", "to_table"]
+__all__ = ["MODELS", "WAYS", "make_mobilenet", "make_model", "make_pictures", "measure", "to_table"]
 
 WAYS = {"in pieces": True, "in memory": False}
 """By name: whether many pictures stay in a file."""
 _CHILD = """
 import json, sys, time
+import resource
 import tensorflow, tf_keras
+from pathlib import Path
 from edgepress.data import as_dataset
 from edgepress.export import export
+from edgepress.train import TrainConfig, adopt_baseline, press_model
 
-def peak():
+def status(key):
     # Not `getrusage`, which counts what the process had that this one was forked from.
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
 
-model, pictures, out, in_pieces = sys.argv[1:]
-started, begun = peak(), time.monotonic()
+verb, model, pictures, out, in_pieces, spare = sys.argv[1:]
+if spare != "None":
+    most = status("VmSize") + int(spare) * 10**6
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+started, begun = status("VmHWM"), time.monotonic()
 dataset = as_dataset(pictures, in_pieces=in_pieces == "True")
-read, read_s = peak(), time.monotonic() - begun
-export({"model": model}, dataset, out, variants=["tflite:float32", "tflite:int8"], overwrite=True)
+read, read_s = status("VmHWM"), time.monotonic() - begun
+told = {}
+if verb == "export":
+    export({"model": model}, dataset, out, variants=["tflite:float32", "tflite:int8"], overwrite=True)
+else:
+    config = TrainConfig(prune_epochs=1, quantize_epochs=1, shift=1)
+    start = adopt_baseline(dataset, config, model, Path(out) / "float.keras", accept_chance=True)
+    pressed = press_model(dataset, start.path, config, Path(out) / "pressed.keras")
+    epochs = [epoch for fit in pressed.history.fits.values() for epoch in fit["epochs"]]
+    told["epochs_s"] = sum(epoch["seconds"] for epoch in epochs)
+    told["wait_share"] = sum(epoch["wait_seconds"] for epoch in epochs) / told["epochs_s"]
 print(json.dumps({
-    "started_mb": started / 1e6, "read_mb": read / 1e6, "peak_mb": peak() / 1e6,
-    "read_s": read_s, "seconds": time.monotonic() - begun,
+    "started_mb": started / 1e6, "read_mb": read / 1e6, "peak_mb": status("VmHWM") / 1e6,
+    "read_s": read_s, "seconds": time.monotonic() - begun, **told,
 }))
 """
 
@@ -87,21 +108,38 @@ def make_model(path: Path, size: int) -> Path:
     return path
 
 
-def measure(model: Path, pictures: Path, out: Path, *, in_pieces: bool) -> dict[str, float]:
-    """One export in a process of its own.
+def make_mobilenet(path: Path, size: int) -> Path:
+    """A MobileNetV1 0.25 for two classes that knows nothing yet."""
+    keras = require("tf_keras", extra="toolkit")
+    keras.utils.set_random_seed(0)
+    body = keras.applications.MobileNet((size, size, 3), alpha=0.25, weights=None, include_top=False, pooling="avg")
+    keras.Model(body.input, keras.layers.Dense(2, activation="softmax")(body.output)).save(path)
+    return path
+
+
+MODELS = {"export": make_model, "press": make_mobilenet}
+"""By what is measured."""
+
+
+def measure(
+    verb: str, model: Path, pictures: Path, out: Path, *, in_pieces: bool, spare_mb: int | None = None
+) -> dict[str, float]:
+    """One export, or the fits of one press, in a process of its own.
 
     Raises:
         RuntimeError: It failed; its last line says why.
     """
     begun = time.monotonic()
+    shutil.rmtree(out, ignore_errors=True)
+    # Each thread's heap takes 64 MB of addresses, whether it uses them or not.
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(model), str(pictures), str(out), str(in_pieces)],
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-c", _CHILD, verb, str(model), str(pictures), str(out), str(in_pieces), str(spare_mb)],
+        capture_output=True, text=True, check=False, env={**os.environ, "MALLOC_ARENA_MAX": "2"},
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return {key: round(value, 1) for key, value in found.items()} | {"whole_s": round(time.monotonic() - begun, 1)}
+    return {key: round(value, 3) for key, value in found.items()} | {"whole_s": round(time.monotonic() - begun, 1)}
 
 
 def to_table(record: dict[str, Any]) -> str:
@@ -111,14 +149,18 @@ def to_table(record: dict[str, Any]) -> str:
         own = [each for each in record["measured"] if each["way"] == way]
         for each in own:
             figures = (each["read_mb"], each["peak_mb"], each["read_s"], each["seconds"])
-            lines.append([f"{each['images']:,}", way, *(f"{figure:,.0f}" for figure in figures)])
+            waited = [f"{100 * each['wait_share']:.1f} %"] if "wait_share" in each else []
+            lines.append([f"{each['images']:,}", way, *(f"{figure:,.0f}" for figure in figures), *waited])
         if len(own) > 1:
             first, last = own[0], own[-1]
             grown = last["peak_mb"] - first["peak_mb"]
             slopes.append(f"{way} {1000 * grown / (last['images'] - first['images']):,.1f} KB")
     size = record["size"]
     head = ["pictures", "way", "peak MB when read", "peak MB", "s to read", "s in all"]
+    head += ["waiting for pictures"] * (len(lines[0]) > len(head) if lines else 0)
     remark = f"{size} x {size} colour JPEGs ({3 * size * size / 1000:,.1f} KB of pixels each)."
+    if record.get("spare_mb"):
+        remark += f" Address space: {record['spare_mb']:,} MB beyond what TensorFlow takes."
     more = f" One picture more costs: {', '.join(slopes)}." if slopes else ""
     return "\n".join([*markdown_table(head, lines, columns="rlr"), "", remark + more])
 
@@ -127,26 +169,36 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="a folder for pictures, model and bundles")
     parser.add_argument("--images", type=int, action="append", help="1000 and 4000 when not given")
+    parser.add_argument("--verb", choices=list(MODELS), default="export")
+    parser.add_argument("--way", choices=list(WAYS), action="append", help="both when not given")
     parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--spare-mb", type=int, help="of the address space; unlimited when not given")
     parser.add_argument("--out", type=Path, default=Path("memory.json"))
     options = parser.parse_args()
     record: dict[str, Any] = {
         "command": " ".join(["python -m edgepress.benchmarks.studies.memory", *sys.argv[1:]]),
+        "verb": options.verb,
         "size": options.size,
+        "spare_mb": options.spare_mb,
         "machine": describe_machine(),
         "measured": [],
     }
-    if options.out.exists() and (before := json.loads(options.out.read_text()))["size"] == options.size:
-        record["measured"] = before["measured"]
+    if options.out.exists():
+        before = json.loads(options.out.read_text())
+        if all(before.get(key) == record[key] for key in ("verb", "size", "spare_mb")):
+            record["measured"] = before["measured"]
     done = {(each["images"], each["way"]) for each in record["measured"]}
     options.work.mkdir(parents=True, exist_ok=True)
-    model = make_model(options.work / "brightness.h5", options.size)
+    model = MODELS[options.verb](options.work / f"{options.verb}-{options.size}.h5", options.size)
     for count in options.images or [1000, 4000]:
         for way, in_pieces in WAYS.items():
-            if (count, way) in done:
+            if (count, way) in done or way not in (options.way or WAYS):
                 continue
-            pictures = make_pictures(options.work / f"pictures-{count}", count, options.size)
-            found = measure(model, pictures, options.work / "bundle", in_pieces=in_pieces)
+            pictures = make_pictures(options.work / f"pictures-{options.size}-{count}", count, options.size)
+            found = measure(
+                options.verb, model, pictures, options.work / f"out-{options.verb}",
+                in_pieces=in_pieces, spare_mb=options.spare_mb,
+            )  # fmt: skip
             record["measured"].append({"images": count, "way": way, **found})
             record["measured"].sort(key=lambda each: (each["images"], each["way"]))
             write_file(options.out, json.dumps(record, indent=1) + "\n")

@@ -7,7 +7,7 @@ Also the child's program: `python -m edgepress.export.fidelity.measure FOLDER`.
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.child import run_module
-from edgepress.data.rows import save_npy
+from edgepress.data.rows import open_npy, save_npy
 from edgepress.runtime import Artifact, EdgepressError, TensorSpec
 from edgepress.runtime.batches import run_batches
 
@@ -80,7 +80,7 @@ def _collect(exchange: Path, files: Sequence[str]) -> dict[str, Outputs | str]:
 
 def _child(exchange: Path) -> None:
     names = json.loads((exchange / "inputs.json").read_text())
-    inputs = {name: np.load(exchange / f"input-{place}.npy", mmap_mode="r") for place, name in enumerate(names)}
+    inputs = {name: open_npy(exchange / f"input-{place}.npy") for place, name in enumerate(names)}
     for i, file in enumerate(json.loads((exchange / "request.json").read_text())):
         # Written under another name first: a crash in the middle leaves no file that looks whole.
         part = exchange / f"{i}.part.npz"
@@ -93,7 +93,7 @@ def _child(exchange: Path) -> None:
         part.rename(exchange / f"{i}.npz")
 
 
-def _run(file: str, inputs: dict[str, NDArray[Any]], alive: Path) -> Outputs:
+def _run(file: str, inputs: Mapping[str, Any], alive: Path) -> Outputs:
     from edgepress.runtime import load
 
     parts = []

@@ -2,8 +2,9 @@
 
 import contextlib
 import io
+import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ __all__ = ["dynamic_int4", "dynamic_int8", "float16", "int8_percentile"]
 
 _BLOCK = 128
 """Weights that share one scale in 4-bit models."""
+_KEPT_BYTES = 500_000_000
+"""Of all layers' outputs, while ranges are found: for 500 samples of most small models; of larger ones for fewer at a
+time."""
 _INT8_COMPUTE = 4
 """ONNX Runtime's `accuracy_level` at which 4-bit products are computed in int8."""
 
@@ -79,24 +83,49 @@ def _int8_percentile(model: Any, calibration: Samples) -> Any:
         path, fused = Path(folder, "model.onnx"), Path(folder, "fused.onnx")
         # A product and its bias as one operator, or the sum between them is rounded too.
         prepare(model, fused)
+        feed, at_once = _Feed(calibration.inputs), _samples_at_once(fused)
+        if at_once < len(feed):
+            # Each portion is as long as the others; what is left over calibrates nothing.
+            feed = _Feed(calibration[: len(feed) // at_once * at_once].inputs)
         quantization.quantize_static(
             fused,
             path,
-            _Feed(calibration.inputs),
+            feed,
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=unsigned,
             weight_type=unsigned,
             calibrate_method=quantization.CalibrationMethod.Percentile,
+            # Whatever its name says: with every method so many are looked at at a time.
+            extra_options={"CalibStridedMinMax": at_once} if at_once < len(feed) else {},
         )
         return require("onnx", extra="toolkit").load(path)
+
+
+def _samples_at_once(path: Path) -> int:
+    """For how many samples what all layers give is kept until their ranges are found."""
+    graph = require("onnx", extra="toolkit").load(path).graph
+    each = sum(
+        4 * math.prod(size.dim_value or 1 for size in value.type.tensor_type.shape.dim)
+        for value in (*graph.value_info, *graph.output)
+    )
+    return max(1, _KEPT_BYTES // max(1, each))
 
 
 class _Feed:
     """Samples one by one, as ONNX Runtime's `CalibrationDataReader` gives them."""
 
-    def __init__(self, inputs: dict[str, NDArray[Any]]) -> None:
-        count = len(next(iter(inputs.values())))
-        self._samples = iter({name: values[i : i + 1] for name, values in inputs.items()} for i in range(count))
+    def __init__(self, inputs: Mapping[str, Any]) -> None:
+        self._inputs = inputs
+        self.set_range(0, len(self))
+
+    def __len__(self) -> int:
+        return len(next(iter(self._inputs.values())))
+
+    def set_range(self, start: int, stop: int) -> None:
+        """Which of them come next."""
+        self._samples = iter(
+            {name: values[i : i + 1] for name, values in self._inputs.items()} for i in range(start, stop)
+        )
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._samples, None)

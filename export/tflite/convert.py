@@ -16,6 +16,7 @@ import numpy as np
 
 from edgepress.base.child import run_module
 from edgepress.base.extras import require
+from edgepress.data.rows import save_npz
 from edgepress.runtime.formats.tflite_file import read_tflite
 from edgepress.train import has_loops, rounding, unrolled
 
@@ -113,7 +114,7 @@ class Conversions:
             }  # fmt: skip
             jobs.append((settings, job | {"inputs": ends.inputs, "outputs": ends.outputs}))
         if any(settings.activations != "float32" for settings, _ in jobs):
-            np.savez(folder / f"{prefix}calibration.npz", **self._calibration.inputs)
+            save_npz(folder / f"{prefix}calibration.npz", self._calibration.inputs)
         return jobs
 
     def _graph_for(self, settings: Settings) -> str:

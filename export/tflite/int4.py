@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgepress.data.rows import save_npz
+
 from ..materials import Materials
 from ..samples import Samples
 from .finish import finish
@@ -56,7 +58,7 @@ def _quantize(float32: bytes, calibration: Samples, how: str) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "float32.tflite").write_bytes(float32)
-        np.savez(folder / "calibration.npz", **calibration.thinned(_SAMPLES).inputs)
+        save_npz(folder / "calibration.npz", calibration.thinned(_SAMPLES).inputs)
         run_program(__name__, folder, how)
         return (folder / "int4.tflite").read_bytes()
 

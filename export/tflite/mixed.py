@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edgepress.data.rows import save_npz
 from edgepress.runtime.tasks import Task
 
 from ..errors import ConversionError
@@ -82,8 +83,8 @@ def to_mixed(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "float32.tflite").write_bytes(float32)
-        np.savez(folder / "calibration.npz", **calibration.thinned(_CALIBRATION_SAMPLES).inputs)
-        np.savez(folder / "held-back.npz", **held_back.inputs)
+        save_npz(folder / "calibration.npz", calibration.thinned(_CALIBRATION_SAMPLES).inputs)
+        save_npz(folder / "held-back.npz", held_back.inputs)
         if held_back.targets is not None:
             np.save(folder / "targets.npy", held_back.targets)
         run_program(__name__, folder, json.dumps(_bound(variant)), json.dumps(task.to_dict()))

@@ -98,7 +98,7 @@ def press(
     model, data = in_order("press", model, data)
     dataset = as_dataset(
         "mnist" if data is None else data, name=name, label=label, task=task, normal=normal, input_shape=input_shape,
-        seconds=seconds,
+        seconds=seconds, in_pieces=True,
     )  # fmt: skip
     with custom_layers(custom):
         return press(
@@ -158,7 +158,7 @@ def train(
     model, data = in_order("train", model, data)
     dataset = as_dataset(
         "mnist" if data is None else data, name=name, label=label, task=task, normal=normal, input_shape=input_shape,
-        seconds=seconds,
+        seconds=seconds, in_pieces=True,
     )  # fmt: skip
     config, own = configure(dataset, preset, task=task, model=model, backbone=backbone, seed=seed)
     with ExitStack() as files, custom_layers(custom):
@@ -237,7 +237,7 @@ def export(
         else:
             paths = {str(key): files.enter_context(model_file(each)) for key, each in named.items()}
         read = partial(
-            as_dataset, label=label, task=task, normal=normal, input_shape=input_shape, seconds=seconds
+            as_dataset, label=label, task=task, normal=normal, input_shape=input_shape, seconds=seconds, in_pieces=True
         )  # fmt: skip
         return export(
             paths,
@@ -347,7 +347,7 @@ def benchmark(
     def read(task: str | None, input_shape: tuple[int, ...] | None, seconds: float | None) -> Dataset:
         return as_dataset(
             data, name=name, label=label, normal=normal, task=task, input_shape=own_shape or input_shape,
-            seconds=own_seconds or seconds,
+            seconds=own_seconds or seconds, in_pieces=True,
         )  # fmt: skip
 
     own_shape, own_seconds = input_shape, seconds

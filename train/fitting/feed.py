@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
+from edgepress.data.rows import Mapped, Rows, batch_of
 from edgepress.runtime.contract import Input
 
-__all__ = ["Feed", "predictor"]
+__all__ = ["Feed", "normalized", "predictor"]
 
 _PREDICT_BATCH = 1000
+_PREDICT_NUMBERS = 32_000_000
+"""Of one batch, at most: 1,000 large pictures as floats, and what layers make of them, are gigabytes."""
 
 
 class Feed:
@@ -27,9 +30,9 @@ class Feed:
         self._dtype = dtype
         self._bytes = contract.dtype == "uint8"
 
-    def hold(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Examples (n, ...) in the form in which epochs hold them."""
-        return values if self._bytes else self._contract.normalize(values)
+    def hold(self, values: Any) -> Any:
+        """Examples (n, ...) in the form in which epochs hold them; `Rows` stay `Rows`."""
+        return values if self._bytes else normalized(self._contract, values)
 
     def tensor(self, held: Any) -> Any:
         """What epochs hold, as the model's input tensor; inside a TensorFlow graph."""
@@ -45,8 +48,18 @@ class Feed:
         return tf.cast(tf.reshape(reals, (-1, *self._shape)), self._dtype)
 
 
+def normalized(contract: Input, values: Any, *, flat: bool = False) -> Any:
+    """Examples (n, ...) as real numbers, (n, numbers) where `flat`; `Rows` stay `Rows`."""
+    if isinstance(values, Rows):
+        first = contract.normalize(values[:1])
+        shape = (first.size,) if flat else first.shape[1:]
+        return Mapped(values, contract.normalize, shape, first.dtype)
+    reals = contract.normalize(values)
+    return reals.reshape(len(reals), -1) if flat else reals
+
+
 def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """The model's outputs (n, ...) for examples (n, ...) of the contract, in inference mode.
+    """The model's outputs (n, ...) for examples (n, ...) of the contract, an array or `Rows`, in inference mode.
 
     What `Feed.hold` gave is taken too: pixels are pixels, and other examples must not be normalized twice, so they come
     normalized.
@@ -59,7 +72,7 @@ def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[n
         return model(feed.tensor(held), training=False)
 
     def predict(held: NDArray[Any]) -> NDArray[np.float32]:
-        chunks = range(0, len(held), _PREDICT_BATCH)
-        return np.concatenate([forward(held[i : i + _PREDICT_BATCH]).numpy() for i in chunks])
+        batch = batch_of(contract.size, _PREDICT_BATCH, _PREDICT_NUMBERS)
+        return np.concatenate([forward(held[i : i + batch]).numpy() for i in range(0, len(held), batch)])
 
     return predict

@@ -8,13 +8,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 from edgepress.base.progress import STEP, stage
+from edgepress.data.rows import Rows
 from edgepress.quality import QUALITY
 from edgepress.runtime.contract import Input
 from edgepress.runtime.tasks import Task
@@ -23,7 +24,7 @@ from ..compress.engine.compression import UPDATES, Compression, in_tensorflow
 from ..compress.engine.ranges import Ranges
 from ..keras_file.own import generators_of, own_losses
 from .checkpoint import Checkpoint, FitState
-from .epochs import EpochSource, prefetch
+from .epochs import Epoch, EpochInPieces, EpochSource, prefetch
 from .feed import Feed, predictor
 from .objective import objective_of
 from .strided import step_before_convolving
@@ -31,6 +32,8 @@ from .strided import step_before_convolving
 __all__ = ["FitPlan", "Validation", "fit"]
 
 _log = logging.getLogger("edgepress")
+_PORTION = 256
+"""Held-back examples that are compared at a time, where they are in a file and are their own targets."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +136,21 @@ def fit(
         variable.assign(value)
 
     with stage(plan.name, plan.epochs, done=len(state.epochs)) as shown:
-        for epoch, (held, targets), waited in prefetch(source, range(len(state.epochs), plan.epochs)):
+        for epoch, made, waited in prefetch(source, range(len(state.epochs), plan.epochs)):
             if _finished(state, plan):
                 break
             start = time.perf_counter()
             for reset, seed in zip(generators, _seeds(plan.seed, epoch, len(generators)), strict=True):
                 reset(seed)
-            told = _run_epoch(
-                run_steps, held, targets, plan.rates(epoch, steps), batch, compression, epoch / plan.epochs, plan.epochs
+            told, waited_inside = _run_epoch(
+                run_steps, made, plan.rates(epoch, steps), batch, compression, epoch / plan.epochs, plan.epochs
             )
             record = {
                 **dict(zip(("loss", judge.name), told, strict=False)),
                 **judge.score(),
                 "rate": float(plan.rates(epoch, steps)[-1]),
                 "seconds": round(time.perf_counter() - start, 3),
-                "wait_seconds": round(waited, 3),
+                "wait_seconds": round(waited + waited_inside, 3),
             }
             state.epochs.append(record)
             values = [np.asarray(variable.numpy()) for variable in variables]
@@ -186,9 +189,14 @@ class _Judge:
     def score(self) -> dict[str, float]:
         """Mean loss and metric, as `validation_loss` and `validation_<metric>`."""
         outputs = self._predict(self._validation.held)
-        losses = self._objective.loss(self._validation.targets, outputs, self._task.meaning == "logits")
+        targets, logits = self._validation.targets, self._task.meaning == "logits"
+        step = _PORTION if isinstance(targets, Rows) else len(targets)
+        losses = [
+            self._objective.loss(targets[start : start + step], outputs[start : start + step], logits).numpy()
+            for start in range(0, len(targets), step)
+        ]
         metric = self._validation.score(self._task, self._reals, outputs)
-        return {"validation_loss": float(losses.numpy().mean()), f"validation_{self.name}": metric}
+        return {"validation_loss": float(np.concatenate(losses).mean()), f"validation_{self.name}": metric}
 
     def better(self, state: FitState, record: dict[str, Any]) -> bool:
         """Whether the record is better than that of the best epoch so far."""
@@ -201,27 +209,50 @@ class _Judge:
 
 def _run_epoch(
     run_steps: Any,
-    held: NDArray[Any],
-    targets: NDArray[np.float32],
+    made: Epoch | EpochInPieces,
     rates: NDArray[np.float32],
     batch: int,
     compression: Compression | None,
     progress: float,
     epochs: int,
-) -> list[float]:
-    """All steps of an epoch, in parts between which compression chooses anew; what `run_steps` tells, its mean."""
+) -> tuple[list[float], float]:
+    """All steps of an epoch, in parts between which compression chooses anew; the mean of what `run_steps` tells, and
+    the seconds in which it waited for examples."""
     parts = np.array_split(np.arange(len(rates)), min(UPDATES, len(rates)) if compression else 1)
-    told = []
-    for number, part in enumerate(parts):
-        now = progress + number / len(parts) / epochs
-        if compression:
-            first = not progress and not number
+    most = max(1, made.most // batch) if isinstance(made, EpochInPieces) else len(rates)
+    pieces = [
+        _Piece(number, part[start : start + most], start == 0, start + most >= len(part))
+        for number, part in enumerate(parts)
+        for start in range(0, len(part), most)
+    ]
+
+    def read(piece: _Piece) -> Epoch:
+        rows = slice(int(piece.steps[0]) * batch, (int(piece.steps[-1]) + 1) * batch)
+        return made.read(rows) if isinstance(made, EpochInPieces) else (made[0][rows], made[1][rows])
+
+    told, all_waited, settled = [], 0.0, False
+    for piece, (held, targets), waited in prefetch(read, pieces):
+        all_waited += waited
+        if compression and piece.begins:
+            now = progress + piece.part / len(parts) / epochs
+            first = not progress and not piece.part
             compression.update(now, None if first else now - 1 / len(parts) / epochs)
-        rows = slice(part[0] * batch, (part[-1] + 1) * batch)
-        settled = compression is not None and compression.settled(now)
-        told.append([float(value) for value in run_steps(held[rows], targets[rows], rates[part], settled)])
-    weights = [len(part) for part in parts]
-    return [float(value) for value in np.average(told, axis=0, weights=weights)]
+            settled = compression.settled(now)
+        told.append([float(value) for value in run_steps(held, targets, rates[piece.steps], settled, piece.ends)])
+    means = np.average(told, axis=0, weights=[len(piece.steps) for piece in pieces])
+    return [float(value) for value in means], all_waited
+
+
+class _Piece(NamedTuple):
+    """Steps of an epoch for which examples are in memory."""
+
+    part: int
+    """Which of those between which compression chooses anew."""
+    steps: NDArray[np.int64]
+    begins: bool
+    """Whether they are the first of that part."""
+    ends: bool
+    """Whether they are the last."""
 
 
 def _steps_function(
@@ -235,8 +266,9 @@ def _steps_function(
     trained: list[Any],
     compression: Compression | None,
 ) -> Any:
-    """A function of examples, targets, rates and whether compression is settled that runs a step for each rate and
-    gives the mean loss, and of a classifier the share of examples whose target's largest class it named."""
+    """A function of examples, targets, rates, whether compression is settled, and whether kernels are compressed once
+    more at the end. It runs a step for each rate and gives the mean loss, and of a classifier the share of examples
+    whose target's largest class it named."""
     tf = require("tensorflow", extra="toolkit")
     objective, logits = objective_of(task), task.meaning == "logits"
     # They import what they need, which AutoGraph cannot rewrite and need not.
@@ -261,7 +293,7 @@ def _steps_function(
         return loss, right(targets, outputs, logits)
 
     @tf.function(reduce_retracing=True)
-    def run(held: Any, targets: Any, rates: Any, settled: bool) -> tuple[Any, ...]:
+    def run(held: Any, targets: Any, rates: Any, settled: bool, ends: bool) -> tuple[Any, ...]:
         steps = tf.shape(rates)[0]
 
         def one(index: Any, loss: Any, hits: Any) -> tuple[Any, Any, Any]:
@@ -274,7 +306,9 @@ def _steps_function(
         _, loss, hits = tf.while_loop(
             lambda index, loss, hits: index < steps, one, (tf.constant(0), tf.zeros(()), tf.zeros(()))
         )
-        project(settled)
+        # Sharing values twice moves them by a rounding: in the middle the next step does it.
+        if ends:
+            project(settled)
         count = tf.cast(steps, tf.float32)
         return (loss / count, hits / count) if task.classifies else (loss / count,)
 

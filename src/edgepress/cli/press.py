@@ -96,7 +96,7 @@ def command(
                 f"{option} without a limit: name --max-drop, --max-bytes or --max-latency-us to search for"
             )
     result = press(
-        data.load(), out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
+        data.load(in_pieces=True), out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
         overwrite=overwrite, budget=budget, trials=trials or _TRIALS, workers=workers or 1, ray=ray,
         task=data.task, input=input_, bounds=bounds_of(bounds), accept_chance=accept_chance,
     )  # fmt: skip

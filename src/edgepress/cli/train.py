@@ -71,7 +71,7 @@ def command(
     if tensorboard is not None:
         check_writable(Path(tensorboard) / "events")
     TrainConfig.preset(preset)
-    dataset = data.load()
+    dataset = data.load(in_pieces=True)
     config, start = configure(
         dataset, preset, task=data.task, model=model, teacher=teacher, backbone=backbone, seed=seed
     )

@@ -202,6 +202,15 @@ class Dataset:
         held_back: Part = self.train[self.split(*recipe).validation]
         return held_back
 
+    def in_memory(self) -> "Dataset":
+        """The same with all examples as arrays."""
+
+        def read(part: Part) -> Part:
+            return replace(part, inputs={name: np.asarray(values) for name, values in part.inputs.items()})
+
+        own = None if self.own_validation is None else read(self.own_validation)
+        return replace(self, train=read(self.train), test=read(self.test), own_validation=own)
+
     def named(self, names: Mapping[str, str]) -> "Dataset":
         """The same with other names of the inputs."""
 

@@ -3,7 +3,8 @@
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing import reduction
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +20,12 @@ __all__ = [
     "Mapped",
     "Rows",
     "StoredRows",
+    "batch_of",
     "in_pieces",
     "joined",
+    "open_npy",
     "save_npy",
+    "save_npz",
     "select",
     "store_rows",
 ]
@@ -239,16 +243,38 @@ def in_pieces(values: Any, count: int | None = None) -> Iterator[NDArray[Any]]:
         yield values[start : start + step]
 
 
+def batch_of(numbers: int, most: int, limit: int = 8_000_000) -> int:
+    """How many examples of so many numbers go into a model at a time: `most`, fewer where these are beyond `limit`."""
+    return max(1, min(most, limit // max(1, numbers)))
+
+
 def save_npy(path: Path, values: Any) -> None:
     """`numpy.save` that reads `Rows` in pieces."""
-    if not isinstance(values, Rows):
-        np.save(path, values)
-        return
     with open(path, "wb") as file:
-        header = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for piece in in_pieces(values):
-            file.write(np.ascontiguousarray(piece).data)
+        _write_npy(file, values)
+
+
+def save_npz(path: Path, arrays: Mapping[str, Any]) -> None:
+    """`numpy.savez` that reads `Rows` in pieces."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                _write_npy(file, values)
+
+
+def open_npy(path: Path) -> StoredRows:
+    """What `save_npy` wrote, as rows that stay there."""
+    with open(path, "rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return StoredRows(file, shape, dtype, file.tell())
+
+
+def _write_npy(file: IO[bytes], values: Any) -> None:
+    header = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for piece in in_pieces(values):
+        file.write(np.ascontiguousarray(piece).data)
 
 
 def store_rows(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> StoredRows:

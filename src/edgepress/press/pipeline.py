@@ -129,7 +129,7 @@ def press(
     """
     started = time.monotonic()
     TrainConfig.preset(preset)
-    dataset = as_dataset(data)
+    dataset = as_dataset(data, in_pieces=True)
     require_enough(dataset)
     config, start = configure(dataset, preset, task=task, model=model, teacher=teacher, backbone=backbone, seed=seed)
     own = start is not None

@@ -35,7 +35,7 @@ from edgepress.train import (
     usual_model,
 )
 from edgepress.train.compress.slim import can_crop
-from edgepress.train.fitting.feed import predictor
+from edgepress.train.fitting.feed import normalized, predictor
 
 from .budget import Budget, Candidate, choose, pareto_front
 from .crew import Crew, crew_of
@@ -132,7 +132,8 @@ def search(
     reference = _validation_accuracy(network, dataset, config, contract, task)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
-    given = (dataset, config, baseline, folder, budget, reference)
+    # Another machine has none of this one's files.
+    given = (dataset if ray is None else dataset.in_memory(), config, baseline, folder, budget, reference)
     if done < trials:
         with crew_of(_run_trial, workers=workers, ray=ray) as crew:
             for trial, made, seconds in _trials(study, left, ranges, crew, trials - done, given):
@@ -298,7 +299,7 @@ def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig, cont
     """Of a float model, on the examples that export holds back too."""
     held_back = dataset.held_back(config.split)
     assert held_back.targets is not None
-    reals = contract.normalize(held_back.x)
+    reals = normalized(contract, held_back.x)
     outputs = predictor(model, contract)(held_back.x if contract.dtype == "uint8" else reals)
     quality = QUALITY[task.kind]
     meant = task._replace(meaning=meaning_of(model, task.kind))

@@ -6,7 +6,18 @@ import threading
 import numpy as np
 import pytest
 
-from edgepress.data.rows import Mapped, StoredRows, in_pieces, joined, save_npy, select, store_rows
+from edgepress.data.rows import (
+    Mapped,
+    StoredRows,
+    batch_of,
+    in_pieces,
+    joined,
+    open_npy,
+    save_npy,
+    save_npz,
+    select,
+    store_rows,
+)
 
 
 @pytest.fixture
@@ -104,3 +115,25 @@ def test_a_file_that_was_cut_off_is_told(tmp_path, array):
         file.truncate(600)
         with pytest.raises(ValueError, match="shorter while it was read"):
             rows[:]
+
+
+def test_what_was_saved_is_read_where_it_lies(rows, array, tmp_path):
+    save_npy(tmp_path / "a.npy", rows)
+    opened = open_npy(tmp_path / "a.npy")
+    assert isinstance(opened, StoredRows)
+    assert opened.dtype == array.dtype
+    np.testing.assert_array_equal(opened[7:90:3], array[7:90:3])
+
+
+def test_an_archive_saved_in_pieces_is_what_numpy_reads(rows, array, tmp_path):
+    save_npz(tmp_path / "a.npz", {"file": rows, "a/b": array.astype(np.float32)})
+    with np.load(tmp_path / "a.npz") as archive:
+        assert archive.files == ["file", "a/b"]
+        np.testing.assert_array_equal(archive["file"], array)
+        np.testing.assert_array_equal(archive["a/b"], array.astype(np.float32))
+
+
+def test_few_large_examples_go_into_a_model_at_a_time():
+    assert batch_of(28 * 28, 256) == 256
+    assert batch_of(224 * 224 * 3, 256) == 53
+    assert batch_of(10**9, 256) == 1

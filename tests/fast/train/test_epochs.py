@@ -1,9 +1,13 @@
 """What epochs change about examples, and what they leave."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from edgepress.train.fitting.epochs import disturb_recordings, jitter, mirror_images, shift_images
+from edgepress.data.rows import in_pieces, store_rows
+from edgepress.train.fitting.changes import disturb_recordings, jitter, move_pictures
+from edgepress.train.fitting.epochs import EpochInPieces, LabelledEpochs
 
 
 @pytest.fixture
@@ -11,10 +15,14 @@ def rng():
     return np.random.default_rng(0)
 
 
+def _changed(augment, examples, rng, **settings):
+    return augment(len(examples), rng, **settings)(examples, slice(0, len(examples)))
+
+
 def test_recordings_move_within_the_window(rng):
     click = np.zeros((200, 100), np.float32)
     click[:, 50] = 0.5
-    moved = disturb_recordings(click, rng, samples=10, gain_db=0, noise=0)
+    moved = _changed(disturb_recordings, click, rng, samples=10, gain_db=0, noise=0)
     places = moved.argmax(axis=1)
     assert (places.min(), places.max()) == (40, 60)
     np.testing.assert_allclose(moved.max(axis=1), 0.5)
@@ -22,7 +30,7 @@ def test_recordings_move_within_the_window(rng):
 
 def test_recordings_change_their_loudness_and_stay_waveforms(rng):
     waves = np.tile(np.sin(np.arange(400) / 3).astype(np.float32) * 0.6, (300, 1))
-    louder = disturb_recordings(waves, rng, samples=0, gain_db=6, noise=0)
+    louder = _changed(disturb_recordings, waves, rng, samples=0, gain_db=6, noise=0)
     gains = louder.std(axis=1) / waves.std(axis=1)
     assert 0.5 <= gains.min() < 0.6
     assert gains.max() > 1.4
@@ -34,21 +42,58 @@ def test_noise_is_a_share_of_each_recordings_own_deviation(rng):
     waves = np.tile(np.sin(np.arange(4000) / 3).astype(np.float32), (50, 1)) * np.array(
         [[0.01], [0.1]] * 25, np.float32
     )
-    noise = (disturb_recordings(waves, rng, samples=0, gain_db=0, noise=0.2) - waves).std(axis=1) / waves.std(axis=1)
+    noise = (_changed(disturb_recordings, waves, rng, samples=0, gain_db=0, noise=0.2) - waves).std(axis=1) / waves.std(
+        axis=1
+    )
     assert 0.15 < noise.max() <= 0.21
     # Silence stays silent.
-    assert not disturb_recordings(np.zeros((3, 50), np.float32), rng, samples=5, gain_db=6, noise=0.5).any()
+    assert not _changed(disturb_recordings, np.zeros((3, 50), np.float32), rng, samples=5, gain_db=6, noise=0.5).any()
 
 
 def test_numbers_get_noise_of_the_deviation_asked_for(rng):
-    assert jitter(np.zeros((100, 50), np.float32), rng, 0.2).std() == pytest.approx(0.2, rel=0.05)
+    assert _changed(jitter, np.zeros((100, 50), np.float32), rng, deviation=0.2).std() == pytest.approx(0.2, rel=0.05)
 
 
 @pytest.mark.parametrize("shape", [(40, 3, 4), (40, 3, 4, 3)])
 def test_half_of_the_images_are_mirrored(rng, shape):
     images = rng.integers(0, 255, shape).astype(np.uint8)
-    mirrored = mirror_images(images, rng)
+    mirrored = _changed(move_pictures, images, rng, mirror=True, pixels=0)
     same = np.array([(a == b).all() for a, b in zip(mirrored, images, strict=True)])
     assert 8 < same.sum() < 32
     np.testing.assert_array_equal(mirrored[~same], images[~same][:, :, ::-1])
-    assert shift_images(images, rng, 1).shape == shape
+
+
+def test_pictures_move_by_up_to_so_many_pixels():
+    images = np.zeros((300, 9, 9), np.uint8)
+    images[:, 4, 4] = 1
+    moved = _changed(move_pictures, images, np.random.default_rng(0), mirror=False, pixels=2)
+    _, rows, columns = np.nonzero(moved)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 6, 2, 6)
+
+
+CHANGES = {
+    "as they are": (None, np.uint8),
+    "pictures": (partial(move_pictures, mirror=True, pixels=1), np.uint8),
+    "recordings": (partial(disturb_recordings, samples=2, gain_db=6, noise=0.1), np.float32),
+    "numbers": (partial(jitter, deviation=0.1), np.float32),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_epoch_from_a_file_is_that_from_memory(name):
+    augment, dtype = CHANGES[name]
+    shape = (8, 8, 3) if name == "pictures" else (20,)
+    examples = np.random.default_rng(1).integers(0, 255, (50, *shape)).astype(dtype)
+    targets = np.arange(50, dtype=np.float32)[:, None]
+    stored = store_rows(in_pieces(examples), shape, dtype)
+    settings = {"seed": (3,), "augment": augment, "teacher": _sum_of, "teacher_share": 0.25, "passes": 2}
+    wanted, answers = LabelledEpochs(examples, targets, **settings)(7)
+    made = LabelledEpochs(stored, targets, **settings)(7)
+    assert isinstance(made, EpochInPieces)
+    read = [made.read(slice(start, start + 30)) for start in range(0, 100, 30)]
+    np.testing.assert_array_equal(np.concatenate([given for given, _ in read]), wanted)
+    np.testing.assert_array_equal(np.concatenate([given for _, given in read]), answers)
+
+
+def _sum_of(examples):
+    return examples.reshape(len(examples), -1).sum(axis=1, keepdims=True, dtype=np.float32)

@@ -45,4 +45,5 @@ def call_function(path: Path, options: Options) -> Dataset:
         task=options.task,
         input_shape=options.input_shape,
         seconds=options.seconds,
+        in_pieces=options.in_pieces,
     )
