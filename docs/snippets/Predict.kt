@@ -15,6 +15,9 @@ import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
+private val BLANKS = setOf("", "na", "n/a", "nan", "null", "none", "?")
+private val TRUTHS = mapOf("false" to 0.0, "true" to 1.0)
+
 /** A model of one input, which is prepared, and answered, as the bundle's manifest says. For one thread. */
 class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoCloseable {
     private val manifest = context.assets.openFd("manifest.json").use {
@@ -39,17 +42,23 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
     }
 
     /** A row by column name as numbers: texts for categories, null or nothing where a value is missing. */
-    fun numbersOf(row: Map<String, Any?>): DoubleArray = contract.texts("columns").flatMap { column ->
-        val texts = contract.of("categories")[column]?.jsonArray?.map { it.jsonPrimitive.content }
-        val missing = contract.of("missing")[column]?.jsonPrimitive?.double
-        val number = when (val value = row[column]) {
-            null -> requireNotNull(missing) { "column $column has no value" }
-            is Number -> value.toDouble()
-            else -> texts.orEmpty().indexOf("$value").toDouble().also { require(it >= 0) { "column $column is $value" } }
-        }
-        val many = texts != null && contract.getValue("one_hot").jsonPrimitive.boolean
-        if (many) texts.indices.map { if (it == number.toInt()) 1.0 else 0.0 } else listOf(number)
-    }.toDoubleArray()
+    fun numbersOf(row: Map<String, Any?>): DoubleArray {
+        val columns = contract.texts("columns")
+        val misspelt = row.keys.any { it !in columns }
+        return columns.flatMap { column ->
+            val texts = contract.of("categories")[column]?.jsonArray?.map { it.jsonPrimitive.content }
+            val bare = "${row[column] ?: ""}".trim().lowercase()
+            val number = when {
+                column !in row && misspelt -> null
+                bare in BLANKS -> contract.of("missing")[column]?.jsonPrimitive?.double
+                texts != null -> texts.indexOf("${row[column]}").takeIf { it >= 0 }?.toDouble()
+                else -> TRUTHS[bare] ?: bare.takeIf { "x" !in it }?.toDoubleOrNull()
+            }
+            require(number != null && number.isFinite()) { "column $column is ${row[column]}" }
+            val many = texts != null && contract.getValue("one_hot").jsonPrimitive.boolean
+            if (many) texts!!.indices.map { if (it == number.toInt()) 1.0 else 0.0 } else listOf(number)
+        }.toDoubleArray()
+    }
 
     /** A recording of the contract's rate, one channel between -1 and 1, as one window. */
     fun windowOf(sound: FloatArray): DoubleArray {
@@ -83,13 +92,15 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
         val std = contract.numbers("std")
         val turned = contract["order"]?.jsonPrimitive?.content == "bgr"
         return FloatArray(numbers.size) { i ->
-            val k = if (mean.isEmpty()) 0 else i % mean.size
+            // Of a picture one number may stand for all channels.
+            val centre = if (mean.isEmpty()) 0.0 else mean[i % mean.size]
+            val width = if (std.isEmpty()) 1.0 else std[i % std.size]
             val value = numbers[if (turned) i + 2 - 2 * (i % 3) else i]
             when {
                 contract.getValue("kind").jsonPrimitive.content == "picture" ->
-                    value.toFloat() * (1 / std[k]).toFloat() + (-mean[k] / std[k]).toFloat()
+                    value.toFloat() * (1 / width).toFloat() + (-centre / width).toFloat()
                 mean.isEmpty() -> value.toFloat()
-                else -> ((value - mean[k]) / std[k]).toFloat()
+                else -> ((value - centre) / width).toFloat()
             }
         }
     }

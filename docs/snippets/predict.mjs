@@ -10,18 +10,28 @@ const { inputs } = manifest.contract, { task } = manifest;
 const artifact = manifest.artifacts.find(({ file }) => address.pathname.endsWith(`/${file}`));
 const fround = Math.fround, sizeOf = (shape) => shape.slice(1).reduce((a, b) => a * Math.abs(b), 1);
 
+// The number that a row's value stands for; NaN where it is none. Beside names that are unknown a column that is not there
+// may be misspelt: no stand-in for it.
+const blanks = ["", "na", "n/a", "nan", "null", "none", "?"], truths = { false: 0, true: 1 };
+function numberOf(row, column, { columns, categories, missing }) {
+  const value = row[column], bare = String(value ?? "").trim().toLowerCase();
+  if (!(column in row) && Object.keys(row).some((name) => !columns.includes(name))) return NaN;
+  if (blanks.includes(bare)) return missing[column] ?? NaN;
+  if (column in categories) return categories[column].includes(String(value)) ? categories[column].indexOf(String(value)) : NaN;
+  return typeof value === "object" || bare.includes("x") ? NaN : truths[bare] ?? Number(value);
+}
+
 // From what people have to numbers, example after example.
 const numbersOf = {
   picture: (given, { order }) => {
     const pixels = given.flat(Infinity);
     return order === "bgr" ? pixels.map((_, i) => pixels[i + 2 - 2 * (i % 3)]) : pixels;
   },
-  features: (given, { columns, categories, missing, one_hot }) => given.flatMap((row) => Array.isArray(row) ? row
-    : columns.flatMap((column) => {
-      const texts = categories[column], value = row[column] ?? missing[column];
-      const number = texts && typeof value === "string" ? texts.indexOf(value) : Number(value);
-      if (!Number.isFinite(number) || number < 0 && texts) throw new Error(`column ${column} is ${row[column]}`);
-      return texts && one_hot ? texts.map((_, place) => Number(place === number)) : [number];
+  features: (given, contract) => given.flatMap((row) => Array.isArray(row) ? row
+    : contract.columns.flatMap((column) => {
+      const number = numberOf(row, column, contract), texts = contract.categories[column];
+      if (!Number.isFinite(number)) throw new Error(`column ${column} is ${JSON.stringify(row[column])}`);
+      return texts && contract.one_hot ? texts.map((_, place) => Number(place === number)) : [number];
     })),
   signal: (given) => given.flat(Infinity),
   audio: (given) => given.flat(Infinity),
@@ -31,9 +41,10 @@ const numbersOf = {
 /** Numbers as the real numbers of an input: pixels in float32, all else centred and scaled in float64 first. */
 function reals(numbers, { kind, mean = [], std = [] }) {
   return Float32Array.from(numbers, (value, i) => {
-    const k = mean.length ? i % mean.length : 0;
-    if (kind === "picture") return fround(value * fround(1 / std[k])) + fround(-mean[k] / std[k]);
-    return mean.length ? (value - mean[k]) / std[k] : value;
+    // Of a picture one number may stand for all channels.
+    const centre = mean[i % mean.length], width = std[i % std.length];
+    if (kind === "picture") return fround(value * fround(1 / width)) + fround(-centre / width);
+    return mean.length ? (value - centre) / width : value;
   });
 }
 
@@ -89,10 +100,11 @@ const answerOf = {
 const bytes = await readFile(file), json = file.endsWith(".json") ? JSON.parse(bytes.toString()) : null;
 const whole = json ? json.rows ?? json.inputs : file.endsWith(".wav") ? [windowOf(bytes, inputs[0])] : Array.from(bytes);
 const session = await ort.InferenceSession.create(await readFile(model)), feeds = {};
-let given, count;
-for (const [i, { name, dtype, shape, scale, zero_point }] of artifact.inputs.entries()) {
-  const contract = inputs[i], size = sizeOf(shape);
-  given = reals(numbersOf[contract.kind](inputs.length > 1 ? whole[contract.name] : whole, contract), contract);
+let first, count;
+for (const { name, dtype, shape, scale, zero_point } of artifact.inputs) {
+  const contract = inputs.length > 1 ? inputs.find((each) => each.name === name) : inputs[0], size = sizeOf(shape);
+  const given = reals(numbersOf[contract.kind](inputs.length > 1 ? whole[contract.name] : whole, contract), contract);
+  first ??= given;
   count = given.length / size;
   // Half to even, as every runtime rounds.
   const rint = (value) => (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
@@ -106,5 +118,5 @@ const { scale, zero_point } = artifact.outputs[0];
 const real = (value) => (scale ? (value - zero_point) * fround(scale) : value);
 for (let i = 0; i < count; i++) {
   const row = Array.from(data.subarray(i * width, (i + 1) * width), real);
-  console.log(JSON.stringify(answerOf[task.kind](row, given.subarray((i * given.length) / count))));
+  console.log(JSON.stringify(answerOf[task.kind](row, first.subarray((i * first.length) / count))));
 }

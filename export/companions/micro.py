@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from edgepress.base.child import run_module
 from edgepress.base.extras import require
 from edgepress.base.files import write_file
-from edgepress.runtime import CheckFailedError
+from edgepress.runtime import CheckFailedError, Task
+from edgepress.runtime.contract import Input
 from edgepress.runtime.formats.tflite_file import read_tflite
+
+from .c_contract import c_constants, c_types
 
 __all__ = ["reference_answers", "write_c_header"]
 
@@ -44,13 +47,20 @@ def reference_answers(artifact: Path, inputs: Sequence[NDArray[np.int8]]) -> lis
     return _run(artifact, inputs, "reference")[0]
 
 
-def write_c_header(artifact: Path, inputs: Sequence[NDArray[np.int8]], expected: Sequence[NDArray[np.int8]]) -> Path:
+def write_c_header(
+    artifact: Path,
+    inputs: Sequence[NDArray[np.int8]],
+    expected: Sequence[NDArray[np.int8]],
+    meaning: tuple[Sequence[tuple[str, Input]], Task] | None = None,
+) -> Path:
     """Write `<model>-int8.h` beside an int8 `.tflite`, once TensorFlow Lite Micro gives the expected outputs.
 
     Args:
         artifact: The int8 model file.
         inputs: Quantized, one array an input, in the file's order. Shape (n, ...).
         expected: What the reference kernels answer, one array an output. Shape (n, ...).
+        meaning: Names and contracts of the inputs in the file's order, and the task; where they are known the header
+            states them too.
 
     Raises:
         CheckFailedError: TensorFlow Lite Micro refuses the model, or its outputs are off by more than one quantum.
@@ -65,7 +75,7 @@ def write_c_header(artifact: Path, inputs: Sequence[NDArray[np.int8]], expected:
             f"{artifact.name} in TensorFlow Lite Micro: outputs are off by {max(differences)} quanta"
         )
     path = artifact.with_suffix(".h")
-    write_file(path, _header(artifact.stem, artifact.read_bytes(), _arena_bytes(log)))
+    write_file(path, _header(artifact.stem, artifact.read_bytes(), _arena_bytes(log), meaning))
     return path
 
 
@@ -98,7 +108,7 @@ def _arena_bytes(log: str) -> int:
     return -(-int(match[1]) // _ALIGNMENT) * _ALIGNMENT
 
 
-def _header(stem: str, content: bytes, arena: int) -> str:
+def _header(stem: str, content: bytes, arena: int, meaning: tuple[Sequence[tuple[str, Input]], Task] | None) -> str:
     name = re.sub(r"\W", "_", stem)
     guard = f"EDGEPRESS_{name.upper()}_H_"
     rows = [", ".join(f"0x{byte:02x}" for byte in content[i : i + 16]) for i in range(0, len(content), 16)]
@@ -120,6 +130,7 @@ def _header(stem: str, content: bytes, arena: int) -> str:
             *(f"  {row}," for row in rows),
             "};",
             "",
+            *([c_types(), "", c_constants(name, *meaning), ""] if meaning else []),
             f"#endif  // {guard}",
             "",
         ]

@@ -39,7 +39,12 @@ class Companion:
 
 def _write_header(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:
     inputs = _integers(artifact, manifest, vectors)
-    write_c_header(path, inputs, reference_answers(path, inputs))
+    contract = manifest.contract
+    meaning = None
+    if contract is not None:
+        named = [(spec.name, contract.only or contract.inputs[spec.name]) for spec in artifact.inputs]
+        meaning = named, manifest.task
+    write_c_header(path, inputs, reference_answers(path, inputs), meaning)
 
 
 def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:

@@ -11,12 +11,12 @@ from edgepress.base.errors import InputError
 
 from .scaling import as_numbers
 
-__all__ = ["Audio"]
+__all__ = ["PLACES", "Audio"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PLACES = ("start", "middle", "loudest")
+PLACES = ("start", "middle", "loudest")
 
 
 class Audio(NamedTuple):
@@ -84,7 +84,7 @@ class Audio(NamedTuple):
         """A recording (m,) of this rate as one window (samples,)."""
         missing = self.samples - len(recording)
         if missing >= 0:
-            before = 0 if self.place == _PLACES[0] else missing // 2
+            before = 0 if self.place == PLACES[0] else missing // 2
             return np.pad(recording, (before, missing - before)).astype(np.float32)
         start = 0
         if self.place == "middle":
@@ -111,5 +111,5 @@ class Audio(NamedTuple):
         """Raise InputError for what no recording can be."""
         if self.rate < 1 or self.samples < 1:
             raise InputError(f"audio of {self.samples} samples at {self.rate} Hz: both are at least 1")
-        if self.place not in _PLACES:
-            raise InputError(f"audio place {self.place!r}: allowed are {', '.join(_PLACES)}")
+        if self.place not in PLACES:
+            raise InputError(f"audio place {self.place!r}: allowed are {', '.join(PLACES)}")

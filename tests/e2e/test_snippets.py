@@ -1,4 +1,4 @@
-"""The snippets of the documentation, run or compiled with real tools. Python's is in test_export."""
+"""The snippets of the documentation, run or compiled with real tools. Python's is in test_export, C++'s elsewhere."""
 
 import importlib.util
 import json
@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from bundles import golden, write_bundle
-from kinds import KINDS, make_kind, wav, wine_rows
+from kinds import COLOURS, KINDS, WINE, make_kind, wav, wine_rows
 
-from edgepress.export.companions.micro import write_c_header
+from edgepress.base.errors import InputError
 from edgepress.runtime import TensorSpec, load
+from edgepress.runtime.contract.features import MISSING
 from edgepress.runtime.encoding import encoder_of
 
 ROOT = Path(__file__).parents[2]
@@ -25,14 +26,6 @@ needs_javascript = pytest.mark.skipif(
 )
 ANDROID = ROOT / "docs/android"
 KOTLIN = importlib.util.find_spec("run_kotlin_kernel")
-CPP_MAIN = """
-#include <cstdint>
-int Predict(const int8_t* pixels);
-int main() {
-  int8_t pixels[784] = {-128, 5, -3, 7, 100, 0, 0, -9, 99, 1};
-  return Predict(pixels);
-}
-"""
 KOTLIN_LIBRARIES = ("kotlin-stdlib", "kotlinx-serialization-core-jvm", "kotlinx-serialization-json-jvm")
 KOTLIN_MAIN = """
 import kotlinx.serialization.json.*
@@ -66,23 +59,6 @@ def pixels():
     """Every grey there is, and then some: uint8 (784,)."""
     rest = np.random.default_rng(0).integers(0, 256, 784 - 256, np.uint8)
     return np.concatenate([np.arange(256, dtype=np.uint8), rest])
-
-
-@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler is installed")
-def test_cpp_compiles_with_the_header_that_export_writes(tmp_path):
-    """Against declarations of TensorFlow Lite Micro's interface: no package ships its headers."""
-    pytest.importorskip("tflite_micro")
-    path = tmp_path / "pressed-int8.tflite"
-    shutil.copy(GOLDEN / "digits-int8.tflite", path)
-    with load(path, backend="numpy") as model:
-        spec = model.artifact.inputs[0]
-        inputs = np.zeros((2, *spec.shape[1:]), np.int8)
-        write_c_header(path, [inputs], [model.run(inputs)])
-    (tmp_path / "main.cc").write_text(CPP_MAIN)
-    sources = [SNIPPETS / "predict.cc", tmp_path / "main.cc"]
-    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{tmp_path}", f"-I{STUBS / 'micro'}"]
-    subprocess.run(["c++", *flags, *sources, "-o", tmp_path / "predict"], check=True)
-    assert subprocess.run([tmp_path / "predict"], check=False).returncode == 4
 
 
 @pytest.fixture
@@ -148,6 +124,72 @@ def test_javascript_prepares_and_decodes_every_kind(javascript, tmp_path, kind):
     assert len(answers) == len(expected)
     for answer, row in zip(answers, expected, strict=True):
         assert_same(answer, row)
+
+
+# What a row may hold in place of good values, and whether each is refused.
+ODD_ROWS = [
+    *({"pressure": text} for text in (*sorted(MISSING), " NaN ", None)),
+    *({"alcohol": text} for text in (" 12.5 ", "1e1", "True", "false", "0x10", "inf", "x", "", None, "12,5")),
+    *({"sweet": text} for text in ("no", "No", "1", "", "blue")),
+    {"more": "1"},
+]
+
+
+def odd_rows():
+    """Rows that the runtime takes, those that it refuses, and one without a column beside an unknown name."""
+    (good,) = wine_rows(1)
+    rows = [good | change for change in ODD_ROWS]
+    rows += [{name: value for name, value in good.items() if name != "pressure"} | extra for extra in ({}, {"x": "1"})]
+    taken, refused = [], []
+    for row in rows:
+        try:
+            WINE.numbers([row])
+        except InputError:
+            refused.append(row)
+        else:
+            taken.append(row)
+    assert min(len(taken), len(refused)) > 8
+    return taken, refused
+
+
+@needs_javascript
+def test_javascript_takes_and_refuses_the_rows_that_the_runtime_takes_and_refuses(javascript, tmp_path):
+    folder, (taken, refused) = make_kind(tmp_path / "bundle", "features"), odd_rows()
+    model, file = folder / "features-float32.onnx", tmp_path / "given.json"
+    file.write_text(json.dumps({"rows": taken}))
+    with load(folder, "float32") as native:
+        expected = native.predict(taken).rows()
+    for answer, row in zip(javascript(model, file), expected, strict=True):
+        assert_same(answer, row)
+    for row in refused[::3]:
+        file.write_text(json.dumps({"rows": [row]}))
+        with pytest.raises(subprocess.CalledProcessError):
+            javascript(model, file)
+
+
+@needs_javascript
+def test_javascript_finds_inputs_by_name_and_numbers_that_stand_for_all_channels(javascript, tmp_path):
+    folder = make_kind(tmp_path / "bundle", "several")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["contract"]["inputs"].reverse()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    given = {"left": np.random.default_rng(0).normal(0, 2, (3, 4)).tolist(), "right": wine_rows(3)}
+    (tmp_path / "a.json").write_text(json.dumps({"inputs": given}))
+    with load(folder, "float32") as model:
+        expected = model.predict(given).rows()
+    for answer, row in zip(javascript(folder / "several-float32.onnx", tmp_path / "a.json"), expected, strict=True):
+        assert_same(answer, row)
+    for fields in ({"std": [2.0]}, {"mean": [100.0]}):
+        folder = make_kind(tmp_path / f"picture-{next(iter(fields))}", "picture")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["contract"]["inputs"][0] |= fields
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        pixels = np.random.default_rng(0).integers(0, 256, (2, *COLOURS.shape), np.uint8)
+        (tmp_path / "pixels").write_bytes(pixels.tobytes())
+        with load(folder, "float32") as model:
+            expected = model.predict(pixels).rows()
+        for answer, row in zip(javascript(folder / "picture-float32.onnx", tmp_path / "pixels"), expected, strict=True):
+            assert_same(answer, row)
 
 
 @needs_javascript

@@ -18,9 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.files import write_file
+from edgepress.runtime import Manifest
 from edgepress.runtime.machine import describe_machine
 
-__all__ = ["Client", "Load", "Server", "closed_loop", "open_loop", "post", "publish", "random_images", "start_server"]
+__all__ = [
+    "Client",
+    "Load",
+    "Server",
+    "closed_loop",
+    "open_loop",
+    "post",
+    "publish",
+    "random_images",
+    "served_variant",
+    "start_server",
+]
 
 _PROGRAM = """
 import json, sys
@@ -61,6 +73,13 @@ def start_server(bundle: str | os.PathLike[str], *, backend: str = "auto", **lim
             status = process.wait(60)
         if status:
             raise RuntimeError(f"the server stopped with status {status}")
+
+
+def served_variant(bundle: str | os.PathLike[str]) -> str:
+    """What a server answers with by default: int8, or the default model's first where there is none."""
+    manifest = Manifest.read(bundle)
+    variants = [each.variant for each in manifest.artifacts if each.model == manifest.default_model]
+    return "int8" if "int8" in variants else variants[0]
 
 
 def post(path: str, body: bytes, content_type: str = "application/octet-stream", accept: str = "*/*") -> bytes:

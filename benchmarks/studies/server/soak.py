@@ -7,8 +7,6 @@ the server process, from the end of the first tenth (caches are warm by then) to
 """
 
 import argparse
-import io
-import json
 import statistics
 import sys
 import threading
@@ -16,11 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgepress.runtime import load
-
-from .serving import Server, closed_loop, open_loop, post, publish, random_images, start_server
+from .mix import Mix
+from .serving import Server, closed_loop, open_loop, publish, start_server
 
 __all__ = ["failures", "soak"]
 
@@ -30,21 +25,21 @@ _CAPACITY_S = 5.0
 
 def soak(bundle: str, *, seconds: float, share: float, clients: int) -> dict[str, Any]:
     """Drive a server of its own at `share` of its capacity for `seconds`."""
-    requests, expected = _mix(bundle)
+    mix = Mix.of(bundle)
     samples: list[tuple[float, int]] = []
     with start_server(bundle) as server:
-        closed = closed_loop(server.port, requests, clients, min(_CAPACITY_S, seconds / 3))
+        closed = closed_loop(server.port, mix.requests, clients, min(_CAPACITY_S, seconds / 3))
         capacity = closed.statuses[200] / closed.seconds
         done = threading.Event()
         watch = threading.Thread(target=_watch_memory, args=(server, samples, done, seconds / 200))
         watch.start()
         answers = open_loop(
             server.port,
-            requests,
+            mix.requests,
             clients * 4,
             seconds,
             share * capacity,
-            lambda number, body: json.loads(body)["labels"] == expected[number],
+            mix.right,
         )
         done.set()
         watch.join()
@@ -77,32 +72,6 @@ def failures(result: dict[str, Any]) -> list[str]:
     if result["rss_growth_bytes"] > _GROWTH_BYTES:
         found.append(f"memory grew by {result['rss_growth_bytes']} bytes: {_GROWTH_BYTES} are allowed")
     return found
-
-
-def _mix(bundle: str) -> tuple[list[bytes], list[list[str]]]:
-    """Requests of every kind, raw batches among them, and the labels that each must get."""
-    from PIL import Image
-
-    images = random_images(512)
-    requests: list[bytes] = []
-    expected: list[list[str]] = []
-    with load(bundle) as model:
-
-        def add(body: bytes, kind: str, labels: Any) -> None:
-            requests.append(post("/v1/predict", body, kind))
-            expected.append(labels.tolist())
-
-        for number in range(16):
-            batch = images[number * 16 : number * 16 + 256]
-            add(batch.tobytes(), "application/octet-stream", model.predict(batch).labels)
-            one = images[number]
-            add(one.tobytes(), "application/octet-stream", model.predict(one).labels)
-            add(json.dumps({"images": one.tolist()}).encode(), "application/json", model.predict(one).labels)
-            file = io.BytesIO()
-            picture = np.kron(one, np.ones((3, 3), np.uint8))
-            Image.fromarray(picture).save(file, "PNG")
-            add(file.getvalue(), "image/png", model.predict_files(file.getvalue()).labels)
-    return requests, expected
 
 
 def _watch_memory(server: Server, samples: list[tuple[float, int]], done: threading.Event, every_s: float) -> None:

@@ -6,6 +6,8 @@ from kinds import KINDS, make_kind
 from edgepress.benchmarks.studies.server import load as serve_load
 from edgepress.benchmarks.studies.server import malformed as serve_malformed
 from edgepress.benchmarks.studies.server import soak as serve_soak
+from edgepress.benchmarks.studies.server.mix import same
+from edgepress.benchmarks.studies.server.protocol import ask_by_protocol
 
 # What a server can do is measured first, and then asked of it: neighbours that come and go would change it in between.
 pytestmark = pytest.mark.alone
@@ -36,6 +38,23 @@ def test_malformed_requests_of_every_kind_of_bundle_break_nothing(kind, tmp_path
     result = serve_malformed.malformed(make_kind(tmp_path / kind, kind), requests=200, seed=2)
     assert result["failures"] == []
     assert not [status for status in result["statuses"] if status.startswith("5")]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("binary", "raw")])
+def test_good_requests_of_every_form_and_kind_are_answered_right_under_load(kind, tmp_path):
+    result = serve_soak.soak(str(make_kind(tmp_path / kind, kind)), seconds=1, share=0.8, clients=2)
+    assert serve_soak.failures(result) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_that_knows_the_protocol_alone_gets_what_python_gets(kind, tmp_path):
+    assert ask_by_protocol(str(make_kind(tmp_path / kind, kind)))["failures"] == []
+
+
+def test_wrong_answers_are_found():
+    assert same({"a": [1.0, "x", True]}, {"a": [1.000001, "x", True]})
+    for wrong in ({"a": [1.001, "x", True]}, {"a": [1.0, "y", True]}, {"a": [1.0, "x", False]}, {"a": [1.0]}, {}):
+        assert not same(wrong, {"a": [1.0, "x", True]})
 
 
 def test_at_three_times_capacity_what_is_not_answered_is_503(served_bundle):
