@@ -55,8 +55,8 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
                 else -> TRUTHS[bare] ?: bare.takeIf { "x" !in it }?.toDoubleOrNull()
             }
             require(number != null && number.isFinite()) { "column $column is ${row[column]}" }
-            val many = texts != null && contract.getValue("one_hot").jsonPrimitive.boolean
-            if (many) texts!!.indices.map { if (it == number.toInt()) 1.0 else 0.0 } else listOf(number)
+            if (texts == null || !contract.getValue("one_hot").jsonPrimitive.boolean) listOf(number)
+            else texts.indices.map { if (it == number.toInt()) 1.0 else 0.0 }
         }.toDoubleArray()
     }
 

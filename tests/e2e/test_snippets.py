@@ -32,11 +32,17 @@ import kotlinx.serialization.json.*
 
 fun main(arguments: Array<String>) {
     val given = Json.parseToJsonElement(java.io.File("given.json").readText())
+    fun plain(row: JsonObject) = row.mapValues { (_, value) ->
+        value.jsonPrimitive.let { if (it is JsonNull) null else it.doubleOrNull ?: it.content }
+    }
     Predictor(android.content.Context(), "model").use { predictor ->
+        if (arguments.contentEquals(arrayOf("rows"))) {
+            val rows = given.jsonArray.map { plain(it.jsonObject) }
+            println(written(rows.map { runCatching { predictor.numbersOf(it).toList() }.getOrDefault("refused") }))
+            return
+        }
         val numbers = when {
-            given is JsonObject -> predictor.numbersOf(given.mapValues { (_, value) ->
-                value.jsonPrimitive.let { if (it is JsonNull) null else it.doubleOrNull ?: it.content }
-            })
+            given is JsonObject -> predictor.numbersOf(plain(given))
             arguments.isNotEmpty() -> predictor.windowOf(given.jsonArray.map { it.jsonPrimitive.float }.toFloatArray())
             else -> given.jsonArray.map { it.jsonPrimitive.double }.toDoubleArray()
         }
@@ -280,6 +286,16 @@ def test_kotlin_prepares_and_decodes_every_kind(kotlin, tmp_path, kind, quantize
         else:
             given = rng.normal(0, 0.3, only.shape).clip(-1, 1)
         ask_kotlin(kotlin, tmp_path, model, given, quantized=quantized)
+
+
+def test_kotlin_takes_and_refuses_the_rows_that_the_runtime_takes_and_refuses(kotlin, tmp_path):
+    folder, (taken, refused) = make_kind(tmp_path / "bundle", "features"), odd_rows()
+    shutil.copy(folder / "manifest.json", tmp_path)
+    (tmp_path / "model").write_bytes(b"a model")
+    (tmp_path / "given.json").write_text(json.dumps([*taken, *refused]))
+    sizes = ["-Dinput=7", "-Doutput=3", "-DinputType=FLOAT32", "-DoutputType=FLOAT32"]
+    said = json.loads(subprocess.check_output([*kotlin, *sizes, "MainKt", "rows"], cwd=tmp_path, text=True))
+    assert said == [*WINE.numbers(taken).tolist(), *["refused"] * len(refused)]
 
 
 def test_kotlin_cuts_a_recording_as_the_runtime_does(kotlin, tmp_path):
