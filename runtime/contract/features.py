@@ -110,9 +110,12 @@ class Features(NamedTuple):
             if str(value) not in known:
                 raise InputError(f"column {column!r} is {str(value)[:40]!r}: allowed are {', '.join(known)}")
             return float(known.index(str(value)))
-        if isinstance(value, str) and value.lower() in _TRUTH:
-            return _TRUTH[value.lower()]
+        if isinstance(value, str) and value.strip().lower() in _TRUTH:
+            return _TRUTH[value.strip().lower()]
         try:
+            # Python alone takes 1_000, and digits of other scripts, for a number: no snippet and no page does.
+            if isinstance(value, str) and ("_" in value or not value.isascii()):
+                raise ValueError
             return float(value)
         except (TypeError, ValueError):
             raise InputError(f"column {column!r} is {str(value)[:40]!r}: a number is allowed") from None

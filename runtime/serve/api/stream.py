@@ -21,7 +21,7 @@ from ...contract import Audio, Contract, Signal
 from ...stream import Event, Stream
 from ..work.bodies import RAW
 from ..work.problems import Problem, overloaded
-from ..work.requests import header, query
+from ..work.requests import header, query, refuse_encoded
 from ..work.service import Service
 
 __all__ = ["QUERY", "streams", "taken"]
@@ -62,6 +62,7 @@ async def streams(service: Service, request: Request) -> Response:
         given, kind = query(request), header(request, b"content-type").partition(";")[0].strip().lower()
         if kind != RAW:
             raise Problem(415, f"content-type {kind[:80]!r}: allowed is {RAW}", {"accept": RAW})
+        refuse_encoded(request)
         type_name = given.get("type", "float32")
         if type_name not in _TYPES or (type_name == "int16" and isinstance(contract, Signal)):
             raise Problem(422, f"type {type_name[:40]!r}: float32, or of sound int16, is allowed")

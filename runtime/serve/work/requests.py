@@ -12,7 +12,16 @@ from ...contract.picture import Picture
 from .options import Limits
 from .problems import Problem, overloaded
 
-__all__ = ["BodyReader", "header", "images_from_json", "images_from_raw", "images_of", "json_object", "query"]
+__all__ = [
+    "BodyReader",
+    "header",
+    "images_from_json",
+    "images_from_raw",
+    "images_of",
+    "json_object",
+    "query",
+    "refuse_encoded",
+]
 
 
 def header(request: Request, name: bytes) -> str:
@@ -29,6 +38,17 @@ def query(request: Request) -> Mapping[str, str]:
     return request.query_params if request.scope["query_string"] else {}
 
 
+def refuse_encoded(request: Request) -> None:
+    """Raise Problem 415 for a compressed body: read as it came, it could pass for raw pixels (RFC 9110, 8.4)."""
+    encoding = header(request, b"content-encoding")
+    if encoding and encoding.strip().lower() != "identity":
+        raise Problem(
+            415,
+            f"content-encoding {encoding[:80]!r}: send the body uncompressed, without that header",
+            {"accept-encoding": "identity"},
+        )
+
+
 class BodyReader:
     """Reads bodies; all that are in memory at once share one budget."""
 
@@ -42,7 +62,7 @@ class BodyReader:
         What a client still sends after a refusal is discarded by the web server, so that it gets to see the answer.
 
         Raises:
-            Problem: 413 too long, 408 too slow, 503 too much in memory.
+            Problem: 415 compressed, 413 too long, 408 too slow, 503 too much in memory.
             ClientDisconnect: The client went away.
         """
         return _Body(self, request)
@@ -57,6 +77,7 @@ class _Body:
 
     async def __aenter__(self) -> bytes:
         limits = self._reader.limits
+        refuse_encoded(self._request)
         declared = header(self._request, b"content-length")
         if declared.isdecimal() and int(declared) > limits.body_bytes:
             raise _too_long(limits)

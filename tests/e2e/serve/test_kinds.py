@@ -1,12 +1,13 @@
 """Bundles of every kind of contract and task, as a server's clients see them: always what `Model.predict` gives."""
 
 import csv
+import gzip
 import io
 import json
 
 import numpy as np
 import pytest
-from kinds import KINDS, MOTION, SOUND, make_kind, wav, wine_rows
+from kinds import COLOURS, KINDS, MOTION, SOUND, make_kind, wav, wine_rows
 from serving import start_server
 
 from edgepress.runtime import load
@@ -260,6 +261,24 @@ def test_binary_tensors_of_no_finite_numbers_are_refused(server_of, kind, value)
     headers = {"content-type": RAW, "inference-header-content-length": str(len(header))}
     answer = server.request("POST", f"/v2/models/{kind}/infer", header + array.tobytes(), headers)
     assert (answer.status, "finite" in answer.json["error"]) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("picture", "/v1/predict"),
+        ("features", "/v1/predict"),
+        ("audio", "/v2/models/audio/infer"),
+        ("audio", "/v1/stream"),
+    ],
+)
+def test_a_compressed_body_is_never_taken_for_what_it_holds(ask, kind, path):
+    # As many bytes as one picture has, so that they could pass for pixels.
+    body = gzip.compress(b"") + bytes(COLOURS.size - len(gzip.compress(b"")))
+    answer = ask(kind, body, RAW, path, **{"content-encoding": "gzip"})
+    assert (answer.status, "uncompressed" in answer.json["error"]) == (415, True)
+    if kind == "picture":
+        assert ask(kind, body, RAW, path, **{"content-encoding": "identity"}).status == 200
 
 
 def test_a_recording_that_unfolds_to_too_much_is_refused_by_what_it_claims(ask):

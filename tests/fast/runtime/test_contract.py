@@ -123,3 +123,11 @@ def test_recordings_become_windows():
 def test_what_cannot_be_is_refused(kind, change):
     with pytest.raises(InputError):
         EXAMPLES[kind]._replace(**change).check()
+
+
+@pytest.mark.parametrize("text", ["1_000", "\uff11\uff13", "\u0663"])
+def test_texts_that_python_alone_takes_for_numbers_are_refused(text):
+    features = Features(("a",))
+    assert features.numbers([{"a": " 13.5 "}, {"a": " True"}]).tolist() == [[13.5], [1.0]]
+    with pytest.raises(InputError, match="a number is allowed"):
+        features.numbers([{"a": text}])
