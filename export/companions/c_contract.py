@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from edgepress.runtime import Task
 from edgepress.runtime.contract import KINDS, Audio, Features, Input, Picture
 from edgepress.runtime.contract.audio import PLACES
-from edgepress.runtime.tasks import MEANINGS
+from edgepress.runtime.tasks import TASKS
 
 __all__ = ["c_constants", "c_types"]
 
@@ -20,7 +20,7 @@ _GUARD = "EDGEPRESS_CONTRACT_"
 def c_types() -> str:
     """The types of the constants, the same in every header."""
     kinds, tasks, places = (
-        ", ".join(f"EDGEPRESS_{name.upper()}" for name in names) for names in (KINDS, MEANINGS, PLACES)
+        ", ".join(f"EDGEPRESS_{name.upper()}" for name in names) for names in (KINDS, TASKS, PLACES)
     )
     return f"""\
 #ifndef {_GUARD}
