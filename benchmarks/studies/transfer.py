@@ -1,7 +1,6 @@
 """How a new head's fit is set: recipes side by side on training pictures that none of them is fitted to.
 
-    python -m edgepress.benchmarks.studies.transfer DATA.zip --out docs/transfer.json |
-        python -m edgepress.benchmarks.studies.page.figures docs/train.md transfer -
+    python -m edgepress.benchmarks.studies.transfer DATA.zip --out transfer.json
 
 A network learns half of the classes; each recipe gives it a head for the others, from a few training pictures of each,
 and is judged by other training pictures of these classes. The test part is never read. What has been made is kept in
