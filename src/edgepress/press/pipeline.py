@@ -130,7 +130,6 @@ def press(
     started = time.monotonic()
     TrainConfig.preset(preset)
     dataset = as_dataset(data, in_pieces=True)
-    require_enough(dataset)
     config, start = configure(dataset, preset, task=task, model=model, teacher=teacher, backbone=backbone, seed=seed)
     own = start is not None
     if own and teacher is not None:
@@ -150,6 +149,7 @@ def press(
     if budget:
         # Not the trials: a search that found nothing goes on where more are asked for.
         plan["budget"] = asdict(budget)
+    require_enough(dataset)
     run = Path(out) if out is not None else next_run_folder(Path("runs"), plan)
     bundle = run / "bundle"
     resumed = _enter(run, plan, overwrite=overwrite)
