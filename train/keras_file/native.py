@@ -20,7 +20,7 @@ from .archive import most_weights
 from .custom import Custom, active_custom
 from .saved_graph import takes_one_example
 from .stored import RawModel
-from .vet import vetted
+from .vet import APPLIED, vetted
 
 __all__ = [
     "as_tf_keras",
@@ -215,7 +215,9 @@ def _unrolled(config: Any) -> Any:
 
 
 def _objects(custom: Custom | None, library: str) -> Mapping[str, Any]:
-    return {} if custom is None else custom.objects(library)
+    """What Keras does not find by its name alone."""
+    applied = {name: getattr(require(f"{library}.{module}", extra="toolkit"), name) for name, module in APPLIED.items()}
+    return applied if custom is None else {**applied, **custom.objects(library)}
 
 
 def _budgeted(config: Any, own: Mapping[str, Any]) -> Any:

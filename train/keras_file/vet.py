@@ -12,7 +12,7 @@ from edgepress.runtime import InputError
 
 from .custom import Custom
 
-__all__ = ["REFUSED", "allowed_layers", "vetted"]
+__all__ = ["APPLIED", "REFUSED", "allowed_layers", "vetted"]
 
 REFUSED: dict[str, str] = {
     "DenseFeatures": "its columns are objects of TensorFlow's",
@@ -29,6 +29,11 @@ REFUSED: dict[str, str] = {
     "TorchModuleWrapper": "it runs code that the file brings along",
 }
 """Public layers of Keras that are not opened, and why."""
+APPLIED = {"LayerScale": "src.applications.convnext"}
+"""Layers that models of `keras.applications` are made of and that are not among Keras' public ones, with the module
+that has each."""
+_MOST_SCALES = 65_536
+"""Weights of such a layer, which makes them itself, however many the file holds."""
 _ABSTRACT = frozenset({"AbstractRNNCell", "Input", "InputSpec", "Layer"})
 _MODELS = frozenset({"Functional", "Model", "Sequential"})
 _VALUES = frozenset(
@@ -83,7 +88,7 @@ class _Vet:
     def __init__(self, library: str, custom: Custom | None) -> None:
         self._library, self._custom = library, custom
         helpers = [require(f"{library}.{module}", extra="toolkit") for module in _HELPERS]
-        self._known = allowed_layers(library) | _MODELS | _VALUES | _POLICIES | _LAMBDAS
+        self._known = allowed_layers(library) | APPLIED.keys() | _MODELS | _VALUES | _POLICIES | _LAMBDAS
         self._known |= {name for module in helpers for name in dir(module) if not name.startswith("_")}
         # tf-keras takes names of TensorFlow's too, which are Keras 3's.
         activations = [require(f"{each}.activations", extra="toolkit") for each in ("keras", library)]
@@ -145,6 +150,8 @@ class _Vet:
             raise InputError(f"{where} was quantized by Keras: give the float model, edgepress quantizes it itself")
         elif name in REFUSED:
             raise InputError(f"{where} is a {name}: {REFUSED[name]}")
+        elif name in APPLIED and not _is_small(config):
+            raise InputError(f"{where} scales more than {_MOST_SCALES:,} channels: no model of keras.applications does")
         elif not (name in self._known or (module or "").startswith(_OPERATIONS)):
             raise InputError(f"{where} is a {name}: {self._allowed('layers', name)}")
         elif value.get("registered_name") not in (None, name):
@@ -155,6 +162,11 @@ class _Vet:
 def _place(value: Mapping[str, Any], where: str) -> str:
     config = value.get("config")
     return f"layer {config['name']!r}" if isinstance(config, dict) and "name" in config else where
+
+
+def _is_small(config: Any) -> bool:
+    count = config.get("projection_dim") if isinstance(config, dict) else None
+    return isinstance(count, int) and count <= _MOST_SCALES
 
 
 def _is_quantized(config: Any) -> bool:
