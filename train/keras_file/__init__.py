@@ -295,6 +295,8 @@ def _compare_with_keras3(model: Any, path: Path, format: str) -> None:
         raise InputError(
             f"{path}: Keras 3 cannot load it ({str(error).splitlines()[0][:150]}): save it again"
         ) from None
+    if isinstance(wanted, dict):
+        raise CannotRebuildError("its outputs are in a dictionary")
     given = model(probes if len(probes) > 1 else probes[0], training=False)
     for ours, theirs in zip(_flat(given), _flat(wanted), strict=True):
         difference = float(np.max(np.abs(ours - theirs)))

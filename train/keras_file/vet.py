@@ -37,7 +37,7 @@ _MOST_SCALES = 65_536
 _ABSTRACT = frozenset({"AbstractRNNCell", "Input", "InputSpec", "Layer"})
 _MODELS = frozenset({"Functional", "Model", "Sequential"})
 _VALUES = frozenset(
-    {"TensorShape", "__ellipsis__", "__keras_tensor__", "__numpy__", "__tensor__", "__tuple__", "slice"}
+    {"TensorShape", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__", "__tuple__", "slice"}
 )
 """Plain values that Keras writes as classes."""
 _HELPERS = ("constraints", "initializers", "regularizers")
