@@ -125,9 +125,7 @@ def _run(peer: str, model: str, work: Path) -> None:
     heard = _Warnings()
     logging.getLogger().addHandler(heard)
     recipe.recipe(found, out)
-    file = out if recipe.suffix else out / (recipe.inside or _only_file(out))
-    if not file.is_file():
-        raise FileNotFoundError(f"{recipe.title} wrote no {recipe.inside}: it was withheld")
+    file = out if recipe.suffix else out / _only_file(out)
     told: dict[str, Any] = {"file": str(file.relative_to(work)), "said": heard.last}
     write_file(out.parent / "told.json", json.dumps(told, indent=2) + "\n")
 

@@ -202,20 +202,6 @@ def edgepress_onnx(given: Given, out: Path) -> None:
     edgepress.export(given.keras, given.dataset(), out, variants=["onnx:int8"], input=given.input)
 
 
-def edgepress_int4(given: Given, out: Path) -> None:
-    """docs/export.md."""
-    import edgepress
-
-    edgepress.export(given.keras, given.dataset(), out, variants=["tflite:dynamic-int4"], input=given.input)
-
-
-def edgepress_press(given: Given, out: Path) -> None:
-    """docs/python.md."""
-    import edgepress
-
-    edgepress.press(given.keras, given.dataset(), out, input=given.input, preset="quick")
-
-
 @dataclass(frozen=True)
 class Peer:
     """One way of making a small file from a float model."""
@@ -225,8 +211,6 @@ class Peer:
     suffix: str
     """Of its file; empty where it writes a bundle, of which the file in it is judged."""
     ours: bool = False
-    inside: str = ""
-    """Which file of the folder that it writes, where there are several."""
 
 
 PEERS = {
@@ -244,10 +228,6 @@ PEERS = {
     "keras-onnx": Peer('Keras 3, quantize("int8"), ONNX', keras_onnx, ".onnx"),
     "edgepress-tflite": Peer("edgepress export, TFLite int8", edgepress_tflite, "", ours=True),
     "edgepress-onnx": Peer("edgepress export, ONNX int8", edgepress_onnx, "", ours=True),
-    "edgepress-int4": Peer("edgepress export, TFLite dynamic int4", edgepress_int4, "", ours=True),
-    "edgepress-press": Peer(
-        "edgepress press, TFLite int8", edgepress_press, "", ours=True, inside="bundle/pressed-int8.tflite"
-    ),
 }
 """By name, in the table's order."""
 
