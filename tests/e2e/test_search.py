@@ -2,13 +2,14 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
 from edgepress.data import dataset_of_arrays
 from edgepress.press import Budget, search
 from edgepress.runtime import CheckFailedError, InputError, load
-from edgepress.train import TrainConfig, train_baseline
+from edgepress.train import TrainConfig, adopt_baseline, custom_layers, train_baseline
 
 CONFIG = TrainConfig(epochs=3, prune_epochs=2, quantize_epochs=1, batch_size=32)
 
@@ -48,6 +49,40 @@ def test_a_search_finds_a_model_within_the_budget_and_goes_on_where_it_was(datas
     assert beside.candidates == [candidate for candidate in found.candidates if candidate.trial < 2]
     with pytest.raises(InputError, match="no times of their own"):
         search(dataset, CONFIG, baseline, tmp_path / "late", Budget(max_latency_us=9), trials=1, workers=2)
+
+
+LAYERS = """
+import keras
+
+class Doubled(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+"""
+
+
+def test_a_search_of_a_model_with_layers_of_the_users_own(tmp_path):
+    (tmp_path / "layers.py").write_text(LAYERS)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=300)
+    windows = (rng.normal(size=(300, 6, 3)) + 2 * labels[:, None, None] - 1).astype(np.float32)
+    dataset = dataset_of_arrays("waves", (windows[:240], labels[:240]), (windows[240:], labels[240:]))
+    config = TrainConfig(epochs=4, structured_epochs=1, prune_epochs=1, quantize_epochs=1, batch_size=32)
+    with custom_layers(tmp_path / "layers.py"):
+        namespace = {}
+        exec(LAYERS, namespace)
+        keras.utils.set_random_seed(0)
+        L, start = keras.layers, keras.Input((6, 3))
+        x = L.GlobalAveragePooling1D()(L.Conv1D(8, 3)(L.Conv1D(16, 3, activation="relu", padding="same")(start)))
+        model = keras.Model(start, L.Dense(2)(namespace["Doubled"]()(x)))
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(windows, labels, epochs=6, verbose=0)
+        model.save(tmp_path / "own.keras")
+        baseline = adopt_baseline(dataset, config, tmp_path / "own.keras", tmp_path / "float.keras").path
+        found = search(
+            dataset, config, baseline, tmp_path / "search", Budget(max_bytes=100_000), own=True, trials=2, workers=2
+        )
+    assert {candidate.trial for candidate in found.candidates} == {0, 1}
+    assert found.choice.drop_points < 10
 
 
 def test_a_budget_that_cannot_be_kept_names_the_nearest(dataset, tmp_path):

@@ -79,7 +79,7 @@ _ZEROS = {"sparsity": 0.7, "weight_bits": 8}
 _WHOLE = {"sparsity": 0.0, "prune_epochs": 0}
 
 _RESNET8 = {
-    "structured_epochs": 60, "structured_learning_rate": 2e-3, "patience": 100, "mirror": True, "shift": 2,
+    "structured_epochs": 24, "structured_learning_rate": 1e-3, "patience": 100, "mirror": True, "shift": 2,
     "distill": 0.9,
 }  # fmt: skip
 _ONLY_CHANNELS = {**_WHOLE, "structured": 0.5, "quantize_epochs": 0}
@@ -104,7 +104,7 @@ ROWS: dict[str, Row] = {
     "mobile, zeros 70 %, int8": Row("mnist", _mobile, _ZEROS, "own", _SHORT),
     "ds-cnn, zeros 70 %, int8": Row("spoken-digits.zip", "ds-cnn", _ZEROS, "own", _SOUNDS, 0.7),
     "resnet8, half the multiply-adds, int8": Row(
-        "cifar10-jpeg.zip", "models/resnet8.h5", _ONLY_CHANNELS, "own", _RESNET8, input="pixels"
+        "cifar10-jpeg.zip", "models/resnet8.h5", _ONLY_CHANNELS, "", _RESNET8, input="pixels"
     ),
     "resnet8, 4 bits": Row(
         "cifar10-jpeg.zip", "models/resnet8.h5", {**_WHOLE, "weight_bits": 4, "quantize_epochs": 20}, "own",

@@ -77,8 +77,8 @@ def command(
 
     A Keras file of your own as --model is the float model: it is pressed from its own weights.
 
-    With --max-drop, --max-bytes or --max-latency-us, widths, pixels, bits and sparsities are searched for the best
-    model that keeps these limits on held-back training images; search/ in the run folder shows the front.
+    With --max-drop, --max-bytes or --max-latency-us, widths or channels, pixels, bits and sparsities are searched for
+    the best model that keeps these limits on held-back training images; search/ in the run folder shows the front.
 
     A press that was interrupted goes on where it was when the same command is given again.
     """

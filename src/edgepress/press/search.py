@@ -1,4 +1,4 @@
-"""Search widths, pixels, bits and sparsities for the best model within a budget.
+"""Search widths or channels, pixels, bits and sparsities for the best model within a budget.
 
 Optuna's multi-objective TPE (Akiba et al. 2019, "Optuna: A Next-generation Hyperparameter Optimization Framework").
 Every choice is made on training images that were held back; the test set is not looked at.
@@ -28,6 +28,8 @@ from edgepress.runtime.contract import Input
 from edgepress.train import (
     History,
     TrainConfig,
+    active_custom,
+    custom_layers,
     meaning_of,
     open_keras,
     press_model,
@@ -35,7 +37,9 @@ from edgepress.train import (
     usual_model,
 )
 from edgepress.train.compress.slim import can_crop
+from edgepress.train.compress.structured.thin import least_share
 from edgepress.train.fitting.feed import normalized, predictor
+from edgepress.train.keras_file import inside
 
 from .budget import Budget, Candidate, choose, pareto_front
 from .crew import Crew, crew_of
@@ -49,7 +53,8 @@ _VARIANTS = {8: ("tflite:int8", "tflite:dynamic-int8"), 4: ("tflite:int4", "tfli
 _FIRST_WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192)
 _LATER_WIDTHS = (8, 16, 24, 32, 48, 64)
 _PIXEL_LOSSES = (0.0, 0.01, 0.03)
-_UNIT_LOSSES = (0.0, 0.02, 0.05, 0.1)
+_CHANNELS = (1.0, 0.75, 0.5, 0.35)
+"""Shares of the multiply-adds."""
 _SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
 _LATENCY_IMAGES = 256
 _WITH_WIDTHS = frozenset({"mlp"})
@@ -62,9 +67,11 @@ class _Ranges(NamedTuple):
     """What is searched besides bits and sparsity."""
 
     widths: bool
-    """Of the hidden layers; else the units that leave."""
+    """Of the hidden layers; else the channels that leave."""
     pixels: bool
     """How much of the picture's border leaves."""
+    channels: tuple[float, ...] = _CHANNELS
+    """Shares of the multiply-adds that may stay, all of them first."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,11 @@ def search(
 
     Args:
         dataset: Training images and labels.
-        config: The preset; its `widths`, `pixel_loss`, `unit_loss`, `weight_bits` and `sparsity` are searched.
+        config: The preset; its `widths`, `pixel_loss`, `structured`, `weight_bits` and `sparsity` are searched.
         baseline: The float `.keras` file that drops are counted from.
         folder: Where trials lie; made here.
         budget: What to keep within.
-        own: Whether the baseline is a user's own model, which loses units and pixels but is not built anew.
+        own: Whether the baseline is a user's own model, which loses channels and pixels but is not built anew.
         trials: How many models to train.
         workers: How many at a time, in processes of their own. The sampler then knows less of what comes out when it
             chooses, and a trial's own result stays what it is.
@@ -124,16 +131,21 @@ def search(
     contract, task = _asked(baseline)
     if not task.classifies:
         raise InputError(f"a search within a budget counts accuracy, and the task is {task.kind}: press without limits")
-    kind = config.model or usual_model(contract, task)
+    foreign = inside(network) is not network
+    least = least_share(inside(network))
     ranges = _Ranges(
-        widths=kind in _WITH_WIDTHS and not own, pixels=isinstance(contract, Picture) and can_crop(network)
+        widths=not own and (config.model or usual_model(contract, task)) in _WITH_WIDTHS,
+        pixels=isinstance(contract, Picture) and not foreign and can_crop(network),
+        channels=tuple(share for share in _CHANNELS if share == 1 or share >= least),
     )
     study, left = _open_study(folder / "journal.log", config, ranges)
     reference = _validation_accuracy(network, dataset, config, contract, task)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
+    custom = active_custom()
     # Another machine has none of this one's files.
-    given = (dataset if ray is None else dataset.in_memory(), config, baseline, folder, budget, reference)
+    handed = dataset if ray is None else dataset.in_memory()
+    given = (handed, config, baseline, folder, budget, reference, custom and str(custom.path.resolve()))
     if done < trials:
         with crew_of(_run_trial, workers=workers, ray=ray) as crew:
             for trial, made, seconds in _trials(study, left, ranges, crew, trials - done, given):
@@ -209,7 +221,9 @@ def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> tuple[An
 
 def _starts(ranges: _Ranges) -> list[dict[str, Any]]:
     """The first trials show where the budget lies: two large sparse models, a middling and a small one."""
-    sizes: list[dict[str, Any]] = [{"unit_loss": loss} for loss in (0.0, 0.0, 0.02, 0.1)]
+    sizes: list[dict[str, Any]] = [
+        {"structured": share} for share in (1.0, 1.0, ranges.channels[len(ranges.channels) // 2], ranges.channels[-1])
+    ]
     if ranges.widths:
         widths = ((128, 64), (128, 64), (48, 24), (24, 16))
         sizes = [{"width1": first, "width2": second} for first, second in widths]
@@ -227,7 +241,7 @@ def _suggest(trial: Any, ranges: _Ranges) -> dict[str, Any]:
         first = trial.suggest_categorical("width1", _FIRST_WIDTHS)
         parameters["widths"] = [first, trial.suggest_categorical("width2", _LATER_WIDTHS)]
     else:
-        parameters["unit_loss"] = trial.suggest_categorical("unit_loss", _UNIT_LOSSES)
+        parameters["structured"] = trial.suggest_categorical("structured", ranges.channels)
     if ranges.pixels:
         parameters["pixel_loss"] = trial.suggest_categorical("pixel_loss", _PIXEL_LOSSES)
     parameters["weight_bits"] = trial.suggest_categorical("weight_bits", list(_VARIANTS))
@@ -244,8 +258,15 @@ def _run_trial(
     folder: Path,
     budget: Budget,
     reference: float,
+    custom: str | None = None,
 ) -> list[Candidate]:
-    """Train, press, export and measure one model; none where export withholds every variant."""
+    """Train, press, export and measure one model; none where export withholds every variant.
+
+    `custom` is the file with the user's own layers: another process knows nothing of it.
+    """
+    if custom is not None and active_custom() is None:
+        with custom_layers(custom):
+            return _run_trial(number, parameters, dataset, config, baseline, folder, budget, reference)
     run = _trial_folder(folder, parameters)
     logger.info("search: %s", ", ".join(f"{name} {value}" for name, value in parameters.items()))
     how = replace(config, **parameters)

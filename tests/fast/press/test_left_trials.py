@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgepress.press.search import _open_study, _Ranges, _suggest, _trials
+from edgepress.press.search import _open_study, _Ranges, _starts, _suggest, _trials
 from edgepress.train import TrainConfig
 
 pytest.importorskip("optuna", reason="needs the toolkit extra")
@@ -37,3 +37,9 @@ def test_left_trials_go_first_under_their_own_numbers(tmp_path):
     finished, left = _open_study(tmp_path / "journal.log", TrainConfig(), RANGES)
     assert not left
     assert sum(trial.values is not None for trial in finished.trials) == 4
+
+
+def test_shares_of_channels_are_tried_as_far_as_a_model_can_lose_them():
+    whole, half = (_starts(_Ranges(False, False, channels)) for channels in ((1.0,), (1.0, 0.75, 0.5)))
+    assert [each["structured"] for each in whole] == [1.0] * 4
+    assert [each["structured"] for each in half] == [1.0, 1.0, 0.75, 0.5]

@@ -9,7 +9,7 @@ from edgepress.runtime import InputError
 from edgepress.train import compress
 from edgepress.train.compress.structured.choice import leave
 from edgepress.train.compress.structured.coupling import coupling_of
-from edgepress.train.compress.structured.thin import thin, without
+from edgepress.train.compress.structured.thin import least_share, thin, without
 
 
 def mlp(k):
@@ -196,6 +196,8 @@ def test_what_cannot_be_followed_stays_and_is_named():
 
 def test_a_model_without_channels_that_may_leave_is_refused():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)], name="line")
+    assert least_share(model) == 1
+    assert least_share(mlp(keras)) < 0.5
     with pytest.raises(InputError, match="line has no channels that may leave: press it without structured"):
         thin(model, [np.zeros((4, 4), np.float32)], 0.5)
 

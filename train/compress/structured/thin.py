@@ -14,12 +14,12 @@ from edgepress.runtime import InputError
 from ...fitting.strided import step_before_convolving
 from ...keras_file.native import remade
 from .channels import Coupling
-from .choice import check, leave
+from .choice import check, leave, smallest
 from .coupling import coupling_of
 from .importance import gradients_of, importance
 from .merge import Readers
 
-__all__ = ["Thinned", "thin", "without"]
+__all__ = ["Thinned", "least_share", "thin", "without"]
 
 _log = logging.getLogger("edgepress")
 _ROUNDS = 8
@@ -44,6 +44,16 @@ class Thinned:
             "multiply_adds": [round(count) for count in self.multiply_adds],
             "left_whole": self.whole,
         }
+
+
+def least_share(model: Any) -> float:
+    """The smallest share of a model's multiply-adds that `thin` can reach; 1 where no channel may leave."""
+    try:
+        coupling = coupling_of(model)
+    except InputError:
+        return 1.0
+    whole = coupling.multiply_adds(np.zeros(coupling.count, bool))
+    return smallest(coupling) / whole if whole else 1.0
 
 
 def thin(model: Any, inputs: Sequence[NDArray[Any]], share: float, *, seed: int = 0) -> Thinned:
