@@ -8,15 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Part
-from edgepress.data.rows import Mapped, Rows, batch_of, select
+from edgepress.data.rows import Mapped, Rows, select
 from edgepress.runtime.contract import Contract
+from edgepress.train.asking import outputs_of
 
 __all__ = ["Samples", "predicted", "samples_of", "thinned"]
-
-
-_BATCH = 256
-_PORTION = 2
-"""Batches that are read at a time where examples are in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +68,4 @@ def thinned(examples: Any, count: int) -> Any:
 
 def predicted(model: Any, inputs: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """What a tf-keras model gives, by output name, for arrays or `Rows` in the order of its inputs."""
-    batch = batch_of(max(values.size // max(1, len(values)) for values in inputs), _BATCH)
-    step = _PORTION * batch if any(isinstance(values, Rows) for values in inputs) else len(inputs[0])
-    parts = []
-    for start in range(0, len(inputs[0]), max(1, step)):
-        given = model.predict([values[start : start + step] for values in inputs], batch_size=batch, verbose=0)
-        parts.append(given if isinstance(given, list) else [given])
-    columns = zip(*parts, strict=True)
-    return {name: np.concatenate(column) for name, column in zip(model.output_names, columns, strict=True)}
+    return dict(zip(model.output_names, outputs_of(model, inputs), strict=True))

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
-from edgepress.data.rows import Mapped, Rows, batch_of, in_pieces
+from edgepress.data.rows import Mapped, Rows, in_pieces
 from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.contract.arrange import arrangements, same_order
 from edgepress.runtime.tasks import Task
 
+from .asking import outputs_of
 from .keras_file import outline_of
 from .trying import NoBetterThanChanceError, Tried, all_alike, choose, confirm, enough, least_left, some
 
@@ -37,9 +38,6 @@ __all__ = [
     "takes_raw_numbers",
 ]
 
-_BATCH = 256
-_PORTION = 2
-"""Batches that are normalized at a time, where examples are in a file."""
 _CENTRED = 0.25
 """Standard deviations that a column's mean may be from 0, and that (in logarithms) its deviation may be from 1."""
 _FIELDS = frozenset({"kind"}).union(*(kind._fields for kind in KINDS.values()))
@@ -322,15 +320,10 @@ def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], 
         Mapped(part.inputs[name], contract.inputs[name].normalize, tuple(tensor.shape[1:]), tensor.dtype.as_numpy_dtype)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     ]
-    outputs = []
-    batch = batch_of(max(each.size for each in contract.inputs.values()), _BATCH)
     in_file = any(isinstance(values, Rows) for values in part.inputs.values())
-    step = _PORTION * batch if in_file else max(1, len(part))
-    for start in range(0, len(part), step):
-        portion = [rows[start : start + step] for rows in feeds]
-        outputs.append(model.predict(portion if len(portion) > 1 else portion[0], batch_size=batch, verbose=0))
+    (output, *_) = outputs_of(model, feeds if in_file else [rows[:] for rows in feeds])
     # What goes in is asked for where it should come out again, and made then.
-    return np.concatenate(outputs), feeds[0]
+    return output, feeds[0]
 
 
 def _confirmed(

@@ -1,13 +1,13 @@
 """What `export` and the fits of `press` keep in memory, by the number of pictures: all of them, or a piece at a time.
 
     python -m edgepress.benchmarks.studies.memory work --images 1000 --images 4000 --out docs/memory.json
-    python -m edgepress.benchmarks.studies.memory work --verb press --size 96 --images 2500 --images 10000 \
-        --out docs/memory-press.json
+    python -m edgepress.benchmarks.studies.memory work --verb press --size 96 --spare-mb 1500 \
+        --images 2400 --images 7200 --out docs/memory-press.json
 
 Makes JPEGs of two classes, bright and dark, in `work`. For each number of pictures, in a process each, as the command
 line reads the data (many pictures stay in a file) and as arrays in memory: `edgepress.export` of a Keras model that
-tells them apart without being fitted; or, of a MobileNetV1 0.25 that knows nothing yet, an epoch of pruning and one of
-quantization-aware training. `started_mb` is the peak of that process' resident memory with TensorFlow imported,
+tells them apart without being fitted, or of a MobileNetV1 0.25 that knows nothing yet; or an epoch of pruning and one
+of quantization-aware training of such a model. `started_mb` is the peak of that process' resident memory with TensorFlow imported,
 `read_mb` when the data are read, `peak_mb` at the end; converters run in processes of their own, which are not counted.
 `wait_share` is what training waited for pictures, of the time of its epochs. `--spare-mb` limits the address space of
 the process, and of each of its children, to that much beyond what it has with TensorFlow imported. A study that is
@@ -31,7 +31,7 @@ from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
 from edgepress.runtime.machine import describe_machine
 
-__all__ = ["MODELS", "WAYS", "make_mobilenet", "make_model", "make_pictures", "measure", "to_table"]
+__all__ = ["MODELS", "VERBS", "WAYS", "make_mobilenet", "make_model", "make_pictures", "measure", "to_table"]
 
 WAYS = {"in pieces": True, "in memory": False}
 """By name: whether many pictures stay in a file."""
@@ -117,8 +117,8 @@ def make_mobilenet(path: Path, size: int) -> Path:
     return path
 
 
-MODELS = {"export": make_model, "press": make_mobilenet}
-"""By what is measured."""
+MODELS = {"brightness": make_model, "mobilenet": make_mobilenet}
+VERBS = ("export", "press")
 
 
 def measure(
@@ -169,7 +169,8 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="a folder for pictures, model and bundles")
     parser.add_argument("--images", type=int, action="append", help="1000 and 4000 when not given")
-    parser.add_argument("--verb", choices=list(MODELS), default="export")
+    parser.add_argument("--verb", choices=VERBS, default="export")
+    parser.add_argument("--model", choices=list(MODELS), default="brightness")
     parser.add_argument("--way", choices=list(WAYS), action="append", help="both when not given")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--spare-mb", type=int, help="of the address space; unlimited when not given")
@@ -178,6 +179,7 @@ def _main() -> None:
     record: dict[str, Any] = {
         "command": " ".join(["python -m edgepress.benchmarks.studies.memory", *sys.argv[1:]]),
         "verb": options.verb,
+        "model": options.model,
         "size": options.size,
         "spare_mb": options.spare_mb,
         "machine": describe_machine(),
@@ -185,11 +187,11 @@ def _main() -> None:
     }
     if options.out.exists():
         before = json.loads(options.out.read_text())
-        if all(before.get(key) == record[key] for key in ("verb", "size", "spare_mb")):
+        if all(before.get(key) == record[key] for key in ("verb", "model", "size", "spare_mb")):
             record["measured"] = before["measured"]
     done = {(each["images"], each["way"]) for each in record["measured"]}
     options.work.mkdir(parents=True, exist_ok=True)
-    model = MODELS[options.verb](options.work / f"{options.verb}-{options.size}.h5", options.size)
+    model = MODELS[options.model](options.work / f"{options.model}-{options.size}.h5", options.size)
     for count in options.images or [1000, 4000]:
         for way, in_pieces in WAYS.items():
             if (count, way) in done or way not in (options.way or WAYS):

@@ -121,10 +121,10 @@ class _Feed:
     def __len__(self) -> int:
         return len(next(iter(self._inputs.values())))
 
-    def set_range(self, start: int, stop: int) -> None:
+    def set_range(self, start_index: int, end_index: int) -> None:
         """Which of them come next."""
         self._samples = iter(
-            {name: values[i : i + 1] for name, values in self._inputs.items()} for i in range(start, stop)
+            {name: values[i : i + 1] for name, values in self._inputs.items()} for i in range(start_index, end_index)
         )
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:

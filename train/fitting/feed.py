@@ -13,8 +13,6 @@ from edgepress.runtime.contract import Input
 __all__ = ["Feed", "normalized", "predictor"]
 
 _PREDICT_BATCH = 1000
-_PREDICT_NUMBERS = 32_000_000
-"""Of one batch, at most: 1,000 large pictures as floats, and what layers make of them, are gigabytes."""
 
 
 class Feed:
@@ -72,7 +70,7 @@ def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[n
         return model(feed.tensor(held), training=False)
 
     def predict(held: NDArray[Any]) -> NDArray[np.float32]:
-        batch = batch_of(contract.size, _PREDICT_BATCH, _PREDICT_NUMBERS)
+        batch = batch_of(contract.size, _PREDICT_BATCH)
         return np.concatenate([forward(held[i : i + batch]).numpy() for i in range(0, len(held), batch)])
 
     return predict
