@@ -7,9 +7,10 @@
 Makes JPEGs of two classes, bright and dark, in `work`. For each number of pictures, in a process each, as the command
 line reads the data (many pictures stay in a file) and as arrays in memory: `edgepress.export` of a Keras model that
 tells them apart without being fitted, or of a MobileNetV1 0.25 that knows nothing yet; or an epoch of pruning and one
-of quantization-aware training of such a model. `started_mb` is the peak of that process' resident memory with TensorFlow imported,
-`read_mb` when the data are read, `peak_mb` at the end; converters run in processes of their own, which are not counted.
-`wait_share` is what training waited for pictures, of the time of its epochs. `--spare-mb` limits the address space of
+of quantization-aware training of such a model. `started_mb` is the peak of that process' resident memory with
+TensorFlow imported, `read_mb` when the data are read, `peak_mb` at the end; converters run in processes of their own,
+which are not counted. `wait_share` is what training waited for pictures, of the time of its epochs.
+`--spare-mb` limits the address space of
 the process, and of each of its children, to that much beyond what it has with TensorFlow imported. A study that is
 stopped goes on after the last of these. Linux. Prints the table for docs/growth.md.
 """
