@@ -192,7 +192,7 @@ def _main() -> None:
             record["measured"] = before["measured"]
     done = {(each["images"], each["way"]) for each in record["measured"]}
     options.work.mkdir(parents=True, exist_ok=True)
-    model = MODELS[options.model](options.work / f"{options.model}-{options.size}.h5", options.size)
+    model = MODELS[options.model](options.work / f"{options.model}-{options.size}.keras", options.size)
     for count in options.images or [1000, 4000]:
         for way, in_pieces in WAYS.items():
             if (count, way) in done or way not in (options.way or WAYS):

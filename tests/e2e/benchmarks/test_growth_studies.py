@@ -30,7 +30,7 @@ def test_bulk_scoring_is_measured_and_a_kill_changes_nothing(tmp_path):
 
 def test_memory_is_measured_in_a_limited_address_space(tmp_path):
     pictures = memory.make_pictures(tmp_path / "pictures", 40, 32)
-    model = memory.make_model(tmp_path / "model.h5", 32)
+    model = memory.make_model(tmp_path / "model.keras", 32)
     found = memory.measure("press", model, pictures, tmp_path / "out", in_pieces=True, spare_mb=1500)
     assert 0 < found["started_mb"] <= found["read_mb"] <= found["peak_mb"]
     assert found["wait_share"] >= 0
