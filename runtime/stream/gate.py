@@ -47,6 +47,7 @@ class Gate:
         self._pause, self._shortest = round(_PAUSE_S / seconds), max(1, round(_SHORTEST_S / seconds))
         self._history = round(_HISTORY_S / seconds)
         self._levels = np.empty(self._history + 2 * (longest // self.frame + 2))
+        self._means = np.empty_like(self._levels)
         self._filled = 0
         self._first = 0
         """Index of the first level that is kept, from the stream's start."""
@@ -60,12 +61,28 @@ class Gate:
         self._rest = samples[count * self.frame :]
         # The variance: a constant offset, as cheap microphones have, is no sound.
         levels = np.full(count, -np.inf) if silence else 10 * np.log10(frames.var(axis=1) + 1e-10)
+        means = frames.mean(axis=1)
         surplus = self._filled + count - len(self._levels)
         if surplus > 0:
-            self._levels[: self._filled - surplus] = self._levels[surplus : self._filled].copy()
+            for kept in (self._levels, self._means):
+                kept[: self._filled - surplus] = kept[surplus : self._filled].copy()
             self._filled, self._first = self._filled - surplus, self._first + surplus
         self._levels[self._filled : self._filled + count] = levels
+        self._means[self._filled : self._filled + count] = means
         self._filled += count
+
+    def offset(self, end: int) -> float:
+        """The constant that a cheap microphone adds: the median of the frames' means, with what was known at `end`.
+
+        The mean of a window itself would be moved by the word in it.
+        """
+        known = slice(*self._known(end))
+        means = self._means[known][np.isfinite(self._levels[known])]
+        return float(np.median(means)) if len(means) else 0.0
+
+    def _known(self, end: int) -> tuple[int, int]:
+        upto = end // self.frame - self._first
+        return max(0, upto - self._history), upto
 
     def loudest(self, start: int, end: int) -> Sound | None:
         """The loudest sound among the samples from `start` to `end`, with what was known at `end`; None: silence."""
@@ -76,7 +93,7 @@ class Gate:
         levels = self._levels[before:upto]
         if upto <= begin:
             return None
-        known = self._levels[max(0, upto - self._history) : upto]
+        known = self._levels[slice(*self._known(end))]
         known = known[np.isfinite(known)]
         # Sorted by halves alone: this is asked of every window.
         at = len(known) * _PERCENTILE // 100

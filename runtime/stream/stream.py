@@ -126,13 +126,27 @@ class Stream:
             asked = [i for i, onset in enumerate(onsets) if onset is not None]
             columns: Any = ()
             if asked:
-                columns = self._watcher.columns(self._model.predict(found[asked]))
+                columns = self._watcher.columns(self._model.predict(self._centred(found[asked], starts, asked)))
             given = dict(zip(asked, columns, strict=True))
             for i, (start, onset) in enumerate(zip(starts, onsets, strict=True)):
                 until = min(start + windows.size, self._length)
                 times = ((at - self._lead) / self._rate for at in (start if onset is None else onset, until))
                 events += self._watcher.see(Moment(*times), given.get(i))
         return events
+
+    def _centred(self, found: NDArray[Any], starts: list[int], asked: list[int]) -> NDArray[Any]:
+        """Windows (n, size) without their constant offset, where sound is told apart from its background.
+
+        Recordings to learn from have none. The silence before and behind the stream is left alone.
+        """
+        if self._gate is None:
+            return found
+        centred = np.zeros_like(found)
+        for row, window, i in zip(centred, found, asked, strict=True):
+            begin = max(0, self._lead - starts[i])
+            end = int(min(len(window), self._length - starts[i]))
+            row[begin:end] = np.clip(window[begin:end] - self._gate.offset(starts[i] + end), -1, 1)
+        return centred
 
     def _onset(self, start: int) -> int | None:
         """Where what is in the window begins; None: there is nothing in it."""

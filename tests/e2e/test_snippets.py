@@ -88,11 +88,11 @@ def test_javascript_answers_as_the_runtime_does(javascript, tmp_path, pixels):
     with load(folder, backend="onnxruntime") as native:
         expected = native.predict(pixels.reshape(1, 28, 28))
     assert answer["label"] == expected.labels[0]
-    np.testing.assert_allclose(answer["probabilities"], expected.probabilities[0], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(answer["probabilities"], expected.probabilities[0], rtol=1e-6, atol=1e-6)
 
 
-def assert_same(answer, row):
-    """A snippet's answer and the runtime's, which other machines add up in another order."""
+def assert_same(answer, row, most=1e-6):
+    """A snippet's answer and the runtime's."""
     for name, value in answer.items():
         wanted = row["y"] if name == "output" else row[name]
         if name == "values":
@@ -101,7 +101,7 @@ def assert_same(answer, row):
         if name in ("label", "labels", "normal"):
             assert value == wanted
         else:
-            np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(value, wanted, rtol=most, atol=most)
 
 
 @needs_javascript
@@ -129,7 +129,8 @@ def test_javascript_prepares_and_decodes_every_kind(javascript, tmp_path, kind):
     answers = javascript(folder / f"{kind}-float32.onnx", file)
     assert len(answers) == len(expected)
     for answer, row in zip(answers, expected, strict=True):
-        assert_same(answer, row)
+        # WebAssembly adds up without fused products; of raw pixels the logits, some hundred, show it.
+        assert_same(answer, row, 1e-5 if kind == "picture" else 1e-6)
 
 
 # What a row may hold in place of good values, and whether each is refused.

@@ -26,20 +26,20 @@ def _bundle(folder, name, shape, outputs, nodes, constants, contract, task):
     return write_bundle(Path(folder), content, name=name, contract=Contract({"x": contract}), task=task)
 
 
-def tones_bundle(folder, kind="multiclass"):
+def tones_bundle(folder, kind="multiclass", tones=TONES):
     """Which tone a quarter of a second holds, whatever its phase: the power at each frequency."""
-    turns = 2 * np.pi * np.outer(np.arange(WINDOW) / RATE, list(TONES.values()))
+    turns = 2 * np.pi * np.outer(np.arange(WINDOW) / RATE, list(tones.values()))
     waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32) / np.float32(WINDOW)
-    join = np.concatenate([np.eye(len(TONES)), np.eye(len(TONES))]).astype(np.float32) * np.float32(4000)
+    join = np.concatenate([np.eye(len(tones)), np.eye(len(tones))]).astype(np.float32) * np.float32(4000)
     nodes = [
         helper.make_node("MatMul", ["x", "waves"], ["parts"]),
         helper.make_node("Mul", ["parts", "parts"], ["powers"]),
         helper.make_node("MatMul", ["powers", "join"], ["sums"]),
         helper.make_node("Add", ["sums", "least"], ["y"]),
     ]
-    least = np.full(len(TONES), 0.0 if kind == "multiclass" else -4.0, np.float32)
+    least = np.full(len(tones), 0.0 if kind == "multiclass" else -4.0, np.float32)
     constants = {"waves": waves, "join": join, "least": least}
-    task = Task(kind, "logits", tuple(TONES))
+    task = Task(kind, "logits", tuple(tones))
     return _bundle(folder, "tones", (WINDOW,), (len(TONES),), nodes, constants, Audio(RATE, WINDOW), task)
 
 

@@ -184,12 +184,14 @@ def test_without_a_server_the_browser_prepares_and_answers_as_python_does(open_p
         site.stop()
     assert np.array_equal(np.array(answer["tensor"], tensor.dtype), tensor.ravel())
     if kind == "raw":
-        assert np.allclose(answer["answers"][0]["outputs"]["y"], expected.outputs["y"], atol=1e-5)
+        assert np.allclose(answer["answers"][0]["outputs"]["y"], expected.outputs["y"], rtol=1e-6, atol=1e-6)
         return
     for shown, row in zip(answer["answers"], given, strict=True):
         for name in set(shown) & set(row):
             if name in ("probabilities", "score"):
-                assert np.allclose(shown[name], row[name], atol=1e-5)
+                # The browser adds up without fused products; of raw pixels its logits, some hundred, show it.
+                most = 1e-5 if kind == "picture" else 1e-6
+                assert np.allclose(shown[name], row[name], rtol=most, atol=most)
             elif name == "values":
                 assert list(shown[name]) == list(row[name])
                 assert np.allclose(list(shown[name].values()), list(row[name].values()), rtol=1e-6, atol=1e-6)

@@ -60,6 +60,19 @@ def test_sounds_are_heard_where_they_begin_however_the_stream_is_cut(tones):
     assert list(tones.stream().listen(sound[:8000, None].reshape(-1, 1))) == list(tones.stream().listen([sound[:8000]]))
 
 
+@pytest.mark.parametrize("offset", [0.05, -0.3])
+def test_a_constant_offset_is_no_part_of_a_sound(tmp_path, offset):
+    """As cheap microphones have; `hum` is what an offset looks like to a model."""
+    sound = tones_at([(0.05, "high"), (1.5, "middle"), (2.8, "high")], 3.0)
+    with load(tones_bundle(tmp_path / "hum", tones=TONES | {"hum": 1.0}), "float32") as model:
+        expected = heard(model.stream().listen([sound]))
+        assert [label for _, label in expected] == ["high", "middle", "high"]
+        moved = sound + np.float32(offset)
+        assert heard(model.stream().listen([moved])) == expected
+        # Without a gate windows are the model's as they come.
+        assert "hum" in {label for _, label in heard(model.stream(gate_db=0).listen([moved]))}
+
+
 def test_sound_may_be_integers_or_of_several_channels(tones):
     whole = (tones_at(TIMES, 5) * 32768).astype(np.int16)
     expected = list(tones.stream().listen([whole]))
