@@ -15,7 +15,7 @@ from edgepress.runtime import Manifest
 
 from .malformed import malformed
 from .protocol import ask_by_protocol
-from .serving import publish
+from .serving import publish, start_server
 from .soak import failures, soak
 
 __all__ = ["study"]
@@ -26,7 +26,8 @@ def study(bundle: str, *, requests: int, seconds: float) -> dict[str, Any]:
     manifest = Manifest.read(bundle)
     refused = malformed(bundle, requests=requests, seed=0)
     soaked = soak(bundle, seconds=seconds, share=0.8, clients=4)
-    asked = ask_by_protocol(bundle)
+    with start_server(bundle) as server:
+        asked = ask_by_protocol(bundle, server.port)
     return {
         "bundle": manifest.name,
         "inputs": [each.kind for each in manifest.contract.inputs.values()],

@@ -15,7 +15,7 @@ from edgepress.runtime import Manifest, load
 from edgepress.runtime.tasks.predictions import LabelSets, Outputs
 
 from .mix import same
-from .serving import served_variant, start_server
+from .serving import served_variant
 
 __all__ = ["ProtocolClient", "ask_by_protocol"]
 
@@ -92,12 +92,12 @@ class ProtocolClient:
         return content, int(length) if length else None
 
 
-def ask_by_protocol(bundle: str) -> dict[str, Any]:
-    """Ask a server of its own, and `Model.predict` about the same numbers."""
+def ask_by_protocol(bundle: str, port: int) -> dict[str, Any]:
+    """Ask the bundle's server at that port, and `Model.predict` about the same numbers."""
     failures: list[str] = []
     manifest = Manifest.read(bundle)
-    with start_server(bundle) as server, load(bundle, served_variant(bundle)) as model:
-        client, name = ProtocolClient(server.port), manifest.name
+    with load(bundle, served_variant(bundle)) as model:
+        client, name = ProtocolClient(port), manifest.name
         tensors = client.examples(name)
         given = dict(zip(manifest.contract.inputs, tensors.values(), strict=True))
         prediction = model.predict(given if len(given) > 1 else next(iter(given.values())))
