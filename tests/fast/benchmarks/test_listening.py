@@ -59,7 +59,7 @@ def test_tones_are_all_found_and_the_page_says_so(data, tmp_path, capsys):
         str(page),
     ]
     assert main(arguments) == 0
-    assert "| -60 dB | 10 | 10 | 0 | 1 of 1 |" in page.read_text()
+    assert "| -60 dB | 0 | 10 | 10 | 0 | 1 of 1 |" in page.read_text()
     assert "10 of 10 found, 0 besides" in capsys.readouterr().out
 
 
