@@ -75,11 +75,14 @@ def start_server(bundle: str | os.PathLike[str], *, backend: str = "auto", **lim
             raise RuntimeError(f"the server stopped with status {status}")
 
 
+_USUAL = "int8"
+
+
 def served_variant(bundle: str | os.PathLike[str]) -> str:
     """What a server answers with by default: int8, or the default model's first where there is none."""
     manifest = Manifest.read(bundle)
     variants = [each.variant for each in manifest.artifacts if each.model == manifest.default_model]
-    return "int8" if "int8" in variants else variants[0]
+    return _USUAL if _USUAL in variants else variants[0]
 
 
 def post(path: str, body: bytes, content_type: str = "application/octet-stream", accept: str = "*/*") -> bytes:
