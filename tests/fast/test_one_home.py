@@ -65,7 +65,7 @@ ALLOWED = {
     "train/compress/slim.py": PICTURES,
     "train/contract.py": "the ways of pictures, by their kind",
     "train/fitting/augment.py": PICTURES,
-    "train/fitting/epochs.py": "copies of pictures, and of other examples, one function a kind",
+    "train/fitting/changes.py": "copies of pictures, and of other examples, one function a kind",
     "train/fitting/objective.py": "one row a task; the share of classes named",
     "train/models.py": "the input's name, by its kind",
     "train/run.py": "augmentation, one function a kind",

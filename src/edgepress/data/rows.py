@@ -36,7 +36,6 @@ PIECE_BYTES = 16_000_000
 """About so much is read at a time where all examples are gone through."""
 
 
-
 class Rows:
     """An array (n, ...) of which `rows[i]`, `rows[a:b]`, `rows[indices]` and `rows[a:b, ...]` are read when asked for.
 
