@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.quality import Metric, bootstrap, quality_of
+from edgepress.quality import Metric, paired_interval, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.tasks import Task
 
@@ -90,7 +90,7 @@ class Kept:
 
 
 def _since(metric: Metric, own: NDArray[Any], other: NDArray[Any], truth: NDArray[Any], seed: int) -> Since:
-    difference, low, high = bootstrap(metric, own, other, truth, seed=seed)
+    difference, low, high = paired_interval(metric, own, other, truth, seed=seed)
     if not metric.higher:
         difference, low, high = -difference, -high, -low
     return Since(difference, (low, high), metric.unit, len(truth))

@@ -32,8 +32,8 @@ _DIFFERENCE = (
     "limit of Tango's score interval stays above minus the margin"
 )
 _OTHER_DIFFERENCE = (
-    "Differences are row minus row 1 with paired bootstrap 95 % intervals; the verdict asks whether even the worse end "
-    "stays within the margin"
+    "Differences are row minus row 1 with paired 95 % intervals (of anomalies from all pairs of examples, else by "
+    "bootstrap); the verdict asks whether even the worse end stays within the margin"
 )
 _PAGE = Path(__file__).with_name("page.html")
 _METHOD = (

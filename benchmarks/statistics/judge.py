@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.quality import Quality, bootstrap, quality_of, sqnr_db
+from edgepress.quality import Quality, paired_interval, quality_of, sqnr_db
 from edgepress.runtime import CheckFailedError
 from edgepress.runtime.tasks import Task
 
@@ -123,7 +123,7 @@ class Judge:
             found |= {"scores": scores, "comparison": comparison}
             found["verdict"] = verdict(comparison.pairs, margin_points=margin.value)
         else:
-            difference, *ends = bootstrap(metric, own, base, truth, seed=self.seed)
+            difference, *ends = paired_interval(metric, own, base, truth, seed=self.seed)
             value, interval = metric.of(own, truth), (ends[0], ends[1])
             found["verdict"] = judge_difference(metric, interval, trivial.value, len(truth), margin)
             found["told"] = self._told(own)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.tables import markdown_table
-from edgepress.quality import QUALITY, Metric, bootstrap
+from edgepress.quality import QUALITY, Metric, paired_interval
 
 from ..statistics.intervals import Pairs, bootstrap_difference, score_difference
 from ..statistics.margins import POINTS, judge_difference, margin_of
@@ -124,8 +124,8 @@ def _intervals(
         pairs = Pairs.count(base == truth, own == truth)
         both = {"bootstrap": bootstrap_difference(pairs, seed=seed), "Tango": score_difference(pairs)}
         return {name: (100 * low, 100 * high) for name, (low, high) in both.items()}
-    _, low, high = bootstrap(metric, own, base, truth, seed=seed)
-    return {"bootstrap": (low, high)}
+    _, low, high = paired_interval(metric, own, base, truth, seed=seed)
+    return {"bootstrap" if metric.deviation is None else "all pairs": (low, high)}
 
 
 def _passes(
@@ -140,7 +140,7 @@ def _passes(
     margin = margin_of(metric, None)
     if classifies:
         return verdict(Pairs.count(base == truth, own == truth), margin_points=margin.value).non_inferior
-    interval = _intervals(metric, truth, base, own, classifies, seed)["bootstrap"]
+    (interval,) = _intervals(metric, truth, base, own, classifies, seed).values()
     return judge_difference(metric, interval, trivial, len(truth), margin).non_inferior
 
 

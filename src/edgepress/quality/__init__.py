@@ -3,8 +3,8 @@
 It stands between the runtime and the data, so that training, export and benchmarks judge by one rule.
 """
 
-from .metric import Metric, bootstrap, resamples
+from .metric import Metric, bootstrap, paired_interval, resamples
 from .noise import sqnr_db
 from .table import QUALITY, Quality, quality_of
 
-__all__ = ["QUALITY", "Metric", "Quality", "bootstrap", "quality_of", "resamples", "sqnr_db"]
+__all__ = ["QUALITY", "Metric", "Quality", "bootstrap", "paired_interval", "quality_of", "resamples", "sqnr_db"]

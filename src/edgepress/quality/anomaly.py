@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .metric import Metric
-from .ranking import area_under_curve
+from .ranking import area_deviation, area_under_curve
 
 __all__ = ["ANOMALY_AUC", "changed", "error_left", "no_difference"]
 
@@ -15,7 +15,11 @@ def _roc_auc(answers: NDArray[Any], targets: NDArray[Any], weights: NDArray[np.f
     return area_under_curve(answers, targets.astype(bool), weights)
 
 
-ANOMALY_AUC = Metric("roc_auc", _roc_auc)
+def _deviation(ours: NDArray[Any], theirs: NDArray[Any], targets: NDArray[Any]) -> float | None:
+    return area_deviation(ours, theirs, targets.astype(bool))
+
+
+ANOMALY_AUC = Metric("roc_auc", _roc_auc, deviation=_deviation)
 
 
 def no_difference(fitted: NDArray[Any], targets: NDArray[Any], width: int) -> NDArray[np.float32]:
