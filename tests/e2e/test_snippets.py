@@ -291,7 +291,9 @@ def test_kotlin_prepares_and_decodes_every_kind(kotlin, tmp_path, kind, quantize
 
 def test_kotlin_takes_and_refuses_the_rows_that_the_runtime_takes_and_refuses(kotlin, tmp_path):
     folder, (taken, refused) = make_kind(tmp_path / "bundle", "features"), odd_rows()
-    shutil.copy(folder / "manifest.json", tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["artifacts"][0]["file"] = "model"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "model").write_bytes(b"a model")
     (tmp_path / "given.json").write_text(json.dumps([*taken, *refused]))
     sizes = ["-Dinput=7", "-Doutput=3", "-DinputType=FLOAT32", "-DoutputType=FLOAT32"]

@@ -33,8 +33,8 @@ def network(library):
     layers, window = library.layers, library.Input((_STEPS, _CHANNELS))
     steps = layers.SeparableConv1D(8, 3, padding="same", activation="relu")(window)
     steps = layers.BatchNormalization()(steps)
-    steps = layers.add([steps, layers.MultiHeadAttention(2, 4)(steps, steps)])
-    last = layers.GRU(6)(layers.Dropout(0.1)(steps))
+    steps = layers.add([steps, layers.MultiHeadAttention(2, 4, name="multi_head_attention")(steps, steps)])
+    last = layers.GRU(6, name="gru")(layers.Dropout(0.1)(steps))
     return library.Model(window, layers.Dense(3, activation="softmax")(last))
 
 
