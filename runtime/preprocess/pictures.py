@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -123,6 +124,9 @@ def decode_picture(
     return np.asarray(pillow.fromarray(colours).convert("L")) if grey else colours
 
 
+_OPENING = threading.Lock()
+
+
 @contextmanager
 def _opened(file: PictureFile, name: str | None, most_pixels: int) -> Iterator[Any]:
     """The picture, not yet decoded; whatever Pillow raises while it is open becomes one line."""
@@ -130,7 +134,8 @@ def _opened(file: PictureFile, name: str | None, most_pixels: int) -> Iterator[A
     name = name or (os.fspath(file) if isinstance(file, str | os.PathLike) else "the picture")
     try:
         stream = io.BytesIO(file) if isinstance(file, bytes) else file
-        with warnings.catch_warnings():
+        # What is ignored is ignored in all threads, and what was before must come back when the last is through.
+        with _OPENING, warnings.catch_warnings():
             # What is too large is refused below, in one line.
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
             picture = pillow.open(stream, formats=list(PICTURE_FORMATS))
