@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
-from edgepress.data.rows import Mapped, Rows, in_pieces
+from edgepress.data.rows import MANY_BYTES, Mapped, in_pieces
 from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
@@ -320,8 +320,9 @@ def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], 
         Mapped(part.inputs[name], contract.inputs[name].normalize, tuple(tensor.shape[1:]), tensor.dtype.as_numpy_dtype)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     ]
-    in_file = any(isinstance(values, Rows) for values in part.inputs.values())
-    (output, *_) = outputs_of(model, feeds if in_file else [rows[:] for rows in feeds])
+    # Bytes in memory take four times as much as real numbers.
+    many = sum(rows.nbytes for rows in feeds) > MANY_BYTES
+    (output, *_) = outputs_of(model, feeds if many else [rows[:] for rows in feeds])
     # What goes in is asked for where it should come out again, and made then.
     return output, feeds[0]
 
