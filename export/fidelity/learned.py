@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edgepress.quality.classes import labels_of
 from edgepress.runtime import Artifact
 from edgepress.runtime.conformance.matrix import quantum
 from edgepress.runtime.tasks import Task
@@ -38,6 +39,9 @@ def from_training(
     name = next(iter(rounded))
     given, wanted = outputs[name].reshape(len(outputs[name]), -1), rounded[name].reshape(len(rounded[name]), -1)
     step = artifact.outputs[0].scale or quantum(given)
+    if not step:
+        # Real numbers that are all one show no step to count in.
+        return {}
     metrics = {"training_quanta": float(np.abs(given - wanted).max() / step)}
     if task.classifies and given.shape[1] > 1:
         metrics["training_labels"] = _labels_kept(given, wanted, step)
@@ -47,5 +51,5 @@ def from_training(
 def _labels_kept(given: NDArray[np.float32], wanted: NDArray[np.float32], step: float) -> float:
     best = np.sort(wanted, axis=1)
     decided = best[:, -1] - best[:, -2] > _DECIDED * step
-    kept = given.argmax(axis=1) == wanted.argmax(axis=1)
+    kept = labels_of(given) == labels_of(wanted)
     return float(kept[decided].mean()) if decided.any() else 1.0

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import pytest
 import tf_keras
+from dying import dying_after
 
 from edgepress.data import Dataset, as_dataset
 from edgepress.runtime import InputError
 from edgepress.train import compress, open_keras, press_model
 from edgepress.train.compress.engine.kernels import kernels_of
-from edgepress.train.fitting.checkpoint import Checkpoint
 from edgepress.train.pipeline import adopt_baseline
 
 _STEPS, _CHANNELS = 12, 4
@@ -132,7 +132,7 @@ def data() -> Dataset:
     return as_dataset((*motions(), *motions(60, seed=1)))
 
 
-def test_a_press_that_was_killed_ends_as_one_that_was_not(trained, data, config, tmp_path, monkeypatch):
+def test_a_press_that_was_killed_ends_as_one_that_was_not(trained, data, config, tmp_path):
     path = tmp_path / "own.keras"
     trained.save(path)
     asked = dataclasses.replace(
@@ -154,18 +154,8 @@ def test_a_press_that_was_killed_ends_as_one_that_was_not(trained, data, config,
     assert np.mean(np.concatenate([values.ravel() == 0 for _, values in found])) >= 0.6
     assert all(on_grid(kernel, values, 8) for kernel, values in found)
 
-    save, left = Checkpoint.save, [3]
-
-    def die(self, state):
-        save(self, state)
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Checkpoint, "save", die)
-        with pytest.raises(KeyboardInterrupt):
-            press_model(data, adopted, asked, tmp_path / "killed.keras")
+    with dying_after(3), pytest.raises(KeyboardInterrupt):
+        press_model(data, adopted, asked, tmp_path / "killed.keras")
     again = press_model(data, adopted, asked, tmp_path / "killed.keras")
     first, second = (open_keras(each.path).model.get_weights() for each in (whole, again))
     assert all(map(np.array_equal, first, second))

@@ -6,12 +6,13 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from dying import dying_after
 
 from edgepress.data import as_dataset
 from edgepress.export import export
 from edgepress.runtime import load
 from edgepress.train import TrainConfig, learned_ranges, open_keras, press_model
-from edgepress.train.fitting.checkpoint import Checkpoint
+from edgepress.train.compress.engine.ranges import INPUT
 
 _LARGER = 100
 
@@ -96,20 +97,10 @@ def test_learned_ranges_win_back_half_of_what_measured_ones_lose(uneven, data):
     assert spec.scale == pytest.approx((high - low) / 255, rel=1e-5)
 
 
-def test_a_fit_that_was_killed_learns_the_same_ranges(uneven, data, monkeypatch):
-    save, left = Checkpoint.save, [3]
-
-    def die(self, state):
-        save(self, state)
-        left[0] -= 1
-        if not left[0]:
-            raise KeyboardInterrupt
-
+def test_a_fit_that_was_killed_learns_the_same_ranges(uneven, data):
     config = TrainConfig(engine="own", sparsity=0.0, quantize_epochs=8, ranges="learned")
-    with monkeypatch.context() as patched:
-        patched.setattr(Checkpoint, "save", die)
-        with pytest.raises(KeyboardInterrupt):
-            press_model(data, uneven, config, uneven.with_name("killed.keras"))
+    with dying_after(3), pytest.raises(KeyboardInterrupt):
+        press_model(data, uneven, config, uneven.with_name("killed.keras"))
     again = press_model(data, uneven, config, uneven.with_name("killed.keras"))
     whole = pressed(uneven, data, "learned")
     assert again.history.ranges == learned_ranges_as_kept(whole)
@@ -127,7 +118,7 @@ def test_ranges_that_are_none_are_measured_again(uneven, data):
     with zipfile.ZipFile(model) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     record = json.loads(members["edgepress.json"])
-    record["ranges"]["input"] = [1.0, 0.0]
+    record["ranges"][INPUT] = [1.0, 0.0]
     members["edgepress.json"] = json.dumps(record).encode()
     with zipfile.ZipFile(uneven.with_name("odd.keras"), "w") as archive:
         for name, content in members.items():

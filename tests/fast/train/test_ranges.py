@@ -100,6 +100,13 @@ def test_they_begin_with_what_examples_bring_about(pictures):
     assert found["clip"] == pytest.approx((0, float(pictures.max())), abs=1e-4)
 
 
+def test_a_layer_may_be_called_input(pictures):
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Dense(2, name="input")])
+    found = Ranges(model, [pictures]).found
+    assert set(found) == {INPUT, "input"}
+    assert found[INPUT] != found["input"]
+
+
 @pytest.mark.parametrize("ends", [(-1.0, 3.0), (0.0, 6.0), (-0.3, 0.0), (-7.31, 2.9)])
 def test_zero_is_a_whole_number_of_steps(ends):
     low, high = nudged(*ends)

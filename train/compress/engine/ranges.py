@@ -25,8 +25,8 @@ Range = tuple[float, float]
 """Lowest and highest number, with 0 between them or at an end."""
 Round = Callable[[Any, str], Any]
 
-INPUT = "input"
-"""The name of what goes into the model."""
+INPUT = ""
+"""The name of what goes into the model: one that no layer has."""
 _LEVELS = 255
 _SMALLEST = 1e-6
 _LARGEST = 1e30
