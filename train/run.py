@@ -132,7 +132,8 @@ class Run:
                 "are allowed"
             )
         count = math.prod(size or 0 for size in model.output_shape[1:])
-        allowed = {"binary": {1, 2}, "anomaly": {self.contract.size}}.get(self.task.kind, {len(self.task.labels)})
+        traits = self.task.traits
+        allowed = {self.contract.size} if traits.reconstructs else traits.widths(len(self.task.labels))
         if count not in allowed:
             raise InputError(
                 f"{model.name} gives {model.output_shape[1:]}, {self._dataset.name} has {len(self.task.labels)} "
