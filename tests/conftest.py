@@ -1,6 +1,7 @@
 """What all tests share: digits, the golden models, and what `bundle`, `dataset` and `report` mean in each folder."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,15 @@ MEANINGS = {
     ("e2e/train", "dataset"): "three_blobs",
     ("e2e", "bundle"): "offline_bundle",
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Layers and models count their names anew (dense, dense_1, ...), whatever ran before in this process."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session(free_memory=False)
+    if "tf_keras" in sys.modules:
+        sys.modules["tf_keras"].backend.reset_uids()
 
 
 def _meant(request):

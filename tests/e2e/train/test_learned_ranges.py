@@ -90,10 +90,11 @@ def test_learned_ranges_win_back_half_of_what_measured_ones_lose(uneven, data):
         # One step of the large channel is many of the others': a label in a hundred may turn.
         assert metrics[file]["training_labels"] > 0.98
         assert metrics[file]["training_quanta"] < 16
-    found = learned_ranges(model, open_keras(model).model)
+    opened = open_keras(model).model
+    found = learned_ranges(model, opened)
     with load(bundle / "learned-int8.tflite") as loaded:
         spec = loaded.artifact.outputs[0]
-    low, high = found["dense"]
+    low, high = found[opened.layers[-1].name]
     assert spec.scale == pytest.approx((high - low) / 255, rel=1e-5)
 
 
