@@ -107,11 +107,20 @@ def _weather_station(folder: Path) -> None:
 
 def _frames(folder: Path) -> None:
     """Five log-mel frames of 128 bands each, as the anomaly detector of MLPerf Tiny takes them: smooth in time and
-    frequency, between -60 and 10 dB."""
+    frequency, between -60 and 10 dB. Every second one of the test part hums: half of its bands are 20 dB louder. The
+    machine sounds that the model was fitted to are not at hand: what such frames can show is whether int8 tells them
+    apart as float does."""
+    count, fitted, loud = 2000, 1600, 64
     rng = np.random.default_rng(0)
-    spectra = np.cumsum(rng.normal(0, 2, (2000, 5, 128)), axis=2) + rng.normal(0, 2, (2000, 1, 128)) - 25
-    frames = np.clip(spectra, -60, 10).reshape(2000, 640).astype(np.float32)
-    np.savez(folder / "frames.npz", x_train=frames[:1600], x_test=frames[1600:])
+    spectra = np.cumsum(rng.normal(0, 2, (count, 5, 128)), axis=2) + rng.normal(0, 2, (count, 1, 128)) - 25
+    hums = np.zeros(count, np.int64)
+    hums[fitted::2] = 1
+    for row in np.flatnonzero(hums):
+        first = rng.integers(0, 128 - loud)
+        spectra[row, :, first : first + loud] += 20
+    frames = np.clip(spectra, -60, 10).reshape(count, 640).astype(np.float32)
+    parts = {"x_train": frames[:fitted], "y_train": hums[:fitted], "x_test": frames[fitted:], "y_test": hums[fitted:]}
+    np.savez(folder / "frames.npz", **parts)
 
 
 ROWS: dict[str, Row] = {
@@ -159,9 +168,12 @@ ROWS: dict[str, Row] = {
         Wanted(float_at_least=0.97, int8_within=0.01), ("mnist.npz",),
     ),
     "toycar": Row(
-        "log-mel frames, drawn", "raw", "MLPerf Tiny's autoencoder",
-        ("export", "{data}/models/toycar-autoencoder.h5", "--data", "{tables}/frames.npz", "--task", "raw"),
-        files=("models/toycar-autoencoder.h5",), prepare=_frames,
+        "log-mel frames, drawn", "anomaly, features", "MLPerf Tiny's autoencoder",
+        (
+            "export", "{data}/models/toycar-autoencoder.h5", "--data", "{tables}/frames.npz", "--task", "anomaly",
+            "--normal", "0",
+        ),
+        Wanted(int8_within=0.01), ("models/toycar-autoencoder.h5",), _frames,
     ),
 }  # fmt: skip
 """By name, in the order of the table."""
