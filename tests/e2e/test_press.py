@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgepress import train
 from edgepress.data import load_dataset
 from edgepress.runtime import Manifest, load
 from edgepress.train import open_keras
@@ -142,8 +143,18 @@ def test_a_model_of_ones_own_is_pressed_from_its_weights(tmp_path, edgepress, of
 
 
 @pytest.mark.skipif("EDGEPRESS_DATA_DIR" not in os.environ, reason="needs full MNIST in EDGEPRESS_DATA_DIR")
-def test_the_default_press_keeps_its_promises_on_full_mnist(tmp_path, edgepress):
-    done = edgepress("press", "--out", tmp_path / "run", "--json")
+def test_a_quarter_of_the_default_press_keeps_its_promises_on_full_mnist(tmp_path, edgepress):
+    """The whole of it is a row of the study of tasks, and README's table."""
+    preset = (Path(train.__file__).with_name("presets") / "default.toml").read_text()
+    for whole, quarter in (
+        ("epochs = 40", "epochs = 10"),
+        ("prune_epochs = 30", "prune_epochs = 8"),
+        ("quantize_epochs = 8", "quantize_epochs = 2"),
+    ):
+        assert f"\n{whole}\n" in preset
+        preset = preset.replace(f"\n{whole}\n", f"\n{quarter}\n", 1)
+    (tmp_path / "quarter.toml").write_text(preset)
+    done = edgepress("press", "--preset", tmp_path / "quarter.toml", "--out", tmp_path / "run", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)["report"]
     rows = rows_by_artifact(report)
