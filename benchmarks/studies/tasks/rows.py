@@ -11,7 +11,7 @@ from edgepress.base.extras import require
 from edgepress.base.files import write_file
 from edgepress.runtime import InputError
 
-__all__ = ["ROWS", "Row", "Wanted", "commands"]
+__all__ = ["ROWS", "Row", "Wanted", "commands", "measuring"]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,9 @@ def _frames(folder: Path) -> None:
         first = rng.integers(0, 128 - loud)
         spectra[row, :, first : first + loud] += 20
     frames = np.clip(spectra, -60, 10).reshape(count, 640).astype(np.float32)
-    parts = {"x_train": frames[:fitted], "y_train": hums[:fitted], "x_test": frames[fitted:], "y_test": hums[fitted:]}
-    np.savez(folder / "frames.npz", **parts)
+    known, asked = slice(fitted), slice(fitted, None)
+    file = folder / "frames.npz"
+    np.savez(file, x_train=frames[known], y_train=hums[known], x_test=frames[asked], y_test=hums[asked])
 
 
 ROWS: dict[str, Row] = {
@@ -182,15 +183,19 @@ ROWS: dict[str, Row] = {
 def commands(row: Row, places: Mapping[str, str], preset: str) -> list[list[str]]:
     """The row's command lines."""
     arguments = [argument.format(**places) for argument in row.arguments]
-    work = places["work"]
+    run = f"{places['work']}/run"
     if arguments[0] != "export":
-        return [["press", *arguments, "--preset", preset, "--out", f"{work}/run", "--json"]]
+        return [["press", *arguments, "--preset", preset, "--out", run, "--json"]]
     model, options = arguments[1], arguments[2:]
-    bundle = f"{work}/run/bundle"
-    return [
-        ["export", f"float={model}", *options, "--out", bundle, "--overwrite"],
-        [
-            "benchmark", bundle, *options, "--float-model", model, "--preset", preset, "--out", f"{bundle}/report",
-            "--json",
-        ],
-    ]  # fmt: skip
+    export = ["export", f"float={model}", *options, "--out", f"{run}/bundle", "--overwrite"]
+    return [export, measuring(row, places, preset)]
+
+
+def measuring(row: Row, places: Mapping[str, str], preset: str) -> list[str]:
+    """The command line that measures what the row has made."""
+    arguments = [argument.format(**places) for argument in row.arguments]
+    run = f"{places['work']}/run"
+    exported = arguments[0] == "export"
+    model, options = (arguments[1], arguments[2:]) if exported else (f"{run}/float.keras", arguments)
+    report = ["--preset", preset, "--out", f"{run}/bundle/report", "--json"]
+    return ["benchmark", f"{run}/bundle", *options, "--float-model", model, *report]

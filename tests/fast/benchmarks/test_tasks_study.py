@@ -5,7 +5,7 @@ import json
 import pytest
 
 from edgepress.benchmarks.studies.tasks.made import Made, made_of, missed, table
-from edgepress.benchmarks.studies.tasks.rows import ROWS, Wanted, commands
+from edgepress.benchmarks.studies.tasks.rows import ROWS, Wanted, commands, measuring
 from edgepress.runtime import InputError
 
 PLACES = {"data": "/data", "work": "/work/row", "tables": "/tables"}
@@ -21,6 +21,10 @@ def test_a_press_is_one_command_and_a_model_of_ones_own_two():
     assert export[:2] == ["export", "float=/data/models/resnet8.h5"]
     assert benchmark[:2] == ["benchmark", "/work/row/run/bundle"]
     assert "--input" not in export
+    assert benchmark == measuring(ROWS["resnet8"], PLACES, "quick")
+    again = measuring(ROWS["wine"], PLACES, "quick")
+    assert again[:4] == ["benchmark", "/work/row/run/bundle", "--data", "/tables/wine.csv"]
+    assert again[again.index("--float-model") + 1] == "/work/row/run/float.keras"
 
 
 @pytest.mark.parametrize(
