@@ -15,12 +15,12 @@ _COMMANDS: dict[str, str] = {
     "train": "Fit, prune and quantize: a data set in, a .keras file out.",
     "export": "Convert Keras models to TFLite and ONNX: a bundle.",
     "inspect": "What is really inside: types, sparsity, operators, oldest runtime.",
-    "predict": "Classify image files with a bundle or a model file.",
+    "predict": "Answers about files, or about any number of examples into one table.",
     "listen": "What a bundle hears in a microphone or a recording, and when.",
     "selftest": "On the device: golden vectors, every artifact, every backend.",
-    "benchmark": "Measure accuracy, latency and footprint against the float model.",
+    "benchmark": "Measure quality, latency and footprint against the float model.",
     "compare": "Merge the reports of several machines into one table.",
-    "serve": "HTTP API and drawing page.",
+    "serve": "HTTP API and a page to try the bundle on.",
     "sign": "Sign a bundle's manifest with an Ed25519 key.",
     "verify": "Check a bundle's signature and digests.",
     "doctor": "Backends, versions, processor, what is missing and how to add it.",
@@ -48,7 +48,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgepress")
 def main() -> None:
-    """Press a trained Keras classifier until it fits a phone or a Raspberry Pi, and prove what that cost.
+    """Press a trained Keras model until it fits a phone or a Raspberry Pi, and prove what that cost.
 
     Every command takes --json: one object on standard output, progress on standard error. Exit status: 0 success, 1 the
     thing asked for failed (a gate, a self-test), 2 wrong usage or unusable input.

@@ -75,7 +75,7 @@ def command(
     """Convert Keras MODELs (.keras, .h5 or SavedModel) to every variant, check each on held-back data, write a bundle.
 
     A model is called after its file, or NAME. The last one is the bundle's default. Exit status 1: an artifact strayed
-    beyond its bound and was withheld; the rest is published. `--target browser` also writes the drawing page, which
+    beyond its bound and was withheld; the rest is published. `--target browser` also writes the page, which
     infers in the browser, into the bundle's folder `site`.
     """
     from edgepress.export import DEFAULT_VARIANTS, export, find_target

@@ -17,7 +17,7 @@ __all__ = ["command"]
 @click.command("inspect", short_help="What is really inside: types, sparsity, operators, oldest runtime.")
 @click.argument("path", metavar="FILE|BUNDLE", type=click.Path())
 @click.option(
-    "--layers", is_flag=True, help="For a bundle: each layer's error against float32, on its self-test images."
+    "--layers", is_flag=True, help="For a bundle: each layer's error against float32, on its self-test examples."
 )
 @json_option
 @reports_errors

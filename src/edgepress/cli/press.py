@@ -42,7 +42,7 @@ _TRIALS = 12
 @overwrite_option
 @click.option("--max-drop", type=float, metavar="POINTS", help="Search: accuracy that may be lost, percentage points.")
 @click.option("--max-bytes", type=int, metavar="BYTES", help="Search: size of the model file.")
-@click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one image here.")
+@click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one example here.")
 @click.option("--trials", type=click.IntRange(1), help="Models that a search trains; 12 when not given.")
 @click.option(
     "--workers", type=click.IntRange(1), help="Of a search: models that are trained at a time; 1 when not given."
@@ -78,7 +78,7 @@ def command(
     A Keras file of your own as --model is the float model: it is pressed from its own weights.
 
     With --max-drop, --max-bytes or --max-latency-us, widths or channels, pixels, bits and sparsities are searched for
-    the best model that keeps these limits on held-back training images; search/ in the run folder shows the front.
+    the best model that keeps these limits on held-back training examples; search/ in the run folder shows the front.
 
     A press that was interrupted goes on where it was when the same command is given again.
     """

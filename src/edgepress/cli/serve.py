@@ -29,7 +29,7 @@ _KEY_VARIABLE = "EDGEPRESS_API_KEY"
 @click.option("--cors-origin", multiple=True, metavar="ORIGIN", help="A page's origin that may call; several allowed.")
 @click.option("--max-body", type=click.IntRange(1), default=16_000_000, show_default=True, help="Bytes of a request.")
 @click.option("--queue", type=click.IntRange(1), default=64, show_default=True, help="Requests that may wait.")
-@click.option("--batch", type=click.IntRange(1), default=256, show_default=True, help="Images put together at most.")
+@click.option("--batch", type=click.IntRange(1), default=256, show_default=True, help="Examples put together at most.")
 @click.option(
     "--linger-ms",
     type=click.FloatRange(0),
