@@ -39,8 +39,8 @@ async def predict(service: Service, request: Request) -> Response:
                 answer = await service.queue.run(partial(predict, examples.values))
     answers, timing = ANSWERS[task.kind], server_timing(answer)
     if header(request, b"accept") == RAW:
-        numbers = np.asarray(answer.value[answers.numbers])
-        return Response(numbers.astype("<f4").tobytes(), headers=timing, media_type=RAW)
+        numbers = np.asarray(answer.value[answers.numbers], "<f4")
+        return Response(numbers.tobytes(), headers=timing, media_type=RAW)
     result = {"artifact": served.artifact.file, **answers.fields(task, served.artifact, answer.value)}
     return json_response(result | examples.details, headers=timing)
 

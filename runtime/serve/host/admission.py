@@ -16,6 +16,7 @@ from edgepress.base.errors import InputError
 from ..work.answers import json_response
 from ..work.problems import Problem, overloaded
 from ..work.service import Service
+from .logs import log_fields
 
 __all__ = ["Gate"]
 
@@ -105,7 +106,7 @@ class Gate:
             }
             if detail:
                 fields["error"] = detail
-            logger.info("request", extra={"fields": fields})
+            log_fields(logger, "request", fields)
 
 
 def _as_problem(error: Exception, guide: str) -> Problem:

@@ -3,22 +3,43 @@
 import json
 import logging
 import time
+from functools import lru_cache
+from typing import Any
 
-__all__ = ["log_as_json"]
+import orjson
+
+__all__ = ["log_as_json", "log_fields"]
 
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
-            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        try:
+            return orjson.dumps(line).decode()
+        except TypeError:
+            # Half a pair of surrogates, from a client's JSON.
+            return json.dumps(line)
+
+
+@lru_cache(1)
+def _second(created: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
+
+
+def log_fields(logger: logging.Logger, event: str, fields: dict[str, Any]) -> None:
+    """`logger.info(event)` with fields, without looking for the line of code that calls: nothing shows it, and it takes
+    a quarter of a request's line."""
+    if logger.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, (), None)
+        record.fields = fields
+        logger.handle(record)
 
 
 def log_as_json(level: int = logging.INFO) -> None:

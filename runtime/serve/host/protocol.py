@@ -6,6 +6,8 @@ import importlib
 from importlib.util import find_spec
 from typing import Any
 
+from ..work.requests import WHOLE
+
 __all__ = ["http_protocol"]
 
 _READ_BYTES = 1 << 18
@@ -41,26 +43,13 @@ class _JoiningTransport:
         return getattr(self._transport, name)
 
 
-def http_protocol() -> type[asyncio.Protocol]:
+def http_protocol() -> Any:
     """The protocol class for uvicorn: on httptools, the quicker one, or on h11 where that has no wheel."""
     name = "httptools" if find_spec("httptools") else "h11"
     module = importlib.import_module(f"uvicorn.protocols.http.{name}_impl")
     base: Any = module.HttpToolsProtocol if name == "httptools" else module.H11Protocol
-    # All connections read into one buffer: what came is parsed before the next one reads. Fresh memory for every read
-    # would cost more than reading, since the system has to clear it.
-    received = memoryview(bytearray(_READ_BYTES))
 
-    class Protocol(base, asyncio.BufferedProtocol):  # type: ignore[misc]  # which of the two it is shows when it runs
-        def connection_made(self, transport: Any) -> None:
-            joining: Any = _JoiningTransport(transport)
-            super().connection_made(joining)
-
-        def get_buffer(self, sizehint: int) -> memoryview:
-            return received
-
-        def buffer_updated(self, nbytes: int) -> None:
-            self.data_received(received[:nbytes])
-
+    class Protocol(base):  # type: ignore[misc]  # which of the two it is shows when it runs
         def on_body(self, body: bytes) -> None:
             # uvicorn's own gathers pieces in a bytearray and copies that for the application, and it stops reading at
             # 64 KB until the application asks. Here what one read brings is handed on as it is.
@@ -71,7 +60,42 @@ def http_protocol() -> type[asyncio.Protocol]:
                     self.flow.pause_reading()
                 cycle.message_event.set()
 
+        def on_message_complete(self) -> None:
+            # What came whole with its head needs no clock; this runs before the application does.
+            self.scope[WHOLE] = True
+            super().on_message_complete()
+
         def send_400_response(self, msg: str) -> None:
             super().send_400_response(f"{msg.rstrip('.')}: send HTTP/1.1 (RFC 9112)")
 
-    return Protocol
+    # All connections read into one buffer: what came is parsed before the next one reads. Fresh memory for every read
+    # would cost more than reading, since the system has to clear it.
+    received = memoryview(bytearray(_READ_BYTES))
+
+    class Reader(asyncio.BufferedProtocol):
+        # Beside the protocol, not above it: uvloop reads into a buffer only where no `asyncio.Protocol` is.
+        def __init__(self, **settings: Any) -> None:
+            self._protocol = Protocol(**settings)
+
+        def connection_made(self, transport: Any) -> None:
+            self._protocol.connection_made(_JoiningTransport(transport))
+
+        def get_buffer(self, sizehint: int) -> memoryview:
+            return received
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self._protocol.data_received(received[:nbytes])
+
+        def eof_received(self) -> None:
+            self._protocol.eof_received()
+
+        def pause_writing(self) -> None:
+            self._protocol.pause_writing()
+
+        def resume_writing(self) -> None:
+            self._protocol.resume_writing()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._protocol.connection_lost(exc)
+
+    return Reader

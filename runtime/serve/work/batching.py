@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -35,8 +35,7 @@ Predict = Callable[[NDArray[Any]], tuple[Any, ...]]
 """Examples (n, ...) to columns with a row an example each: labels (n,) and probabilities (n, classes), for instance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Answer(NamedTuple, Generic[T]):
     """What inference gave for one request, and the time that took."""
 
     value: T

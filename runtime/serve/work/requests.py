@@ -13,6 +13,7 @@ from .options import Limits
 from .problems import Problem, overloaded
 
 __all__ = [
+    "WHOLE",
     "BodyReader",
     "header",
     "images_from_json",
@@ -22,6 +23,9 @@ __all__ = [
     "query",
     "refuse_encoded",
 ]
+
+WHOLE = "edgepress.whole"
+"""True in the scope of a request whose last byte has come already."""
 
 
 def header(request: Request, name: bytes) -> str:
@@ -82,6 +86,8 @@ class _Body:
         if declared.isdecimal() and int(declared) > limits.body_bytes:
             raise _too_long(limits)
         try:
+            if WHOLE in self._request.scope:
+                return await self._read(limits)
             async with asyncio.timeout(limits.body_s):
                 return await self._read(limits)
         except TimeoutError:
