@@ -5,7 +5,9 @@
 Each minute holds ten recordings of the data's test part at known times, over white noise of a level below full scale.
 It is written as a WAV file of 16 bits, which is read as `edgepress listen` reads it. A word is found where its label is
 told within 0.3 s of its beginning. The usual settings of a stream were chosen on minutes made from the training part:
-`--choose` prints that table. Exit status 1: the first minute over the quietest noise misses what it must show.
+`--choose` prints that table. `--levels` makes whole minutes quieter, as a microphone far away does, and listens to them
+as they are and with the gain that makes up for it. Exit status 1: the first minute over the quietest noise misses what
+it must show.
 """
 
 import argparse
@@ -36,6 +38,8 @@ _MARGIN_S = 0.3
 _NOISES_DB = (-60, -50, -40)
 _OFFSET = 0.1
 """Of a cheap microphone: a constant beside the sound."""
+_LEVELS_DB = (0, -10, -20, -30, -40)
+"""Of whole minutes, words and noise."""
 _LEAST_FOUND, _MOST_FALSE, _MOST_FACTOR = 9, 1, 0.1
 
 
@@ -139,6 +143,7 @@ def _minutes(
     noise_db: float,
     seeds: range,
     offset: float = 0.0,
+    level_db: float = 0.0,
     **settings: Any,
 ) -> Heard:
     soundfile = require("soundfile", extra="audio")
@@ -149,7 +154,7 @@ def _minutes(
     with tempfile.TemporaryDirectory() as folder:
         for seed in seeds:
             sound, said = make_minute(words, rate, noise_db, seed)
-            sound = np.clip(sound + np.float32(offset), -1, 1)
+            sound = np.clip(sound * np.float32(10 ** (level_db / 20)) + np.float32(offset), -1, 1)
             file = Path(folder, "minute.wav")
             soundfile.write(file, sound, rate, subtype="PCM_16")
             heard, took = hear(model, file, **settings)
@@ -199,6 +204,17 @@ def _choice(model: Model, words: Mapping[str, Sequence[File]], noises_db: Sequen
     yield from markdown_table(head, lines, columns="r")
 
 
+def _levels(model: Model, words: Mapping[str, Sequence[File]], noise_db: int, minutes: int) -> Iterator[str]:
+    """Minutes that are quieter as a whole, as they are and with the gain that makes up for it."""
+    head = ("level", "gain", "words said", "found", "heard besides")
+    lines = []
+    for level_db in _LEVELS_DB:
+        for gain_db in sorted({0, -level_db}):
+            came = _minutes(model, words, noise_db, range(minutes), level_db=level_db, gain_db=gain_db)
+            lines.append((f"{level_db} dB", f"{gain_db} dB", came.said, came.found, came.false))
+    yield from markdown_table(head, lines, columns="r")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the minutes, listen, write the pages; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -208,12 +224,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=int, default=20, help="of each level of noise")
     parser.add_argument("--noise", type=int, nargs="+", default=_NOISES_DB, metavar="DB", help="levels, quietest first")
     parser.add_argument("--choose", action="store_true", help="compare settings on the training part")
+    parser.add_argument("--levels", action="store_true", help="make the minutes quieter, with a gain and without")
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="Markdown files with a block for `listening`")
     options = parser.parse_args(arguments)
-    name = "listening-choice" if options.choose else "listening"
+    name = "listening-choice" if options.choose else "listening-levels" if options.levels else "listening"
     with load(options.bundle, options.variant) as model:
         if options.choose:
             text, wrong = "\n".join(_choice(model, words_of(options.data, "train"), options.noise, options.minutes)), ""
+        elif options.levels:
+            levels = _levels(model, words_of(options.data, "test"), options.noise[0], options.minutes)
+            text, wrong = "\n".join(levels), ""
         else:
             words = words_of(options.data, "test")
             text = "\n".join(_table(model, words, options.noise, options.minutes))

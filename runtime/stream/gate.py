@@ -6,11 +6,12 @@ The background's level is a low percentile of the levels of the last seconds, as
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-__all__ = ["Gate", "Sound"]
+__all__ = ["QUIETEST_DB", "Gate", "Sound"]
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _FRAME_S = 0.01
 _HISTORY_S = 10.0
 _PERCENTILE = 10
-_QUIETEST_DB = -65.0
+QUIETEST_DB = -65.0
 """Below full scale: what is quieter is no sound, however quiet the background."""
 _PAUSE_S = 0.15
 """A shorter pause is within one sound: the closure of a stop lasts a tenth of a second."""
@@ -52,6 +53,8 @@ class Gate:
         self._first = 0
         """Index of the first level that is kept, from the stream's start."""
         self._rest = np.empty(0, np.float32)
+        self.loudest_db = -math.inf
+        """Of all frames so far, in dB below full scale (a square wave of full scale has 0)."""
 
     def push(self, samples: NDArray[np.float32], *, silence: bool = False) -> None:
         """Take samples (n,). `silence`: they stand before or behind the stream, and say nothing of its background."""
@@ -61,6 +64,7 @@ class Gate:
         self._rest = samples[count * self.frame :]
         # The variance: a constant offset, as cheap microphones have, is no sound.
         levels = np.full(count, -np.inf) if silence else 10 * np.log10(frames.var(axis=1) + 1e-10)
+        self.loudest_db = max(self.loudest_db, float(levels.max(initial=-np.inf)))
         means = frames.mean(axis=1)
         surplus = self._filled + count - len(self._levels)
         if surplus > 0:
@@ -98,7 +102,7 @@ class Gate:
         # Sorted by halves alone: this is asked of every window.
         at = len(known) * _PERCENTILE // 100
         background = float(np.partition(known, at)[at]) if len(known) else 0.0
-        loudness = max(background + self._gate_db, _QUIETEST_DB)
+        loudness = max(background + self._gate_db, QUIETEST_DB)
         loud = np.flatnonzero(levels > loudness)
         if len(loud) < self._shortest:
             return None

@@ -24,6 +24,7 @@ _GATE_DB = 6.0
 _APART = 0.5
 """Of a window's length: sounds are told apart by the pauses between them already."""
 _MOST_DB = 90.0
+_MOST_GAIN_DB = 60.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Settings:
     is not normal."""
     gate_db: float
     """Sound is what is louder than the background by so many dB; 0: every window is asked about."""
+    gain_db: float = 0.0
+    """Sound is made louder by so many dB before all else, and cut off at full scale. A model hears best what is as loud
+    as what it learnt from."""
     ignore: tuple[str, ...] = ()
     """Labels that are no events, such as one for silence."""
 
@@ -56,6 +60,7 @@ class Settings:
         refractory: float | None = None,
         threshold: float | None = None,
         gate_db: float | None = None,
+        gain_db: float | None = None,
         ignore: Iterable[str] = (),
     ) -> Settings:
         """What is given, and what is usual for the rest.
@@ -66,7 +71,7 @@ class Settings:
             contract: Of the model's input.
             task: What the model answers.
             seconds: Length of a window.
-            hop, smooth, refractory, threshold, gate_db, ignore: As the fields; None for the usual.
+            hop, smooth, refractory, threshold, gate_db, gain_db, ignore: As the fields; None for the usual.
 
         Raises:
             InputError: Values that no stream can have.
@@ -79,6 +84,7 @@ class Settings:
             refractory=seconds * (_APART if gated else 1.0) if refractory is None else float(refractory),
             threshold=usual_threshold if threshold is None else float(threshold),
             gate_db=(_GATE_DB if gated else 0.0) if gate_db is None else float(gate_db),
+            gain_db=0.0 if gain_db is None else float(gain_db),
             ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
         )
         settings._check(contract, task, seconds)
@@ -95,8 +101,11 @@ class Settings:
             raise InputError(f"threshold {self.threshold:g}: 0 to {highest:g} is allowed")
         if not 0 <= self.gate_db <= _MOST_DB:
             raise InputError(f"gate {self.gate_db:g} dB: 0 (none) to {_MOST_DB:g} is allowed")
-        if self.gate_db and not isinstance(contract, Audio):
-            raise InputError(f"a gate is for sound, and this model takes a {contract.kind}: leave it out")
+        if not abs(self.gain_db) <= _MOST_GAIN_DB:
+            raise InputError(f"gain {self.gain_db:g} dB: -{_MOST_GAIN_DB:g} to {_MOST_GAIN_DB:g} is allowed")
+        for what, given in (("gate", self.gate_db), ("gain", self.gain_db)):
+            if given and not isinstance(contract, Audio):
+                raise InputError(f"a {what} is for sound, and this model takes a {contract.kind}: leave it out")
         unknown = [name for name in self.ignore if name not in task.labels]
         if unknown:
             raise InputError(f"ignore {', '.join(unknown)}: the labels are {', '.join(task.labels) or 'not known'}")

@@ -61,6 +61,9 @@ class Stream:
         # A pressure in pascals keeps its small changes in float64 alone.
         self._windows = Windows(size, hop, contract.shape[1:], "float32" if sound else "float64")
         self._resampler = Resampler(rate, self._rate)
+        self._gain = 10 ** (self.settings.gain_db / 20)
+        self.cut_off = 0
+        """Samples that were beyond full scale after `gain_db`, so far."""
         self._watcher: Watcher = WATCHERS[task.kind](self.settings, task, averaged)
         self._gate: Gate | None = None
         self._lead, self._length = 0, math.inf
@@ -75,6 +78,11 @@ class Stream:
     def time(self) -> float:
         """Seconds that have come."""
         return (min(self._windows.end, self._length) - self._lead) / self._rate
+
+    @property
+    def loudest_db(self) -> float:
+        """Level of the loudest hundredth of a second so far, in dB below full scale; NaN where no gate measures it."""
+        return math.nan if self._gate is None else self._gate.loudest_db
 
     def push(self, chunk: Any) -> list[Event]:
         """What these samples complete.
@@ -170,6 +178,9 @@ class Stream:
                 raise InputError(f"sound reaches {largest:g}: floats between -1 and 1, or int16, are allowed")
         if samples.ndim == 2:
             samples = samples.mean(axis=1, dtype=np.float64)
+        if self._gain != 1:
+            samples = samples * self._gain
+            self.cut_off += int(np.count_nonzero(np.abs(samples) > 1 + _SLACK))
         clipped: NDArray[np.float32] = np.clip(samples, -1.0, 1.0).astype(np.float32)
         return clipped
 

@@ -27,7 +27,7 @@ from ..work.service import Service
 __all__ = ["QUERY", "streams", "taken"]
 
 _TYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int16": np.dtype("<i2")}
-_SETTINGS = ("rate", "hop", "smooth", "refractory", "threshold", "gate_db")
+_SETTINGS = ("rate", "hop", "smooth", "refractory", "threshold", "gate_db", "gain_db")
 _LOOK_S = 0.25
 """How often a stream without samples looks whether the server stops."""
 _AGAIN_S = 0.05
@@ -42,6 +42,7 @@ QUERY = {
     "refractory": "Seconds of quiet after an event.",
     "threshold": "Average probability, or score, from which on an answer counts.",
     "gate_db": "How far sound is above the background; 0: always ask.",
+    "gain_db": "Sound is made louder by so many dB first.",
     "ignore": "Labels that are no events, separated by commas.",
 }
 

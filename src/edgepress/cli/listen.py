@@ -1,7 +1,9 @@
 """`edgepress listen`: what a model hears, and when."""
 
 import json
+import math
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +13,8 @@ from edgepress.base.hush import hushed
 from edgepress.runtime import InputError, load
 from edgepress.runtime.backends import BACKENDS
 from edgepress.runtime.contract import Audio, Signal
-from edgepress.runtime.stream import Event
+from edgepress.runtime.stream import Event, Stream
+from edgepress.runtime.stream.gate import QUIETEST_DB
 from edgepress.runtime.stream.sources import MICROPHONE, open_source, paced
 
 from .common import emit, json_option, reports_errors
@@ -30,6 +33,7 @@ __all__ = ["command"]
 @click.option("--threshold", type=float, help="Average probability (or score) from which on it counts.")
 @click.option("--refractory", type=float, metavar="S", help="Seconds of quiet after an event.  [the window, or half]")
 @click.option("--gate-db", type=float, metavar="DB", help="How far sound is above the background; 0: ask always.")
+@click.option("--gain-db", type=float, metavar="DB", help="Make sound louder first, by so many dB.  [0]")
 @click.option("--ignore", multiple=True, metavar="LABEL", help="A label that is no event, such as one for silence.")
 @click.option(
     "--rate", type=float, metavar="HZ", help="Samples a second of a signal, where the bundle does not say it."
@@ -75,17 +79,40 @@ def command(
         pace = opened_source.rate or rate or 0.0
         chunks = paced(opened_source, pace) if realtime and source != MICROPHONE else opened_source.chunks
         events: list[dict[str, Any]] = []
+        heard = False
         # Ctrl-C is how listening to a microphone ends.
         with suppress(KeyboardInterrupt):
             for event in stream.listen(chunks):
+                heard = True
                 if as_json:
                     events.append(event.to_dict())
                 else:
                     click.echo(json.dumps(event.to_dict(), allow_nan=False) if lines else _told(event))
                     sys.stdout.flush()
+        for line in _levels(stream, heard):
+            click.echo(line, err=True)
         if as_json:
-            result = {"artifact": model.artifact.file, "backend": model.backend, "source": opened_source.name}
-            emit({**result, "seconds": round(stream.time, 3), "events": events}, "", as_json=True)
+            result: dict[str, Any] = {
+                "artifact": model.artifact.file,
+                "backend": model.backend,
+                "source": opened_source.name,
+            }
+            result |= {"gain_db": stream.settings.gain_db, "seconds": round(stream.time, 3), "events": events}
+            emit(result, "", as_json=True)
+
+
+def _levels(stream: Stream, heard: bool) -> Iterator[str]:
+    """What to say of sound that was too quiet, or was made too loud."""
+    if not heard and -math.inf < stream.loudest_db < QUIETEST_DB:
+        yield (
+            f"listen: nothing was loud enough: the loudest moment has {stream.loudest_db:.0f} dB, and below "
+            f"{QUIETEST_DB:.0f} dB nothing counts as sound; --gain-db makes it louder"
+        )
+    if stream.cut_off:
+        yield (
+            f"listen: {stream.cut_off} samples were beyond full scale after --gain-db {stream.settings.gain_db:g}, and "
+            "were cut off; take less"
+        )
 
 
 def _told(event: Event) -> str:

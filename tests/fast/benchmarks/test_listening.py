@@ -63,6 +63,15 @@ def test_tones_are_all_found_and_the_page_says_so(data, tmp_path, capsys):
     assert "10 of 10 found, 0 besides" in capsys.readouterr().out
 
 
+def test_quiet_minutes_are_found_with_a_gain(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("edgepress.benchmarks.studies.listening._LEVELS_DB", (-50,))
+    bundle = tones_bundle(tmp_path / "bundle")
+    arguments = ["--data", str(data), "--variant", "float32", "--minutes", "1", "--noise", "-60", "--levels"]
+    assert main([str(bundle), *arguments]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| -50 dB")]
+    assert rows == ["| -50 dB | 0 dB | 10 | 0 | 0 |", "| -50 dB | 50 dB | 10 | 10 | 0 |"]
+
+
 def test_what_is_not_found_is_a_failure(data, tmp_path):
     bundle = tones_bundle(tmp_path / "bundle")
     other = data / "test" / "low"

@@ -47,6 +47,20 @@ def test_a_recording_is_told_in_words_in_lines_and_as_one_object(bundle, recordi
     assert [event["label"] for event in json.loads(few.stdout)["events"]] == ["high"]
 
 
+def test_quiet_sound_is_named_and_a_stated_gain_makes_it_heard(bundle, recording):
+    recording.write_bytes(wav(tones_at(TIMES, 2, loud=0.0005, noise=0.0001)))
+    silent = run("listen", bundle, recording, "--variant", "float32")
+    assert (silent.exit_code, silent.stdout, len(silent.stderr.splitlines())) == (0, "", 1)
+    assert "the loudest moment has -69 dB" in silent.stderr
+    assert "--gain-db" in silent.stderr
+    louder = run("listen", bundle, recording, "--variant", "float32", "--gain-db", "50", "--json")
+    assert [event["label"] for event in json.loads(louder.stdout)["events"]] == ["low", "high"]
+    assert louder.stderr == ""
+    recording.write_bytes(wav(tones_at(TIMES, 2)))
+    cut = run("listen", bundle, recording, "--variant", "float32", "--gain-db", "20")
+    assert "samples were beyond full scale after --gain-db 20" in cut.stderr
+
+
 def test_a_recording_of_another_rate_and_two_channels(bundle, tmp_path):
     soundfile = pytest.importorskip("soundfile", reason="needs the audio extra")
     sound = tones_at(TIMES, 2, rate=22_050)
@@ -98,6 +112,8 @@ def test_a_table_and_an_array_of_a_signal(tmp_path):
         (("{folder}/text.wav",), "WAV or FLAC"),
         (("{folder}/none.wav",), "does not exist"),
         (("{recording}", "--hop", "9"), "hop 9"),
+        (("{recording}", "--gain-db", "90"), "-60 to 60"),
+        (("{recording}", "--gain-db", "nan"), "-60 to 60"),
         (("{recording}", "--ignore", "silence"), "low, middle, high"),
         (("{recording}", "--lines", "--json"), "one of them"),
     ],

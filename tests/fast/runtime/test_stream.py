@@ -73,6 +73,18 @@ def test_a_constant_offset_is_no_part_of_a_sound(tmp_path, offset):
         assert "hum" in {label for _, label in heard(model.stream(gate_db=0).listen([moved]))}
 
 
+def test_a_gain_gives_what_louder_sound_gives(tones):
+    sound = tones_at(TIMES, 5)
+    quiet = tones.stream(gain_db=40)
+    assert heard(quiet.listen([sound / 100])) == heard(tones.stream().listen([sound]))
+    assert quiet.cut_off == 0
+    assert quiet.loudest_db == pytest.approx(20 * np.log10(0.2 / np.sqrt(2)), abs=0.5)
+    loud = tones.stream(gain_db=20)
+    list(loud.listen([sound]))
+    assert loud.cut_off > 1000
+    assert np.isnan(tones.stream(gate_db=0).loudest_db)
+
+
 def test_sound_may_be_integers_or_of_several_channels(tones):
     whole = (tones_at(TIMES, 5) * 32768).astype(np.int16)
     expected = list(tones.stream().listen([whole]))
@@ -265,6 +277,8 @@ def test_settings_that_no_stream_can_have_are_refused(given, words):
 def test_a_gate_is_for_sound_and_a_rate_is_needed(tones):
     with pytest.raises(InputError, match="gate is for sound"):
         Settings.usual(SHAKE, ONE_LABEL, 0.4, gate_db=6)
+    with pytest.raises(InputError, match="gain is for sound"):
+        Settings.usual(SHAKE, ONE_LABEL, 0.4, gain_db=6)
     assert Settings.usual(SHAKE, ONE_LABEL, 0.4).gate_db == 0
     with pytest.raises(InputError, match="above 0"):
         tones.stream(float("nan"))
