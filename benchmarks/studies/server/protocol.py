@@ -17,7 +17,7 @@ from edgepress.runtime.tasks.predictions import LabelSets, Outputs
 from .mix import same
 from .serving import served_variant
 
-__all__ = ["ProtocolClient", "ask_by_protocol"]
+__all__ = ["ProtocolClient", "ask_by_protocol", "differences"]
 
 Arrays = dict[str, NDArray[Any]]
 _DATATYPES = {
@@ -105,14 +105,14 @@ def ask_by_protocol(bundle: str, port: int) -> dict[str, Any]:
             answer = client.infer(name, tensors, binary=binary)
             failures += [
                 f"{'binary' if binary else 'JSON'}: {each}"
-                for each in _differences(answer, prediction, manifest.task.labels)
+                for each in differences(answer, prediction, manifest.task.labels)
             ]
         client.close()
     return {"outputs": list(answer), "failures": failures}
 
 
-def _differences(answer: dict[str, list[Any]], prediction: Any, labels: tuple[str, ...]) -> list[str]:
-    """Which of the outputs are not what the prediction holds."""
+def differences(answer: dict[str, list[Any]], prediction: Any, labels: tuple[str, ...]) -> list[str]:
+    """Names of the outputs, each with its data row after row, that are not what the prediction holds."""
     rows = prediction.rows()
     if isinstance(prediction, Outputs):
         wanted = {name: np.ravel(array).tolist() for name, array in prediction.outputs.items()}
