@@ -10,6 +10,7 @@ import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.boolean
 import kotlinx.serialization.json.double
+import kotlinx.serialization.json.doubleOrNull
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
@@ -18,31 +19,46 @@ import kotlinx.serialization.json.jsonPrimitive
 private val BLANKS = setOf("", "na", "n/a", "nan", "null", "none", "?")
 private val TRUTHS = mapOf("false" to 0.0, "true" to 1.0)
 
-/** A model of one input, which is prepared, and answered, as the bundle's manifest says. For one thread. */
+/** A model that is prepared, and answered, as the bundle's manifest says. For one thread. */
 class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoCloseable {
     private val manifest = context.assets.openFd("manifest.json").use {
         Json.parseToJsonElement(it.createInputStream().readBytes().decodeToString()).jsonObject
     }
-    private val contract = manifest.of("contract").getValue("inputs").jsonArray.single().jsonObject
     private val task = manifest.of("task")
     private val labels = task.texts("labels")
-    private val artifact = requireNotNull(manifest.getValue("artifacts").jsonArray.map { it.jsonObject }.find {
-        it.getValue("file").jsonPrimitive.content == model
-    }) { "manifest.json tells of no $model: a file keeps the name that it has in the bundle" }
-    private val given = artifact.getValue("inputs").jsonArray.single().jsonObject
-    private val wanted = artifact.getValue("outputs").jsonArray.first().jsonObject
+    private val artifact = requireNotNull(manifest.objects("artifacts").find { it.text("file") == model }) {
+        "manifest.json tells of no $model: a file keeps the name that it has in the bundle"
+    }
+    private val given = artifact.objects("inputs").associateBy { it.text("name") }
+    private val wanted = artifact.objects("outputs").associateBy { it.text("name") }
+    private val contracts = manifest.of("contract").objects("inputs").let { stated ->
+        if (stated.size == 1) given.mapValues { stated.single() } else stated.associateBy { it.text("name") }
+    }
     private val compiled = CompiledModel.create(context.assets, model, CompiledModel.Options(Accelerator.CPU))
-    private val inputs = compiled.createInputBuffers()
-    private val outputs = compiled.createOutputBuffers()
+    private val inputs = given.mapValues { compiled.createInputBuffer(it.key) }
+    private val outputs = wanted.mapValues { compiled.createOutputBuffer(it.key) }
 
-    /** One example's numbers, in the contract's order: pixels 0 to 255 (colours as RGB), a row, a window of samples. */
-    fun predict(numbers: DoubleArray): Map<String, Any> {
-        val reals = reals(numbers)
-        return answer(run(reals), reals)
+    /** Names of the inputs, in the contract's order. */
+    val names = contracts.keys.toList()
+
+    /** [predict] for a model of one input. */
+    fun predict(numbers: DoubleArray, unknown: Boolean = false) = predict(mapOf(names.single() to numbers), unknown)
+
+    /**
+     * One example: for each input its numbers in the contract's order, pixels 0 to 255 (colours as RGB), a row, a window
+     * of samples. [unknown] labels what is below the bundle's threshold so. Numbers and answers that are not finite are
+     * refused.
+     */
+    fun predict(numbers: Map<String, DoubleArray>, unknown: Boolean = false): Map<String, Any> {
+        require(numbers.keys == contracts.keys) { "inputs ${numbers.keys}: $names are allowed" }
+        val reals = contracts.mapValues { (name, contract) -> reals(numbers.getValue(name), contract) }
+        require(reals.values.all { each -> each.all { it.isFinite() } }) { "numbers must be finite in float32" }
+        return answer(run(reals), reals.getValue(given.keys.first()), unknown)
     }
 
     /** A row by column name as numbers: texts for categories, null or nothing where a value is missing. */
-    fun numbersOf(row: Map<String, Any?>): DoubleArray {
+    fun numbersOf(row: Map<String, Any?>, input: String = names.single()): DoubleArray {
+        val contract = contracts.getValue(input)
         val columns = contract.texts("columns")
         val misspelt = row.keys.any { it !in columns }
         return columns.flatMap { column ->
@@ -61,9 +77,10 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
     }
 
     /** A recording of the contract's rate, one channel between -1 and 1, as one window. */
-    fun windowOf(sound: FloatArray): DoubleArray {
+    fun windowOf(sound: FloatArray, input: String = names.single()): DoubleArray {
+        val contract = contracts.getValue(input)
         val size = contract.getValue("samples").jsonPrimitive.int
-        val place = contract.getValue("place").jsonPrimitive.content
+        val place = contract.text("place")
         val missing = size - sound.size
         val window = DoubleArray(size)
         if (missing >= 0) {
@@ -82,12 +99,12 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
     }
 
     override fun close() {
-        (inputs + outputs).forEach { it.close() }
+        (inputs.values + outputs.values).forEach { it.close() }
         compiled.close()
     }
 
     /** Pixels in float32, all else centred and scaled in float64 first, as the runtime does. */
-    private fun reals(numbers: DoubleArray): FloatArray {
+    private fun reals(numbers: DoubleArray, contract: JsonObject): FloatArray {
         val mean = contract.numbers("mean")
         val std = contract.numbers("std")
         val turned = contract["order"]?.jsonPrimitive?.content == "bgr"
@@ -97,7 +114,7 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
             val width = if (std.isEmpty()) 1.0 else std[i % std.size]
             val value = numbers[if (turned) i + 2 - 2 * (i % 3) else i]
             when {
-                contract.getValue("kind").jsonPrimitive.content == "picture" ->
+                contract.text("kind") == "picture" ->
                     value.toFloat() * (1 / width).toFloat() + (-centre / width).toFloat()
                 mean.isEmpty() -> value.toFloat()
                 else -> ((value - centre) / width).toFloat()
@@ -105,17 +122,23 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
         }
     }
 
-    private fun run(reals: FloatArray): FloatArray {
-        val taken = Steps(given)
-        if (taken.whole) inputs[0].writeInt8(taken.bytes(reals)) else inputs[0].writeFloat(reals)
+    /** The first output. */
+    private fun run(reals: Map<String, FloatArray>): FloatArray {
+        for ((name, buffer) in inputs) {
+            val taken = Steps(given.getValue(name))
+            val each = reals.getValue(name)
+            if (taken.whole) buffer.writeInt8(taken.bytes(each)) else buffer.writeFloat(each)
+        }
         compiled.run(inputs, outputs)
-        val made = Steps(wanted)
-        return if (made.whole) made.reals(outputs[0].readInt8()) else outputs[0].readFloat()
+        val (name, tensor) = wanted.entries.first()
+        val made = Steps(tensor)
+        val buffer = outputs.getValue(name)
+        return if (made.whole) made.reals(buffer.readInt8()) else buffer.readFloat()
     }
 
     /** How a tensor stands for real numbers, as the manifest says: as they are, or in steps of 8 bits. */
     private class Steps(tensor: JsonObject) {
-        private val type = tensor.getValue("dtype").jsonPrimitive.content
+        private val type = tensor.text("dtype")
         private val low = if (type == "uint8") 0 else -128
         val whole = type != "float32"
         private val scale = if (whole) tensor.getValue("scale").jsonPrimitive.double.toFloat() else 1f
@@ -131,13 +154,22 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
         }
     }
 
-    private fun answer(outputs: FloatArray, reals: FloatArray): Map<String, Any> {
-        val logits = task.getValue("meaning").jsonPrimitive.content == "logits"
+    private fun answer(outputs: FloatArray, reals: FloatArray, unknown: Boolean): Map<String, Any> {
+        val kind = task.text("kind")
+        val logits = task.text("meaning") == "logits"
         val threshold = task.getValue("threshold").jsonPrimitive.double.toFloat()
-        return when (val kind = task.getValue("kind").jsonPrimitive.content) {
+        val classifies = kind == "multiclass" || kind == "binary"
+        require(!unknown || classifies) { "unknown is for classifiers, and this model is $kind" }
+        val found = if (classifies) classes(outputs, logits, kind == "binary") else outputs.toList()
+        check(found.all { it.isFinite() }) { "the model gives NaN or infinity for this input: that is no answer" }
+        return when (kind) {
             "multiclass", "binary" -> {
-                val shares = classes(outputs, logits, kind == "binary")
-                mapOf("label" to labels[shares.indices.maxBy { shares[it] }], "probabilities" to shares.toList())
+                check(found.size == labels.size) { "the model gives ${found.size} numbers for ${labels.size} classes" }
+                val best = found.indices.maxBy { found[it] }
+                val least = task["unknown_threshold"]?.jsonPrimitive?.doubleOrNull
+                require(!unknown || least != null) { "the bundle has no threshold for unknown" }
+                val known = !unknown || found[best] >= least!!.toFloat()
+                mapOf("label" to if (known) labels[best] else "unknown", "probabilities" to found)
             }
             "multilabel" -> {
                 val shares = outputs.map { if (logits) logistic(it) else it }
@@ -173,8 +205,10 @@ class Predictor(context: Context, model: String = "pressed-int8.tflite") : AutoC
         val small = exp(-abs(value))
         return if (value >= 0) 1 / (1 + small) else small / (1 + small)
     }
-
-    private fun JsonObject.of(name: String) = getValue(name).jsonObject
-    private fun JsonObject.texts(name: String) = getValue(name).jsonArray.map { it.jsonPrimitive.content }
-    private fun JsonObject.numbers(name: String) = this[name]?.jsonArray?.map { it.jsonPrimitive.double }.orEmpty()
 }
+
+private fun JsonObject.of(name: String) = getValue(name).jsonObject
+private fun JsonObject.objects(name: String) = getValue(name).jsonArray.map { it.jsonObject }
+private fun JsonObject.text(name: String) = getValue(name).jsonPrimitive.content
+private fun JsonObject.texts(name: String) = getValue(name).jsonArray.map { it.jsonPrimitive.content }
+private fun JsonObject.numbers(name: String) = this[name]?.jsonArray?.map { it.jsonPrimitive.double }.orEmpty()

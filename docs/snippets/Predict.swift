@@ -99,15 +99,29 @@ struct Task: Decodable {
     let mean: [Double]?
     let std: [Double]?
     let threshold: Double
+    let unknown_threshold: Double?
 
-    /// Real outputs of one example as its answer; `reals` are what the first input held.
-    func answer(outputs: [Float], reals: [Float]) -> Answer {
+    /// Real outputs of one example as its answer; `reals` are what the first input held. `unknown` labels what is below
+    /// the bundle's threshold so. Answers that are not finite are refused.
+    func answer(outputs: [Float], reals: [Float], unknown: Bool) throws -> Answer {
+        let classifies = kind == "multiclass" || kind == "binary"
+        if unknown && !classifies { throw Refusal(reason: "unknown is for classifiers, and this model is \(kind)") }
+        let found = classifies ? classes(outputs) : outputs
+        guard found.allSatisfy({ $0.isFinite }) else {
+            throw Refusal(reason: "the model gives NaN or infinity for this input: that is no answer")
+        }
         switch kind {
         case "multiclass", "binary":
-            let shares = classes(outputs)
+            guard found.count == labels.count else {
+                throw Refusal(reason: "the model gives \(found.count) numbers for \(labels.count) classes")
+            }
             // The first of several that are as high.
-            let best = shares.indices.reduce(0) { shares[$1] > shares[$0] ? $1 : $0 }
-            return .label(labels[best], probabilities: shares)
+            let best = found.indices.reduce(0) { found[$1] > found[$0] ? $1 : $0 }
+            if unknown {
+                guard let least = unknown_threshold else { throw Refusal(reason: "the bundle has no threshold for unknown") }
+                if found[best] < Float(least) { return .label("unknown", probabilities: found) }
+            }
+            return .label(labels[best], probabilities: found)
         case "multilabel":
             let shares = meaning == "logits" ? outputs.map(logistic) : outputs
             return .labels(labels.indices.filter { shares[$0] >= Float(threshold) }.map { labels[$0] }, probabilities: shares)
@@ -182,22 +196,25 @@ final class Predictor {
     }
 
     /// One example: for each of `inputs` its numbers (pixels 0 to 255 with colours as RGB, a row, a window of samples).
-    func predict(_ numbers: [[Double]]) throws -> Answer {
+    func predict(_ numbers: [[Double]], unknown: Bool = false) throws -> Answer {
+        guard numbers.count == inputs.count else { throw Refusal(reason: "the model takes \(inputs.count) inputs") }
         let reals = zip(inputs, numbers).map { contract, values in contract.reals(numbers: values) }
+        guard reals.allSatisfy({ each in each.allSatisfy { $0.isFinite } }) else {
+            throw Refusal(reason: "numbers must be finite in float32")
+        }
         for (i, values) in reals.enumerated() {
             try interpreter.copy(data(of: values, for: interpreter.input(at: i)), toInputAt: i)
         }
         try interpreter.invoke()
-        return task.answer(outputs: floats(of: try interpreter.output(at: 0)), reals: reals[0])
+        return try task.answer(outputs: floats(of: try interpreter.output(at: 0)), reals: reals[0], unknown: unknown)
     }
 
-    private func data(of reals: [Float], for tensor: Tensor) throws -> Data {
+    private func data(of reals: [Float], for tensor: Tensor) -> Data {
         guard let steps = tensor.quantizationParameters, tensor.dataType != .float32 else {
             return reals.withUnsafeBytes { Data($0) }
         }
         let low: Float = tensor.dataType == .uInt8 ? 0 : -128
-        return Data(try reals.map { real -> UInt8 in
-            guard real.isFinite else { throw Refusal(reason: "numbers must be finite in float32") }
+        return Data(reals.map { real -> UInt8 in
             // Half to even, as every runtime rounds.
             let step = (real / steps.scale).rounded(.toNearestOrEven) + Float(steps.zeroPoint)
             return UInt8(truncatingIfNeeded: Int(max(low, min(low + 255, step))))

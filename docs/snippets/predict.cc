@@ -95,6 +95,11 @@ struct Answer {
 // Whether label i of a label set is there.
 bool Has(const Answer& answer, int i) { return answer.numbers[i] >= static_cast<float>(task.threshold); }
 
+// Whether the most probable class is below the bundle's threshold: what was given may be none of them.
+bool IsUnknown(const Answer& answer) {
+  return answer.label >= 0 && answer.numbers[answer.label] < static_cast<float>(task.unknown_threshold);
+}
+
 // A row of a table as numbers (size of the input). Returns the column whose value is missing, no number or no category; a
 // column that is not there beside names that are unknown may be misspelt, and is returned too.
 const char* NumbersOf(const EdgepressInput& input, const Cell* row, int cells, double* numbers) {
@@ -145,8 +150,8 @@ void WindowOf(const EdgepressInput& input, const float* sound, int count, double
 }
 
 // One example: for each input its numbers in the contract's order (pixels 0 to 255 with colours as RGB, a row, a window of
-// samples). Returns whether
-// all are finite and the model ran; answer.numbers has room for all outputs, and for two.
+// samples). Returns whether all are finite and the model ran. An int8 model's answers are finite: steps of a scale.
+// answer.numbers has room for all outputs, and for two.
 bool Predict(const double* const* numbers, Answer* answer) {
   // Add here what `edgepress inspect` lists of the model's operators.
   static tflite::MicroMutableOpResolver<1> operators;

@@ -1,10 +1,11 @@
 // JavaScript in Node or a browser: npm install onnxruntime-web, then  node predict.mjs BUNDLE/pressed-int8.onnx FILE
 // FILE holds examples as the contract has them: pixels (uint8, one picture after the other), a WAV of 16 bits, or JSON as
 // edgepress serve takes it: {"rows": [{column: value, ...}, ...]} or {"inputs": [...]}, by name where there are several.
+// A third word, unknown, labels what is below the bundle's threshold so.
 import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
 
-const [model, file] = process.argv.slice(2), address = new URL(model, `file://${process.cwd()}/`);
+const [model, file, unknown] = process.argv.slice(2), address = new URL(model, `file://${process.cwd()}/`);
 const manifest = JSON.parse(await readFile(new URL("manifest.json", address), "utf8"));
 const { inputs } = manifest.contract, { task } = manifest;
 const artifact = manifest.artifacts.find(({ file }) => address.pathname.endsWith(`/${file}`));
@@ -76,7 +77,9 @@ function classes(row) {
   const yes = task.meaning === "logits" ? logistic(row[0]) : row[0];
   const total = task.kind === "binary" || task.meaning === "logits" ? sums.reduce((a, b) => a + b, 0) : 1;
   const probabilities = row.length === 1 ? [1 - yes, yes] : sums.map((value) => value / (total || 1));
-  return { label: task.labels[probabilities.indexOf(Math.max(...probabilities))], probabilities };
+  const most = Math.max(...probabilities), known = !unknown || fround(most) >= fround(task.unknown_threshold);
+  if (probabilities.length !== task.labels.length) throw new Error(`${probabilities.length} numbers, ${task.labels.length} classes`);
+  return { label: known ? task.labels[probabilities.indexOf(most)] : "unknown", probabilities };
 }
 const answerOf = {
   multiclass: classes,
@@ -99,11 +102,13 @@ const answerOf = {
 
 const bytes = await readFile(file), json = file.endsWith(".json") ? JSON.parse(bytes.toString()) : null;
 const whole = json ? json.rows ?? json.inputs : file.endsWith(".wav") ? [windowOf(bytes, inputs[0])] : Array.from(bytes);
+if (unknown && task.unknown_threshold == null) throw new Error("there is no threshold for unknown");
 const session = await ort.InferenceSession.create(await readFile(model)), feeds = {};
 let first, count;
 for (const { name, dtype, shape, scale, zero_point } of artifact.inputs) {
   const contract = inputs.length > 1 ? inputs.find((each) => each.name === name) : inputs[0], size = sizeOf(shape);
   const given = reals(numbersOf[contract.kind](inputs.length > 1 ? whole[contract.name] : whole, contract), contract);
+  if (!given.every(Number.isFinite)) throw new Error("numbers must be finite in float32");
   first ??= given;
   count = given.length / size;
   // Half to even, as every runtime rounds.
@@ -118,5 +123,7 @@ const { scale, zero_point } = artifact.outputs[0];
 const real = (value) => (scale ? (value - zero_point) * fround(scale) : value);
 for (let i = 0; i < count; i++) {
   const row = Array.from(data.subarray(i * width, (i + 1) * width), real);
-  console.log(JSON.stringify(answerOf[task.kind](row, first.subarray((i * first.length) / count))));
+  const answer = answerOf[task.kind](row, first.subarray((i * first.length) / count));
+  if (!("label" in answer ? answer.probabilities : row).every(Number.isFinite)) throw new Error("the model gives NaN or infinity: that is no answer");
+  console.log(JSON.stringify(answer));
 }

@@ -64,6 +64,7 @@ struct EdgepressTask {{
   const double* mean; /* Of a regression: value = output * std + mean; NULL where the outputs are the values. */
   const double* std;
   double threshold;
+  double unknown_threshold; /* Of classes: below this highest probability an example is unknown; -1: none. */
 }};
 #endif"""
 
@@ -96,6 +97,7 @@ def c_constants(name: str, inputs: Sequence[tuple[str, Input]], task: Task) -> s
         array("task_mean", _NUMBERS, map(_number, task.mean)),
         array("task_std", _NUMBERS, map(_number, task.std)),
         _number(task.threshold),
+        _number(-1.0 if task.unknown_threshold is None else task.unknown_threshold),
     ]
     array("inputs", "const struct EdgepressInput", entries)
     lines.append(f"enum {{ {name}_input_count = {len(inputs)} }};")

@@ -36,6 +36,7 @@ CASES = {
     "two sigmoids": (Signal(6, ("x",)), Task("binary", "probabilities", ("no", "yes")), 2),
     "probabilities": (Tensor((3,)), Task("multiclass", "probabilities", ("a", "b", "c")), 3),
     "label sets": (Tensor((3,)), Task("multilabel", "probabilities", ("a", "b"), threshold=0.25), 2),
+    "unknown": (Tensor((3,)), Task("multiclass", "logits", ("a", "b"), unknown_threshold=0.9), 2),
     "plain values": (Tensor((3,)), Task("regression", "values"), 2),
 }
 
@@ -88,7 +89,8 @@ def decoded(task, reals, outputs):
     """The row that the runtime gives."""
     if task.classifies:
         (found,) = probabilities(task, outputs)
-        return {"label": int(np.argmax(found)), "numbers": found}
+        unknown = task.unknown_threshold is not None and bool(found.max() < task.unknown_threshold)
+        return {"label": int(np.argmax(found)), "unknown": unknown, "numbers": found}
     decode = DECODERS.get(task.kind)
     if decode is None:
         return {"numbers": outputs[0]}
@@ -127,6 +129,15 @@ def test_it_prepares_and_decodes_every_kind(kind, tmp_path):
         wanted = decoded(task, reals[0], GIVES.dequantize(outputs))
         np.testing.assert_allclose(answer.pop("numbers"), wanted.pop("numbers"), rtol=1e-6, atol=1e-6)
         assert {name: answer[name] for name in wanted} == wanted
+
+
+def test_numbers_beyond_float32_are_refused(tmp_path):
+    each = Tensor((3,))
+    header(tmp_path, {"x": each}, Task("raw", "raw"))
+    tensors(tmp_path, [each], np.zeros((1, 1), np.int8))
+    build(tmp_path)
+    with pytest.raises(subprocess.CalledProcessError):
+        ask(tmp_path, [("numbers", np.array([0, 1e300, 0]))])
 
 
 @pytest.fixture(scope="module")

@@ -36,17 +36,23 @@ fun main(arguments: Array<String>) {
         value.jsonPrimitive.let { if (it is JsonNull) null else it.doubleOrNull ?: it.content }
     }
     Predictor(android.content.Context(), "model").use { predictor ->
-        if (arguments.contentEquals(arrayOf("rows"))) {
+        if ("rows" in arguments) {
             val rows = given.jsonArray.map { plain(it.jsonObject) }
             println(written(rows.map { runCatching { predictor.numbersOf(it).toList() }.getOrDefault("refused") }))
             return
         }
-        val numbers = when {
-            given is JsonObject -> predictor.numbersOf(plain(given))
-            arguments.isNotEmpty() -> predictor.windowOf(given.jsonArray.map { it.jsonPrimitive.float }.toFloatArray())
+        fun numbers(name: String, given: JsonElement) = when {
+            given is JsonObject -> predictor.numbersOf(plain(given), name)
+            "window" in arguments ->
+                predictor.windowOf(given.jsonArray.map { it.jsonPrimitive.float }.toFloatArray(), name)
             else -> given.jsonArray.map { it.jsonPrimitive.double }.toDoubleArray()
         }
-        println(written(predictor.predict(numbers)))
+        val all = given.jsonObject.mapValues { (name, each) -> numbers(name, each) }
+        val unknown = "unknown" in arguments
+        val answer = runCatching {
+            if (all.size == 1) predictor.predict(all.values.single(), unknown) else predictor.predict(all, unknown)
+        }
+        println(written(answer.getOrElse { mapOf("refused" to it.message) }))
     }
 }
 
@@ -73,8 +79,8 @@ def javascript(tmp_path):
     (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     shutil.copy(SNIPPETS / "predict.mjs", tmp_path)
 
-    def answers(model, file):
-        said = subprocess.check_output(["node", "predict.mjs", model, file], cwd=tmp_path, text=True)
+    def answers(*words):
+        said = subprocess.check_output(["node", "predict.mjs", *words], cwd=tmp_path, text=True, stderr=subprocess.PIPE)
         return [json.loads(line) for line in said.splitlines()]
 
     return answers
@@ -200,6 +206,33 @@ def test_javascript_finds_inputs_by_name_and_numbers_that_stand_for_all_channels
 
 
 @needs_javascript
+def test_javascript_refuses_what_is_no_answer_and_says_unknown_where_asked(javascript, tmp_path):
+    file = tmp_path / "given.json"
+    folder = make_kind(tmp_path / "raw", "raw")
+    with load(folder, "float32") as model:
+        weights = model.run(np.eye(4, dtype=np.float32))
+        given = np.where(weights[:, :1].T > 0, 3e38, -3e38)
+        with pytest.raises(InputError, match="NaN or infinity"):
+            model.predict(given)
+    for numbers, words in ((given.tolist(), "no answer"), ([[1e300, 0, 0, 0]], "finite")):
+        file.write_text(json.dumps({"inputs": numbers}))
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            javascript(folder / "raw-float32.onnx", file)
+        assert words in refused.value.stderr
+    folder, rows = make_kind(tmp_path / "features", "features"), wine_rows(12)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    with load(folder, "float32") as model:
+        manifest["task"]["unknown_threshold"] = float(np.median(model.predict(rows).probabilities.max(axis=1)))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    file.write_text(json.dumps({"rows": rows}))
+    with load(folder, "float32") as model:
+        expected = model.predict(rows, unknown=True).labels.tolist()
+    assert 0 < expected.count("unknown") < len(rows)
+    answers = javascript(folder / "features-float32.onnx", file, "unknown")
+    assert [answer["label"] for answer in answers] == expected
+
+
+@needs_javascript
 @pytest.mark.parametrize(("place", "count"), [("start", 1777), ("middle", 300), ("middle", 1777), ("loudest", 1777)])
 def test_javascript_cuts_a_recording_as_the_runtime_does(javascript, tmp_path, place, count):
     pytest.importorskip("soundfile", reason="needs the audio extra")
@@ -237,40 +270,51 @@ def kotlin(tmp_path_factory):
     return ["java", "-cp", path]
 
 
-def ask_kotlin(kotlin, folder, model, given, *arguments, quantized=None):
-    """What the snippet answers about one example, whose tensor and answer are held to the runtime's."""
-    only, work = model.contract.only, folder / "kotlin"
-    work.mkdir()
-    plain = given if isinstance(given, dict) else np.asarray(given).ravel().tolist()
-    (work / "given.json").write_text(json.dumps(plain))
-    if arguments:
-        numbers = only.window(np.float32(given))[None]
-    elif isinstance(given, dict):
-        numbers = only.numbers([given])
-    else:
-        numbers = np.asarray(given)[None]
-    spec = model.artifact.inputs[0]._replace(shape=(-1, *only.shape))
-    if quantized is not None:
-        spec = TensorSpec(spec.name, spec.shape, *quantized)
-    encoder = encoder_of(spec, only)
-    tensor = encoder.encode(encoder.rows(numbers)).copy()
-    output = model.raw_outputs(numbers)
-    (work / "output").write_bytes(output.tobytes())
-    manifest = json.loads((folder / "bundle/manifest.json").read_text())
-    manifest["artifacts"][0] |= {"file": "model", "inputs": [spec.to_dict()]}
+def say_kotlin(kotlin, work, manifest, given, sizes, *arguments):
+    """What the snippet says of examples by input name."""
+    work.mkdir(exist_ok=True)
+    manifest["artifacts"][0] |= {"file": "model"}
     (work / "manifest.json").write_text(json.dumps(manifest))
-    sizes = [f"-Dinput={tensor.nbytes}", f"-Doutput={output.nbytes}"]
-    said = subprocess.check_output([*kotlin, *sizes, "MainKt", *arguments], cwd=work, text=True)
-    assert np.array_equal(np.frombuffer((work / "input").read_bytes(), tensor.dtype), tensor.ravel())
-    answer = json.loads(said)
-    assert_same(answer, model.predict(numbers).rows()[0])
+    (work / "given.json").write_text(json.dumps(given))
+    sizes = [f"-D{name}={size}" for name, size in sizes.items()]
+    return json.loads(subprocess.check_output([*kotlin, *sizes, "MainKt", *arguments], cwd=work, text=True))
+
+
+def ask_kotlin(kotlin, folder, model, given, *arguments, quantized=None):
+    """What the snippet answers about one example by input name: its tensors and answer are held to the runtime's."""
+    work, inputs = folder / "kotlin", model.contract.inputs
+    work.mkdir()
+    numbers, tensors, specs = {}, {}, []
+    for (name, each), spec in zip(inputs.items(), model.artifact.inputs, strict=True):
+        if "window" in arguments:
+            numbers[name] = each.window(np.float32(given[name]))[None]
+        else:
+            row = [given[name]] if isinstance(given[name], dict) else np.asarray(given[name])[None]
+            numbers[name] = row if each.kind == "picture" else each.numbers(row)
+        spec = spec._replace(shape=(-1, *each.shape))
+        specs.append(spec if quantized is None else TensorSpec(spec.name, spec.shape, *quantized))
+        encoder = encoder_of(specs[-1], each)
+        tensors[name] = encoder.encode(encoder.rows(numbers[name])).copy()
+    asked = numbers if len(inputs) > 1 else next(iter(numbers.values()))
+    output = model.raw_outputs(asked)
+    (work / "y.output").write_bytes(output.tobytes())
+    manifest = json.loads((folder / "bundle/manifest.json").read_text())
+    manifest["artifacts"][0]["inputs"] = [spec.to_dict() for spec in specs]
+    manifest["artifacts"][0]["outputs"][0]["name"] = "y"
+    sizes = {f"{name}.input": tensor.nbytes for name, tensor in tensors.items()} | {"y.output": output.nbytes}
+    plain = {name: each if isinstance(each, dict) else np.ravel(each).tolist() for name, each in given.items()}
+    answer = say_kotlin(kotlin, work, manifest, plain, sizes, *arguments)
+    for name, tensor in tensors.items():
+        assert np.array_equal(np.frombuffer((work / f"{name}.input").read_bytes(), tensor.dtype), tensor.ravel())
+    assert_same(answer, model.predict(asked).rows()[0])
     return answer
 
 
 @pytest.mark.parametrize(
     ("kind", "quantized"),
     [
-        *((kind, None) for kind in KINDS if kind != "several"),
+        *((kind, None) for kind in KINDS),
+        ("several", ("int8", 0.05, -3)),
         ("features", ("int8", 0.05, -3)),
         ("picture", ("uint8", 1.0, 128)),
         ("picture", ("int8", 2.7, 11)),
@@ -279,25 +323,22 @@ def ask_kotlin(kotlin, folder, model, given, *arguments, quantized=None):
 def test_kotlin_prepares_and_decodes_every_kind(kotlin, tmp_path, kind, quantized):
     folder, rng = make_kind(tmp_path / "bundle", kind), np.random.default_rng(4)
     with load(folder, "float32") as model:
-        only = model.contract.only
-        if only.kind == "features":
-            given = wine_rows(3)[2]
-        elif only.kind == "picture":
-            given = rng.integers(0, 256, only.shape, np.uint8)
-        else:
-            given = rng.normal(0, 0.3, only.shape).clip(-1, 1)
+        given = {}
+        for name, each in model.contract.inputs.items():
+            if each.kind == "features":
+                given[name] = wine_rows(3)[2]
+            elif each.kind == "picture":
+                given[name] = rng.integers(0, 256, each.shape, np.uint8)
+            else:
+                given[name] = rng.normal(0, 0.3, each.shape).clip(-1, 1)
         ask_kotlin(kotlin, tmp_path, model, given, quantized=quantized)
 
 
 def test_kotlin_takes_and_refuses_the_rows_that_the_runtime_takes_and_refuses(kotlin, tmp_path):
     folder, (taken, refused) = make_kind(tmp_path / "bundle", "features"), odd_rows()
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["artifacts"][0]["file"] = "model"
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / "model").write_bytes(b"a model")
-    (tmp_path / "given.json").write_text(json.dumps([*taken, *refused]))
-    sizes = ["-Dinput=7", "-Doutput=3", "-DinputType=FLOAT32", "-DoutputType=FLOAT32"]
-    said = json.loads(subprocess.check_output([*kotlin, *sizes, "MainKt", "rows"], cwd=tmp_path, text=True))
+    sizes = {"x.input": 28, "y.output": 12}
+    said = say_kotlin(kotlin, tmp_path, manifest, [*taken, *refused], sizes, "rows")
     assert said == [*WINE.numbers(taken).tolist(), *["refused"] * len(refused)]
 
 
@@ -308,16 +349,61 @@ def test_kotlin_cuts_a_recording_as_the_runtime_does(kotlin, tmp_path):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     sound = (np.random.default_rng(0).normal(0, 0.2, 1777) * np.linspace(0, 2, 1777)).clip(-1, 1)
     with load(folder, "float32") as model:
-        ask_kotlin(kotlin, tmp_path, model, np.float32(sound), "window")
+        ask_kotlin(kotlin, tmp_path, model, {"x": np.float32(sound)}, "window")
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(1 / 255, -128), (2 / 255, -101), (1 / 127, 0)])
 def test_kotlin_gives_the_model_the_integers_that_the_runtime_gives_it(kotlin, tmp_path, pixels, scale, zero_point):
     folder = write_bundle(tmp_path / "bundle", golden("digits-float32.onnx"))
     with load(folder, "float32") as model:
-        ask_kotlin(
-            kotlin, tmp_path, model, pixels.reshape(28, 28), quantized=("int8", float(np.float32(scale)), zero_point)
-        )
+        name, steps = model.artifact.inputs[0].name, ("int8", float(np.float32(scale)), zero_point)
+        ask_kotlin(kotlin, tmp_path, model, {name: pixels.reshape(28, 28)}, quantized=steps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [*((kind, np.nan) for kind in KINDS if kind != "several"), ("binary", np.inf), ("raw", -np.inf)]
+)
+def test_kotlin_refuses_answers_that_are_none(kotlin, tmp_path, kind, value):
+    folder = make_kind(tmp_path / "bundle", kind)
+    contract, _, count = KINDS[kind]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    output = np.zeros(count, np.float32)
+    output[-1] = value
+    (tmp_path / "y.output").write_bytes(output.tobytes())
+    given = {"x": wine_rows(1)[0] if contract.kind == "features" else [0.0] * contract.size}
+    said = say_kotlin(kotlin, tmp_path, manifest, given, {"x.input": 4 * contract.size, "y.output": output.nbytes})
+    if kind == "binary" and value == np.inf:
+        # A single logit beyond all bounds is a probability of 1, as in the runtime.
+        assert said["probabilities"] == [0, 1]
+    else:
+        assert "NaN or infinity" in said["refused"]
+
+
+def test_kotlin_says_unknown_below_the_threshold_where_asked(kotlin, tmp_path):
+    folder = make_kind(tmp_path / "bundle", "features")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    given, sizes = {"x": wine_rows(1)[0]}, {"x.input": 28, "y.output": 12}
+    for logits, label in (([0, 0.1, 0], "unknown"), ([0, 9, 0], "Grignolino")):
+        (tmp_path / "y.output").write_bytes(np.float32(logits).tobytes())
+        assert say_kotlin(kotlin, tmp_path, manifest, given, sizes, "unknown")["label"] == label
+        assert say_kotlin(kotlin, tmp_path, manifest, given, sizes)["label"] == "Grignolino"
+    manifest["task"].pop("unknown_threshold")
+    assert "no threshold" in say_kotlin(kotlin, tmp_path, manifest, given, sizes, "unknown")["refused"]
+    manifest = json.loads((make_kind(tmp_path / "other", "tensor") / "manifest.json").read_text())
+    (tmp_path / "y.output").write_bytes(bytes(24))
+    sizes = {"x.input": 24, "y.output": 24}
+    assert "for classifiers" in say_kotlin(kotlin, tmp_path, manifest, {"x": [0] * 6}, sizes, "unknown")["refused"]
+
+
+def test_kotlin_refuses_numbers_and_inputs_that_the_model_does_not_take(kotlin, tmp_path):
+    folder = make_kind(tmp_path / "bundle", "several")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    sizes = {"left.input": 16, "right.input": 28, "y.output": 4}
+    for given, words in (
+        ({"left": [0, 0, 0, 1e300], "right": [0] * 7}, "finite"),
+        ({"left": [0], "r": [0]}, "left, right"),
+    ):
+        assert words in say_kotlin(kotlin, tmp_path, manifest, given, sizes)["refused"]
 
 
 def test_the_android_app_names_what_is_there():

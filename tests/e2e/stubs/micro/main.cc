@@ -39,7 +39,8 @@ int main() {
   float found[4096];
   Answer answer = {found, 0, 0, false};
   if (!Predict(places.data(), &answer)) return 1;
-  std::printf("{\"label\": %d, \"normal\": %s, \"has\": [", answer.label, answer.normal ? "true" : "false");
+  std::printf("{\"label\": %d, \"unknown\": %s, \"normal\": %s, \"has\": [", answer.label,
+              IsUnknown(answer) ? "true" : "false", answer.normal ? "true" : "false");
   for (int i = 0; i < answer.count; ++i) std::printf("%s%d", i ? ", " : "", Has(answer, i));
   std::printf("], \"numbers\": [");
   for (int i = 0; i < answer.count; ++i) std::printf("%s%.9g", i ? ", " : "", answer.numbers[i]);

@@ -16,9 +16,13 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.contentOrNull
 import kotlinx.serialization.json.double
 import kotlinx.serialization.json.doubleOrNull
+import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
-/** Asks the bundle in the app's assets about one example, written as JSON: a row by column name, or numbers. */
+/**
+ * Asks the bundle in the app's assets about one example, written as JSON: a row by column name, or numbers; for a model
+ * of several inputs an object that holds them by name.
+ */
 class MainActivity : Activity() {
     private lateinit var predictor: Predictor
 
@@ -63,7 +67,11 @@ class MainActivity : Activity() {
     /** In words. */
     private fun answerTo(text: String): String {
         val given = Json.parseToJsonElement(text)
-        val numbers = if (given is JsonObject) predictor.numbersOf(rowOf(given)) else flat(given).toDoubleArray()
+        val one = predictor.names.size == 1
+        val numbers = predictor.names.associateWith { name ->
+            val each = if (one) given else requireNotNull(given.jsonObject[name]) { "input $name is not there" }
+            if (each is JsonObject) predictor.numbersOf(rowOf(each), name) else flat(each).toDoubleArray()
+        }
         return predictor.predict(numbers).entries.joinToString("\n") { (name, value) -> "$name: $value" }
     }
 

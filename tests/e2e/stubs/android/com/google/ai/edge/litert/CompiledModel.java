@@ -1,9 +1,9 @@
 package com.google.ai.edge.litert;
 
 import android.content.res.AssetManager;
-import java.util.List;
+import java.util.Map;
 
-/** Takes what the model is given into the file `input`, and answers what the file `output` holds. */
+/** Takes what the model is given into the files `NAME.input`, and answers what the files `NAME.output` hold. */
 public final class CompiledModel implements AutoCloseable {
     private CompiledModel() {}
 
@@ -11,15 +11,19 @@ public final class CompiledModel implements AutoCloseable {
         return new CompiledModel();
     }
 
-    public List<TensorBuffer> createInputBuffers() {
-        return List.of(new TensorBuffer("input", Integer.getInteger("input")));
+    public TensorBuffer createInputBuffer(String name) {
+        return buffer(name + ".input");
     }
 
-    public List<TensorBuffer> createOutputBuffers() {
-        return List.of(new TensorBuffer("output", Integer.getInteger("output")));
+    public TensorBuffer createOutputBuffer(String name) {
+        return buffer(name + ".output");
     }
 
-    public void run(List<TensorBuffer> inputs, List<TensorBuffer> outputs) {}
+    public void run(Map<String, TensorBuffer> inputs, Map<String, TensorBuffer> outputs) {}
+
+    private static TensorBuffer buffer(String name) {
+        return new TensorBuffer(name, Integer.getInteger(name));
+    }
 
     @Override
     public void close() {}
