@@ -1,10 +1,11 @@
 // Where an artifact runs: on the server that sent the page, or in this browser. Both answer
 // {rows: [...], inferenceMs, roundTripMs or null}; answers.js says what rows are.
 //
-// A request is {type, body} for the server and {pixels} or {numbers} for the browser.
+// A request is {type, body} for the server and {pixels} or {numbers} for the browser; of several inputs {inputs}, which
+// holds these by name.
 
 import { rowsOfOutputs, rowsOfServer } from "./answers.js";
-import { ARRAYS, dequantize, encodeNumbers, encodePixels, normalize } from "./tensors.js";
+import { ARRAYS, dequantize, encodeNumbers, encodePixels } from "./tensors.js";
 
 const KEY = "edgepress-api-key";
 
@@ -20,13 +21,12 @@ export const onlyInput = ({ contract: { inputs } }) => (inputs.length === 1 ? in
 
 /** The artifacts that can run from here, each with where. */
 export function choices(bundle) {
-  const found = [], only = onlyInput(bundle);
-  const here = bundle.browser_runtime && only && PREPARED.includes(only.kind);
+  const found = [], stated = bundle.contract.inputs;
+  const here = bundle.browser_runtime && stated.every(({ kind }) => PREPARED.includes(kind));
   for (const artifact of bundle.artifacts) {
     if (bundle.default !== null) found.push({ artifact, where: "server" });
-    if (here && artifact.format === "onnx" && artifact.inputs.length === 1 && artifact.inputs[0].dtype in ARRAYS) {
-      found.push({ artifact, where: "browser" });
-    }
+    const fits = artifact.inputs.length === stated.length && artifact.inputs.every(({ dtype }) => dtype in ARRAYS);
+    if (here && fits && artifact.format === "onnx") found.push({ artifact, where: "browser" });
   }
   return found;
 }
@@ -102,18 +102,32 @@ export class BrowserEngine {
     return { ort, session };
   }
 
-  /** The outputs as the model gives them, [{data, dims}, ...], for {pixels} or {numbers}. */
-  async run({ pixels, numbers, problem }) {
-    if (problem) throw new Error(problem);
-    const { ort, session } = await this.ready;
-    const spec = this.artifact.inputs[0];
-    const size = spec.shape.slice(1).reduce((a, b) => a * b, 1), given = pixels ?? numbers ?? [];
-    if (given.length === 0 || given.length % size !== 0 || !given.every(Number.isFinite)) {
-      throw new Error(`${given.length} numbers: send a multiple of ${size}, ${size} for one example.`);
-    }
-    const values = pixels ? encodePixels(pixels, this.bundle.preprocessing, spec) : encodeNumbers(numbers, onlyInput(this.bundle), spec);
-    const dims = [values.length / size, ...spec.shape.slice(1)];
-    const outputs = await session.run({ [session.inputNames[0]]: new ort.Tensor(spec.dtype, values, dims) });
+  /** For each of the artifact's inputs what it is given, with its contract. */
+  given(request) {
+    const { inputs } = this.bundle.contract;
+    return this.artifact.inputs.map((spec) => {
+      const contract = inputs.length === 1 ? inputs[0] : inputs.find(({ name }) => name === spec.name);
+      return { spec, contract, ...(request.inputs?.[spec.name] ?? request) };
+    });
+  }
+
+  /** The outputs as the model gives them, [{data, dims}, ...], for a request. */
+  async run(request) {
+    if (request.problem) throw new Error(request.problem);
+    const { ort, session } = await this.ready, feeds = {}, counts = [];
+    this.given(request).forEach(({ spec, contract, pixels, numbers }, i) => {
+      const size = spec.shape.slice(1).reduce((a, b) => a * b, 1), given = pixels ?? numbers ?? [];
+      if (given.length === 0 || given.length % size !== 0 || !given.every(Number.isFinite)) {
+        const name = counts.length || this.artifact.inputs.length > 1 ? `${spec.name}: ` : "";
+        throw new Error(`${name}${given.length} numbers: send a multiple of ${size}, ${size} for one example.`);
+      }
+      const values = encode({ contract, pixels, numbers }, spec);
+      counts.push(values.length / size);
+      const name = session.inputNames.includes(spec.name) ? spec.name : session.inputNames[i];
+      feeds[name] = new ort.Tensor(spec.dtype, values, [values.length / size, ...spec.shape.slice(1)]);
+    });
+    if (new Set(counts).size > 1) throw new Error(`The inputs hold ${counts.join(", ")} examples: send as many of each.`);
+    const outputs = await session.run(feeds);
     return this.artifact.outputs.map(({ name }, i) => outputs[name] ?? outputs[session.outputNames[i]]);
   }
 
@@ -125,11 +139,14 @@ export class BrowserEngine {
     const reals = outputs.map(({ data, dims }, i) =>
       Object.assign(dequantize(data, this.artifact.outputs[i]), { dims, count: dims[0] ?? 1 }),
     );
-    const contract = onlyInput(this.bundle), { pixels, numbers } = request;
-    const given = pixels ? normalize(pixels, this.bundle.preprocessing) : encodeNumbers(numbers, contract, REAL);
+    const given = encode(this.given(request)[0], REAL);
     return { rows: rowsOfOutputs(reals, this.bundle, this.artifact, given), inferenceMs, roundTripMs: null };
   }
 }
+
+/** What an input is given as the values of the tensor `spec`. */
+const encode = ({ contract, pixels, numbers }, spec) =>
+  pixels ? encodePixels(pixels, contract, spec) : encodeNumbers(numbers, contract, spec);
 
 /** The input as real numbers. */
 const REAL = { dtype: "float32", scale: null };

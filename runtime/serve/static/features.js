@@ -3,16 +3,27 @@
 import { describe } from "./answers.js";
 import { Page, byId } from "./page.js";
 
+const BLANKS = ["", "na", "n/a", "nan", "null", "none", "?"], TRUTHS = { false: 0, true: 1 };
+
+/** What a row's value stands for; NaN where it is no number and no category. */
+function numberOf(row, column, { columns, categories, missing }) {
+  const value = row[column], bare = String(value ?? "").trim().toLowerCase();
+  // A column that is not there beside names that are unknown may be misspelt: no stand-in for it.
+  if (!(column in row) && Object.keys(row).some((name) => !columns.includes(name))) return NaN;
+  if (BLANKS.includes(bare)) return missing[column] ?? NaN;
+  const place = categories[column]?.indexOf(String(value));
+  if (place !== undefined) return place < 0 ? NaN : place;
+  return typeof value === "object" || bare.includes("x") ? NaN : TRUTHS[bare] ?? Number(value);
+}
+
 /** A row {column: number, text or null} as numbers in the model's order: the twin of runtime/contract/features.py. */
-export function rowNumbers(row, { columns, categories, missing, one_hot: oneHot }) {
+export function rowNumbers(row, contract) {
+  const { columns, categories, one_hot: oneHot } = contract;
   return columns.flatMap((column) => {
-    let number = row[column];
-    const texts = categories[column];
-    if (number === null) {
-      if (!(column in missing)) throw new Error(`Fill in ${column}.`);
-      number = missing[column];
-    } else if (texts) {
-      number = texts.indexOf(number);
+    const number = numberOf(row, column, contract), texts = categories[column];
+    if (!Number.isFinite(number)) {
+      const allowed = texts ? `one of ${texts.join(", ")}` : "a number";
+      throw new Error(`${column} is ${JSON.stringify(row[column]) ?? "not there"}: ${allowed} is allowed.`);
     }
     return texts && oneHot ? texts.map((_, place) => Number(place === number)) : [number];
   });

@@ -3,8 +3,23 @@
 import { describe } from "./answers.js";
 import { drawLines } from "./chart.js";
 import { onlyInput } from "./engines.js";
+import { rowNumbers } from "./features.js";
 import { atRate, motionOf, recordMotion } from "./motion.js";
 import { Page, byId } from "./page.js";
+
+/** JSON values of one input as what an engine in the browser takes. */
+function numbersOf(values, contract) {
+  const given = Array.isArray(values) ? values : [];
+  if (contract.kind === "features" && given.length && given.every((row) => row && !Array.isArray(row) && typeof row === "object")) {
+    return { numbers: Float64Array.from(given.flatMap((row) => rowNumbers(row, contract))) };
+  }
+  const flat = given.flat(Infinity);
+  if (contract.kind !== "picture") return { numbers: Float64Array.from(flat) };
+  if (!flat.every((level) => Number.isInteger(level) && level >= 0 && level <= 255)) {
+    throw new Error(`${contract.name} is no list of integers from 0 to 255.`);
+  }
+  return { pixels: Uint8Array.from(flat) };
+}
 
 export class JsonPage extends Page {
   constructor(bundle) {
@@ -84,8 +99,15 @@ export class JsonPage extends Page {
       throw new Error(`This is no JSON: ${error.message}`);
     }
     const request = { type: "application/json", body: text };
-    if (this.contract && Array.isArray(inputs)) request.numbers = Float64Array.from(inputs.flat(Infinity));
-    return request;
+    const stated = this.bundle.contract.inputs;
+    try {
+      if (this.contract) return { ...request, ...numbersOf(inputs, this.contract) };
+      const found = stated.map((contract) => [contract.name, numbersOf(inputs?.[contract.name], contract)]);
+      return { ...request, inputs: Object.fromEntries(found) };
+    } catch (error) {
+      // The server may answer what this page does not read.
+      return { ...request, problem: error.message };
+    }
   }
 
   show(answers) {

@@ -48,9 +48,6 @@ export function encodePixels(pixels, contract, spec) {
   return values;
 }
 
-/** Pixels as the real numbers of the model's input. */
-export const normalize = (pixels, contract) => encodePixels(pixels, contract, { dtype: "float32", scale: null });
-
 /** Numbers, example by example, as the values of the input tensor `spec`: centred and scaled in float64 first. */
 export function encodeNumbers(numbers, { mean = [], std = [] }, spec) {
   const values = new ARRAYS[spec.dtype](numbers.length);

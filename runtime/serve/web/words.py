@@ -30,12 +30,16 @@ def describe_bundle(
         reads_pages: Whether a server finds several objects on a picture.
         example: By input name, as `example_of` gives it.
     """
-    picture = manifest.preprocessing
+    picture, inputs = manifest.preprocessing, manifest.contract.inputs
+    stated = [
+        {"name": name, **(page_picture(each) if isinstance(each, Picture) else each.to_dict())}
+        for name, each in inputs.items()
+    ]
     return {
         "name": manifest.name,
         "labels": manifest.labels,
         "output": manifest.task.meaning,
-        "contract": manifest.contract.to_dict(),
+        "contract": manifest.contract.to_dict() | {"inputs": stated},
         "task": manifest.task.to_dict(),
         "example": example,
         "preprocessing": None if picture is None else page_picture(picture),

@@ -200,6 +200,47 @@ def test_without_a_server_the_browser_prepares_and_answers_as_python_does(open_p
 
 
 @needs_runtime
+def test_without_a_server_several_inputs_are_answered_as_python_does(open_phone, kinds, tmp_path):
+    site = Site(write_static_site(kinds["several"], tmp_path / "site"))
+    site.start()
+    left = np.random.default_rng(4).normal(0, 3, (3, 4))
+    rows = [row | {"sweet": "?" if i == 1 else row["sweet"]} for i, row in enumerate(wine_rows(3))]
+    good = [row for row in rows if row["sweet"] != "?"]
+    try:
+        phone = open_phone(site.url)
+        phone.page.click("#ask")
+        settle(phone)
+        with load(kinds["several"], "float32") as model:
+            example = json.loads(phone.page.input_value("#text"))["inputs"]
+            first = model.predict({name: model.contract.inputs[name].numbers(each) for name, each in example.items()})
+            assert float(phone.texts("answer")[0]) == pytest.approx(first.values[0, 0], rel=1e-4)
+            expected = model.predict({"left": left[:2], "right": good})
+        phone.page.fill("#text", json.dumps({"inputs": {"left": left[:2].tolist(), "right": good}}))
+        answers = phone.page.evaluate(
+            """async (text) => {
+                const { BrowserEngine } = await import("./engines.js");
+                const { JsonPage } = await import("./json.js");
+                const bundle = await (await fetch("bundle.json")).json();
+                const request = JsonPage.prototype.request.call({ asked: true, bundle });
+                return (await new BrowserEngine(bundle.artifacts[0], bundle).predict(request)).rows;
+            }"""
+        )
+        assert np.allclose([row["values"]["sum"] for row in answers], expected.values[:, 0], rtol=1e-6, atol=1e-6)
+        for given, words in (
+            ({"left": left.tolist(), "right": rows}, 'sweet is "?": one of no, yes is allowed.'),
+            ({"left": left.tolist(), "right": good}, "The inputs hold 3, 2 examples"),
+            ({"left": left[:, :3].tolist(), "right": good}, "left: 9 numbers: send a multiple of 4"),
+            ({"left": left.tolist()}, "right: 0 numbers"),
+        ):
+            phone.page.fill("#text", json.dumps({"inputs": given}))
+            phone.page.click("#ask")
+            wait = "text => document.querySelector('[data-part=problem]').textContent.includes(text)"
+            phone.page.wait_for_function(wait, arg=words)
+    finally:
+        site.stop()
+
+
+@needs_runtime
 def test_without_a_server_a_form_is_answered_too(open_phone, kinds, tmp_path):
     site = Site(write_static_site(kinds["features"], tmp_path / "site"))
     site.start()
