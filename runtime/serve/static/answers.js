@@ -107,7 +107,9 @@ const raw = {
   ],
   describe: ({ outputs }) => {
     const text = Object.keys(outputs).join(", ");
-    return { answer: "", note: "", spoken: text, bars: [], raw: JSON.stringify(outputs).slice(0, 5000) };
+    // Numbers are float32, which hold seven digits.
+    const plain = JSON.stringify(outputs, (_, value) => (typeof value === "number" ? Number(value.toPrecision(7)) : value));
+    return { answer: "", note: "", spoken: text, bars: [], raw: plain.slice(0, 5000) };
   },
 };
 

@@ -14,8 +14,9 @@ export function drawLines(canvas, series, names = []) {
       if (value > high) high = value;
     }
   }
-  const span = high - low || 1, margin = 8;
-  const y = (value) => margin + ((high - value) / span) * (height - 2 * margin);
+  const span = high - low || 1, margin = 8, legend = names.length ? 14 : 0;
+  const y = (value) => margin + ((high - value) / span) * (height - 2 * margin - legend);
+  const light = matchMedia("(prefers-color-scheme: dark)").matches ? 65 : 42;
   context.strokeStyle = style.borderTopColor;
   context.beginPath();
   context.moveTo(0, y(0));
@@ -24,7 +25,7 @@ export function drawLines(canvas, series, names = []) {
   context.font = "12px system-ui, sans-serif";
   let left = margin;
   series.forEach((line, i) => {
-    context.strokeStyle = context.fillStyle = series.length === 1 ? style.color : `hsl(${(220 + i * 137) % 360} 65% 50%)`;
+    context.strokeStyle = context.fillStyle = series.length === 1 ? style.color : `hsl(${(220 + i * 137) % 360} 65% ${light}%)`;
     context.lineWidth = 1.5;
     context.beginPath();
     // Of many samples in one column of the screen, the least and the largest.

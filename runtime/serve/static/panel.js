@@ -21,7 +21,7 @@ export class Panel {
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
     const select = this.part("choice"), several = new Set(bundle.artifacts.map(({ model }) => model)).size > 1;
     options.forEach(({ artifact, where }, index) => {
-      const place = where === "server" ? "server" : "this browser";
+      const place = where === "server" ? "server" : "browser";
       const name = several ? `${artifact.model} ${artifact.variant}` : artifact.variant;
       select.add(new Option(`${name}, ${place}, ${artifact.format}`, String(index)));
     });
