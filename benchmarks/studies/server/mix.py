@@ -15,11 +15,12 @@ from edgepress.runtime.tasks.predictions import Outputs
 
 from .serving import post, served_variant
 
-__all__ = ["Mix", "same"]
+__all__ = ["MANY_BYTES", "Mix", "same"]
 
 _JSON, _RAW = "application/json", "application/octet-stream"
-_MANY, _MANY_BYTES, _ROUNDS = 256, 200_000, 16
-"""Examples of a batch, and its bytes (256 digits have as many): what waits in memory stays small beside a leak."""
+MANY_BYTES = 200_000
+"""Of a batch, as 256 digits have: what waits in memory stays small beside a leak."""
+_MANY, _ROUNDS = 256, 16
 
 
 class Mix(NamedTuple):
@@ -35,13 +36,18 @@ class Mix(NamedTuple):
         return all(same(answer[name], value) for name, value in self.expected[number].items())
 
     @classmethod
-    def of(cls, bundle: str) -> "Mix":
-        """Raw batches and lone examples, JSON, and the files of the contract's kind, in rounds of other numbers."""
+    def of(cls, bundle: str, many_bytes: int = MANY_BYTES) -> "Mix":
+        """Raw batches and lone examples, JSON, and the files of the contract's kind, in rounds of other numbers.
+
+        Args:
+            bundle: The folder.
+            many_bytes: A batch holds at most so many, and 256 examples.
+        """
         mix, rng = cls([], []), np.random.default_rng(0)
         contract = Manifest.read(bundle).contract
         with load(bundle, served_variant(bundle)) as model:
             for _ in range(_ROUNDS):
-                for body, content_type, given in _forms(contract, rng):
+                for body, content_type, given in _forms(contract, rng, many_bytes):
                     # Of files the runtime is asked for what it makes of them itself.
                     prediction = model.predict_files(given) if isinstance(given, bytes) else model.predict(given)
                     mix.requests.append(post("/v1/predict", body, content_type))
@@ -69,7 +75,7 @@ def _fields(prediction: Any) -> dict[str, Any]:
     return {"outputs": found} if isinstance(prediction, Outputs) else found
 
 
-def _forms(contract: Contract, rng: np.random.Generator) -> list[tuple[bytes, str, Any]]:
+def _forms(contract: Contract, rng: np.random.Generator, many_bytes: int) -> list[tuple[bytes, str, Any]]:
     """Body, content type, and what the runtime is given."""
     only = contract.only
     if only is None:
@@ -77,7 +83,7 @@ def _forms(contract: Contract, rng: np.random.Generator) -> list[tuple[bytes, st
         body = {"inputs": {name: values.tolist() for name, values in given.items()}}
         return [(json.dumps(body).encode(), _JSON, given)]
     one = _numbers(only, 1, rng)
-    many = _numbers(only, max(1, min(_MANY, _MANY_BYTES // one.nbytes)), rng)
+    many = _numbers(only, max(1, min(_MANY, many_bytes // one.nbytes)), rng)
     key = "images" if isinstance(only, Picture) else "inputs"
     forms: list[tuple[bytes, str, Any]] = [
         (many.tobytes(), _RAW, many),
