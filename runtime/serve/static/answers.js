@@ -118,9 +118,18 @@ const TASKS = { multiclass: classes, binary: classes, multilabel: sets, regressi
 /** Rows of what `v1/predict` answered. */
 export const rowsOfServer = (answer, bundle) => TASKS[bundle.task.kind].ofServer(answer);
 
-/** Rows of a model's real outputs: Float32Arrays with their `dims`, and `count`, how many examples they hold. */
-export const rowsOfOutputs = (outputs, bundle, artifact, reals) =>
-  TASKS[bundle.task.kind].ofOutputs(outputs, { ...bundle, artifact }, reals);
+/**
+ * Rows of a model's real outputs: Float32Arrays with their `dims`, and `count`, how many examples they hold. Throws where
+ * they are no answer, as the runtime does.
+ */
+export function rowsOfOutputs(outputs, bundle, artifact, reals) {
+  const task = TASKS[bundle.task.kind], rows = task.ofOutputs(outputs, { ...bundle, artifact }, reals);
+  const numbers = task === classes ? rows.map((row) => row.probabilities) : outputs;
+  if (!numbers.every((each) => each.every(Number.isFinite))) {
+    throw new Error(`${artifact.file} gives NaN or infinity for this input: that is no answer`);
+  }
+  return rows;
+}
 
 /** {answer, note, spoken, bars: [{label, share or null, value, best}], raw}. */
 export const describe = (row, bundle) => TASKS[bundle.task.kind].describe(row, bundle);

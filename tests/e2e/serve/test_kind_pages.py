@@ -9,7 +9,7 @@ from pages import Site, needs_browser, needs_runtime
 from serving import start_server
 from streams import tones_at, tones_bundle
 
-from edgepress.runtime import load
+from edgepress.runtime import InputError, load
 from edgepress.runtime.encoding import encoder_of
 from edgepress.runtime.serve.web.offline import write_static_site
 
@@ -236,6 +236,25 @@ def test_without_a_server_several_inputs_are_answered_as_python_does(open_phone,
             phone.page.click("#ask")
             wait = "text => document.querySelector('[data-part=problem]').textContent.includes(text)"
             phone.page.wait_for_function(wait, arg=words)
+    finally:
+        site.stop()
+
+
+@needs_runtime
+def test_without_a_server_infinity_is_no_answer(open_phone, kinds, tmp_path):
+    site = Site(write_static_site(kinds["raw"], tmp_path / "site"))
+    site.start()
+    with load(kinds["raw"], "float32") as model:
+        weights = model.run(np.eye(4, dtype=np.float32))
+        given = np.where(weights[:, :1].T > 0, 3e38, -3e38)
+        with pytest.raises(InputError, match="NaN or infinity"):
+            model.predict(given)
+    try:
+        phone = open_phone(site.url)
+        phone.page.fill("#text", json.dumps({"inputs": given.tolist()}))
+        phone.page.click("#ask")
+        wait = "() => document.querySelector('[data-part=problem]').textContent.includes('gives NaN or infinity')"
+        phone.page.wait_for_function(wait)
     finally:
         site.stop()
 
