@@ -349,8 +349,7 @@ class Model:
 
         Args:
             rate: Samples a second of what is pushed; the contract's when None. Sound of another rate is resampled.
-            settings: As `stream.Settings.usual`: hop, smooth, refractory in seconds, threshold, gate_db, gain_db,
-                ignore.
+            settings: As `stream.Settings.usual`: hop, smooth, refractory, threshold, gate_db, gain_db, ignore.
 
         Raises:
             InputError: No model of signals or audio, another rate of signals, settings that no stream can have.
