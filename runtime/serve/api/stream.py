@@ -113,7 +113,8 @@ class _Events(Response):
                     yield "heard", event.to_dict()
             for event in await self._infer(self._stream.finish):
                 yield "heard", event.to_dict()
-            yield "end", {"seconds": round(self._stream.time, 3)}
+            cut_off = {"cut_off": self._stream.cut_off} if self._stream.cut_off else {}
+            yield "end", {"seconds": round(self._stream.time, 3), **cut_off}
         except (Problem, InputError) as error:
             # The status is out already.
             yield "error", {"error": str(error)}

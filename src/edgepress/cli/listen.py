@@ -97,7 +97,12 @@ def command(
                 "backend": model.backend,
                 "source": opened_source.name,
             }
-            result |= {"gain_db": stream.settings.gain_db, "seconds": round(stream.time, 3), "events": events}
+            result |= {
+                "gain_db": stream.settings.gain_db,
+                "cut_off": stream.cut_off,
+                "seconds": round(stream.time, 3),
+                "events": events,
+            }
             emit(result, "", as_json=True)
 
 

@@ -64,6 +64,18 @@ def test_a_body_at_once_gives_what_python_hears(server, bundles):
     assert [data.get("label") for _, data in again] == ["middle", None]
 
 
+def test_a_stated_gain_makes_quiet_sound_heard(server):
+    sound = tones_at(TIMES, 3) / 1000
+    heard = {}
+    for gain in (0, 60):
+        answer = server.request("POST", f"/v1/stream?gain_db={gain}", sound.astype("<f4").tobytes(), RAW)
+        heard[gain] = parsed(answer.body)
+    assert heard[0] == [("end", {"seconds": 3.0})]
+    assert [data.get("label") for _, data in heard[60]] == ["low", "high", "middle", None]
+    loud = parsed(server.request("POST", "/v1/stream?gain_db=20", (sound * 1000).astype("<f4").tobytes(), RAW).body)
+    assert loud[-1][1]["cut_off"] > 1000
+
+
 def test_events_come_while_samples_are_sent(server):
     sound = tones_at(TIMES, 3).astype("<f4").tobytes()
     connection = opened(server)
@@ -101,6 +113,7 @@ def test_of_another_rate_and_of_a_signal(bundles, server, run_server):
         ("/v1/stream?rate=fast", RAW, 422, "a number"),
         ("/v1/stream?rate=-1", RAW, 422, "above 0"),
         ("/v1/stream?hop=9", RAW, 422, "window"),
+        ("/v1/stream?gain_db=61", RAW, 422, "-60 to 60"),
         ("/v1/stream?ignore=silence", RAW, 422, "low, middle, high"),
         ("/v1/stream?artifact=none.onnx", RAW, 404, "none.onnx"),
     ],
