@@ -19,11 +19,11 @@ export class Panel {
     this.options = options;
     this.onChange = onChange;
     this.part = (name) => root.querySelector(`[data-part="${name}"]`);
-    const select = this.part("choice"), several = new Set(bundle.artifacts.map(({ model }) => model)).size > 1;
+    const select = this.part("choice"), several = (part) => new Set(bundle.artifacts.map((each) => each[part])).size > 1;
     options.forEach(({ artifact, where }, index) => {
       const place = where === "server" ? "server" : "browser";
-      const name = several ? `${artifact.model} ${artifact.variant}` : artifact.variant;
-      select.add(new Option(`${name}, ${place}, ${artifact.format}`, String(index)));
+      const name = several("model") ? `${artifact.model} ${artifact.variant}` : artifact.variant;
+      select.add(new Option([name, place, ...(several("format") ? [artifact.format] : [])].join(", "), String(index)));
     });
     select.value = String(chosen);
     select.addEventListener("change", () => {
