@@ -37,8 +37,45 @@ def pictures():
 
 def test_what_one_operator_computes_is_rounded_once(model):
     places = ["clip", "second", "joined", "mean", "gate/before", "gated", "head/before"]
-    assert sorted(point.name for point in points_of(model)) == sorted(places)
+    assert sorted(point.name for point in points_of(model) if point.takes is None) == sorted(places)
     assert without_a_place(model) == ""
+
+
+def test_what_keeps_its_scale_is_rounded_to_it(model):
+    """A gate's sigmoid to 256ths, which files always use; not what the model answers, which a loss is taken of."""
+    assert {point.name: point.takes for point in points_of(model) if point.takes is not None} == {
+        "gate/after": (0.0, 255 / 256)
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "scale"),
+    [
+        (lambda layers: layers.Activation("linear"), INPUT),
+        (lambda layers: layers.MaxPooling2D(name="before"), INPUT),
+        (lambda layers: layers.Conv2D(2, 1, name="before"), "before"),
+        (lambda layers: layers.Conv2D(2, 1, activation="tanh", name="before"), (-1.0, 127 / 128)),
+    ],
+)
+@pytest.mark.parametrize(
+    "averaging",
+    [
+        lambda layers: layers.AveragePooling2D(2, name="mean"),
+        lambda layers: layers.UpSampling2D(interpolation="bilinear", name="mean"),
+    ],
+)
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_an_average_is_rounded_to_the_scale_of_what_it_averages(library, averaging, before, scale, pictures):
+    layers = library.layers
+    model = library.Sequential([library.Input((8, 8, 3)), before(layers), averaging(layers), layers.Flatten()])
+    (point,) = (point for point in points_of(model) if point.name == "mean")
+    assert point.takes == scale
+    found = Ranges(model, [pictures]).found
+    assert "mean" not in found
+    low, high = found[scale] if isinstance(scale, str) else scale
+    with rounding(model, found):
+        steps = np.asarray(model(pictures)) / ((high - low) / 255)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,16 @@ out of that, and nothing between (Jacob et al. 2018, "Quantization and Training 
 Integer-Arithmetic-Only Inference"; the TensorFlow Lite 8-bit quantization specification).
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["Point", "points_of", "without_a_place"]
+from ..walk import Calls, calls_of
+
+__all__ = ["INPUT", "Point", "Range", "points_of", "without_a_place"]
+
+Range = tuple[float, float]
+"""Lowest and highest number, with 0 between them or at an end."""
+INPUT = ""
+"""The name of what goes into the model: one that no layer has."""
 
 _LINEAR = frozenset({
     "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
@@ -24,8 +30,10 @@ _MOVING = frozenset({
     "MaxPooling1D", "MaxPooling2D", "Permute", "RepeatVector", "Reshape", "SpatialDropout1D", "SpatialDropout2D",
     "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
 })  # fmt: skip
-"""They move numbers, or choose among them: the integers keep their scale."""
-_FIXED = frozenset({"softmax", "sigmoid", "tanh"})
+"""They move numbers, choose among them, or average: the integers keep their scale."""
+_AVERAGING = frozenset({"AveragePooling1D", "AveragePooling2D"})
+"""What these make is no whole number of steps: it is rounded to the scale that it came in."""
+_FIXED: dict[str, Range] = {"softmax": (0.0, 255 / 256), "sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """Functions whose range is the same always: files round what goes in, and come with the range of what comes out."""
 _FUSED = frozenset({"relu", "relu6"})
 _NONE = "linear"
@@ -38,20 +46,23 @@ class Point(NamedTuple):
     layer: Any
     before: bool
     """In front of the layer's own activation function; behind the whole layer otherwise."""
+    takes: str | Range | None = None
+    """The range of another place, by its name, or one that is always the same; None where the place has its own."""
 
 
 def without_a_place(model: Any) -> str:
     """The layer of a model, of either Keras, in which activations are rounded at places that are not known here; empty
     where there is none."""
-    readers = _readers(model)
-    folded = {id(readers[id(layer)][0]) for layer in _layers(model) if _goes_on(layer, readers.get(id(layer), []))}
-    for layer in _layers(model):
+    calls = calls_of(model)
+    readers = calls.readers()
+    folded = {id(readers[id(layer)][0]) for layer in calls.layers if _goes_on(layer, readers.get(id(layer), []))}
+    for layer in calls.layers:
         kind = type(layer).__name__
-        known = kind in _ROUNDED | _MOVING or kind == "Softmax"
+        known = kind in _ROUNDED | _MOVING | {"Softmax"}
         if kind == "BatchNormalization" and id(layer) not in folded:
             # By itself it is a product and a sum.
             return f"{layer.name} ({kind} that is not alone behind a linear layer)"
-        odd = _function(layer) not in _FUSED | _FIXED | {_NONE}
+        odd = _function(layer) not in _FUSED | set(_FIXED) | {_NONE}
         if not known or odd or (kind == "ReLU" and not _plain(layer)):
             return f"{layer.name} ({kind if not odd else _function(layer)})"
     return ""
@@ -60,17 +71,45 @@ def without_a_place(model: Any) -> str:
 def points_of(model: Any) -> list[Point]:
     """All places of a model that `without_a_place` finds nothing in, in the order of its layers; the input is not among
     them."""
-    readers = _readers(model)
-    found = []
-    for layer in _layers(model):
-        kind, function = type(layer).__name__, _function(layer)
-        if kind in _MOVING or kind == "Softmax" or (kind == "Activation" and function in _FIXED | {_NONE}):
-            continue
+    calls = calls_of(model)
+    readers, found = calls.readers(), []
+    for layer in calls.layers:
+        kind, function, takers = type(layer).__name__, _function(layer), readers.get(id(layer), [])
         if function in _FIXED:
-            found.append(Point(f"{layer.name}/before", layer, before=True))
-        elif not _goes_on(layer, readers.get(id(layer), [])):
+            if kind not in ("Activation", "Softmax"):
+                found.append(Point(f"{layer.name}/before", layer, before=True))
+            if not _ends(takers, readers):
+                # What a model answers is rounded by the file alone: no loss can be taken of a probability of 0.
+                found.append(Point(f"{layer.name}/after", layer, before=False, takes=_FIXED[function]))
+        elif kind in _AVERAGING or (kind == "UpSampling2D" and layer.interpolation != "nearest"):
+            if (scale := _scale_of(layer, calls)) is not None:
+                found.append(Point(layer.name, layer, before=False, takes=scale))
+        elif kind not in _MOVING and (kind, function) != ("Activation", _NONE) and not _goes_on(layer, takers):
             found.append(Point(layer.name, layer, before=False))
     return found
+
+
+def _ends(takers: list[Any], readers: dict[int, list[Any]]) -> bool:
+    """Whether all that becomes of something is the model's answer."""
+    return all(
+        taker is None or (type(taker).__name__ in _MOVING and _ends(readers.get(id(taker), []), readers))
+        for taker in takers
+    )
+
+
+def _scale_of(layer: Any, calls: Calls) -> str | Range | None:
+    """The range of what goes into a layer, as `Point.takes` says it; None where there are several."""
+    given = {key for call in calls.made if call.layer is layer for key in call.inputs}
+    if len(given) != 1:
+        return None
+    giver = calls.giver(given.pop())
+    if giver is None:
+        return INPUT
+    kind, function = type(giver.layer).__name__, _function(giver.layer)
+    if function in _FIXED:
+        return _FIXED[function]
+    moves = kind in _MOVING or (kind, function) == ("Activation", _NONE)
+    return _scale_of(giver.layer, calls) if moves else str(giver.layer.name)
 
 
 def _goes_on(layer: Any, readers: list[Any]) -> bool:
@@ -86,6 +125,8 @@ def _goes_on(layer: Any, readers: list[Any]) -> bool:
 
 def _function(layer: Any) -> str:
     """The name of a layer's activation function."""
+    if type(layer).__name__ == "Softmax":
+        return "softmax"
     function = getattr(layer, "activation", None)
     return _NONE if function is None else str(getattr(function, "__name__", type(function).__name__))
 
@@ -98,44 +139,3 @@ def _plain(layer: Any) -> bool:
     """Whether a ReLU is one that operators have in them."""
     slope = getattr(layer, "negative_slope", 0.0)
     return not slope and not getattr(layer, "threshold", 0.0) and getattr(layer, "max_value", None) in (None, 6, 6.0)
-
-
-def _graph(model: Any) -> Any:
-    """The functional model inside a Sequential one of Keras 3."""
-    return getattr(model, "_functional", None) or model
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """All that a model calls, but its inputs; operations that are no layers too."""
-    seen = set()
-    for node in _nodes(model):
-        operation = _operation(node)
-        if type(operation).__name__ != "InputLayer" and id(operation) not in seen:
-            seen.add(id(operation))
-            yield operation
-
-
-def _nodes(model: Any) -> Iterator[Any]:
-    for depth in sorted(_graph(model)._nodes_by_depth, reverse=True):
-        yield from _graph(model)._nodes_by_depth[depth]
-
-
-def _operation(node: Any) -> Any:
-    return getattr(node, "operation", None) or node.layer
-
-
-def _readers(model: Any) -> dict[int, list[Any]]:
-    """By a layer's identity: who takes what it gives, call by call; None for the model's end."""
-    found: dict[int, list[Any]] = {}
-    for node in _nodes(model):
-        given = getattr(node, "input_tensors", None) if hasattr(node, "operation") else node.keras_inputs
-        for tensor in given or ():
-            found.setdefault(_source(tensor), []).append(_operation(node))
-    for tensor in _graph(model).outputs:
-        found.setdefault(_source(tensor), []).append(None)
-    return found
-
-
-def _source(tensor: Any) -> int:
-    history = tensor._keras_history
-    return id(getattr(history, "operation", None) or history.layer)

@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-from .points import Point, points_of, without_a_place
+from .points import INPUT, Point, Range, points_of, without_a_place
 
 __all__ = ["INPUT", "Range", "Ranges", "fits", "nudged", "rounding"]
 
-Range = tuple[float, float]
-"""Lowest and highest number, with 0 between them or at an end."""
-Round = Callable[[Any, str], Any]
+Round = Callable[[Any, str | Range], Any]
+"""What is made of a tensor, by the name of its range, or by the range itself."""
 
-INPUT = ""
-"""The name of what goes into the model: one that no layer has."""
 _LEVELS = 255
 _SMALLEST = 1e-6
 _LARGEST = 1e30
@@ -45,7 +42,9 @@ class Ranges:
         self._model = model
         ends: dict[str, Range] = {}
 
-        def look(tensor: Any, name: str) -> Any:
+        def look(tensor: Any, name: str | Range) -> Any:
+            if not isinstance(name, str):
+                return tensor
             low, high = ends.get(name, (-_SMALLEST, _SMALLEST))
             values = np.asarray(tensor)
             ends[name] = min(low, float(values.min())), max(high, float(values.max()))
@@ -76,11 +75,14 @@ class Ranges:
         """Within it the model rounds, and its gradients reach the ranges."""
         return _hooked(self._model, self._round)
 
-    def _round(self, tensor: Any, name: str) -> Any:
+    def _round(self, tensor: Any, name: str | Range) -> Any:
         ops = require("keras", extra="toolkit").ops
-        place = self._names.index(name)
-        start, moves = self._starts[name], ops.convert_to_tensor(self._moves)[place]
-        low, high = start[0] * ops.exp(moves[0]), start[1] * ops.exp(moves[1])
+        if isinstance(name, str):
+            place = self._names.index(name)
+            start, moves = self._starts[name], ops.convert_to_tensor(self._moves)[place]
+            low, high = start[0] * ops.exp(moves[0]), start[1] * ops.exp(moves[1])
+        else:
+            low, high = name
         step = (high - low) / _LEVELS
         # Where 0 is: a whole number of steps above the lowest.
         zero = _straight(-low / step)
@@ -98,7 +100,7 @@ def fits(model: Any, ranges: Any) -> bool:
     """Whether these are ranges, one for each place of a model; what a file says is not believed."""
     if not isinstance(ranges, Mapping) or without_a_place(model):
         return False
-    if set(ranges) != {INPUT, *(point.name for point in points_of(model))}:
+    if set(ranges) != {INPUT, *(point.name for point in points_of(model) if point.takes is None)}:
         return False
     for ends in ranges.values():
         two = isinstance(ends, list | tuple) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)
@@ -116,7 +118,7 @@ def rounding(model: Any, ranges: Mapping[str, Range]) -> Iterator[None]:
         ranges: By place, as `Ranges.found` gives them.
     """
     fake = require("tensorflow", extra="toolkit").quantization.fake_quant_with_min_max_args
-    with _hooked(model, lambda tensor, name: fake(tensor, *ranges[name])):
+    with _hooked(model, lambda tensor, name: fake(tensor, *(ranges[name] if isinstance(name, str) else name))):
         yield
 
 
@@ -155,11 +157,12 @@ def _of_input(call: Any, change: Round) -> Any:
 
 def _around(point: Point, change: Round) -> tuple[str, Any]:
     """Which attribute of a layer gets a function in its place, and which."""
+    takes = point.name if point.takes is None else point.takes
     if point.before:
         function = point.layer.activation
-        return "activation", lambda tensor: function(change(tensor, point.name))
+        return "activation", lambda tensor: function(change(tensor, takes))
     call = point.layer.call
-    return "call", lambda *args, **options: change(call(*args, **options), point.name)
+    return "call", lambda *args, **options: change(call(*args, **options), takes)
 
 
 def _straight(value: Any) -> Any:

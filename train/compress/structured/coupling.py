@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
+from ..walk import Call, calls_of, is_model
 from .channels import Cost, Coupling, Ids
 from .layers import RULES
-from .walk import Call, calls_of, is_model
 
 __all__ = ["coupling_of"]
 
@@ -29,16 +29,13 @@ _Seen = dict[int, tuple[list[Ids], list[Ids]]]
 
 
 def _follow(model: Any, coupling: Coupling, within: tuple[str, ...], seen: _Seen) -> None:
-    inputs, calls, outputs = calls_of(model, within)
-    graph = getattr(model, "_functional", None) or model
-    tensors = {
-        key: _staying(coupling, tuple(tensor.shape[1:])) for key, tensor in zip(inputs, graph.inputs, strict=True)
-    }
-    for call in calls:
+    calls = calls_of(model, within)
+    tensors = {id(tensor): _staying(coupling, tuple(tensor.shape[1:])) for tensor in calls.inputs}
+    for call in calls.made:
         made = _made(call, [tensors[key] for key in call.inputs], coupling, seen)
         tensors |= zip(call.outputs, made, strict=True)
-    for key in outputs:
-        coupling.keep(tensors[key])
+    for tensor in calls.outputs:
+        coupling.keep(tensors[id(tensor)])
 
 
 def _made(call: Call, given: list[Ids], coupling: Coupling, seen: _Seen) -> list[Ids]:

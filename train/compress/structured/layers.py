@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..walk import Call, kind_of
 from .channels import Cost, Coupling, Cut, Ids, Setting, together
-from .walk import Call, kind_of
 
 __all__ = ["RULES"]
 

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-__all__ = ["Call", "calls_of", "is_model", "kind_of"]
+__all__ = ["Call", "Calls", "calls_of", "is_model", "kind_of"]
 
 _LIBRARIES = ("keras", "tf_keras")
 _OPERATIONS = {
@@ -55,8 +55,41 @@ class Call:
         return self.times * math.prod(length or 1 for length in self.shape[:-1])
 
 
-def calls_of(model: Any, within: tuple[str, ...] = ()) -> tuple[list[int], list[Call], list[int]]:
-    """A model's inputs, the calls in an order in which they can be made, and its outputs.
+class Calls(NamedTuple):
+    """A model, call by call."""
+
+    inputs: tuple[Any, ...]
+    """Tensors of the graph; `Call` tells them by their `id`."""
+    made: tuple[Call, ...]
+    """In an order in which they can be made."""
+    outputs: tuple[Any, ...]
+
+    @property
+    def layers(self) -> list[Any]:
+        """What is called, each once."""
+        return list({id(call.layer): call.layer for call in self.made}.values())
+
+    def giver(self, tensor: int) -> Call | None:
+        """The call that makes a tensor, told by its `id`; None of the model's inputs."""
+        return next((call for call in self.made if tensor in call.outputs), None)
+
+    def readers(self) -> dict[int, list[Any]]:
+        """By a layer's `id`: who takes what it gives, call by call; None for the model's end."""
+        givers = {key: id(call.layer) for call in self.made for key in call.outputs}
+        found: dict[int, list[Any]] = {}
+        taken = [(key, call.layer) for call in self.made for key in call.inputs]
+        for key, reader in [*taken, *((id(tensor), None) for tensor in self.outputs)]:
+            if key in givers:
+                found.setdefault(givers[key], []).append(reader)
+        return found
+
+
+def calls_of(model: Any, within: tuple[str, ...] = ()) -> Calls:
+    """The layers and operations that a model calls; those of models inside it are one call.
+
+    Args:
+        model: Of either Keras.
+        within: Names of the models that it is in.
 
     Raises:
         InputError: Neither Sequential nor functional.
@@ -65,12 +98,12 @@ def calls_of(model: Any, within: tuple[str, ...] = ()) -> tuple[list[int], list[
     by_depth = getattr(graph, "_nodes_by_depth", None)
     if not by_depth or not getattr(model, "inputs", None):
         raise InputError(
-            f"channels of {model.name} ({type(model).__name__}) cannot be followed: Sequential and functional models "
+            f"the layers of {model.name} ({type(model).__name__}) cannot be followed: Sequential and functional models "
             "are allowed"
         )
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
-    calls = [call for node in nodes if (call := _call(node, within)) is not None]
-    return list(map(id, graph.inputs)), calls, list(map(id, graph.outputs))
+    calls = tuple(call for node in nodes if (call := _call(node, within)) is not None)
+    return Calls(tuple(graph.inputs), calls, tuple(graph.outputs))
 
 
 def is_model(layer: Any) -> bool:
