@@ -6,7 +6,10 @@ from typing import Any
 
 from edgepress.base.extras import require
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["ENGINES", "ROWS", "Row"]
+
+ENGINES = ("tfmot", "own")
+"""Beside each other where both know a model."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,15 @@ class Row:
     """Length of the window of recordings."""
     input: str | None = None
     """How a trained file takes its input."""
+    examples: int = 0
+    """So many of the training examples, the first ones; 0 for all."""
+
+    @property
+    def network(self) -> dict[str, str]:
+        """Of the config, for a model that it names; empty for any other."""
+        from edgepress.train import MODELS
+
+        return {"model": self.model} if isinstance(self.model, str) and self.model in MODELS else {}
 
 
 def _recurrent(kind: str) -> Callable[[], Any]:
@@ -70,19 +82,16 @@ def _mobile() -> Any:
 
 
 _SHORT = {"epochs": 12, "prune_epochs": 8, "cluster_epochs": 4, "quantize_epochs": 4, "patience": 40}
-_LONG = {"epochs": 60, "prune_epochs": 30, "quantize_epochs": 10, "patience": 100, "noise": 0.1}
+_MOTIONS = {"epochs": 30, "prune_epochs": 12, "quantize_epochs": 4, "patience": 100, "noise": 0.1}
 _SOUNDS = {
-    "epochs": 30, "prune_epochs": 16, "quantize_epochs": 10, "patience": 40, "batch_size": 64, "learning_rate": 4e-3,
+    "epochs": 20, "prune_epochs": 10, "quantize_epochs": 6, "patience": 40, "batch_size": 64, "learning_rate": 4e-3,
     "dropout": 0.2, "shift_seconds": 0.05, "gain_db": 6.0, "noise": 0.1, "shift": 0,
 }  # fmt: skip
+_COLOURS = {"patience": 100, "mirror": True, "shift": 2, "distill": 0.9}
+_FEW = 10_000
+"""Pictures of digits for convolutional networks: a press of all takes an hour."""
 _ZEROS = {"sparsity": 0.7, "weight_bits": 8}
 _WHOLE = {"sparsity": 0.0, "prune_epochs": 0}
-
-_RESNET8 = {
-    "structured_epochs": 24, "structured_learning_rate": 1e-3, "patience": 100, "mirror": True, "shift": 2,
-    "distill": 0.9,
-}  # fmt: skip
-_ONLY_CHANNELS = {**_WHOLE, "structured": 0.5, "quantize_epochs": 0}
 
 _KINDS: dict[str, Mapping[str, Any]] = {
     "zeros 80 %, int8": {"sparsity": 0.8},
@@ -91,24 +100,42 @@ _KINDS: dict[str, Mapping[str, Any]] = {
     "zeros 80 %, clusters 16, int8": {"sparsity": 0.8, "clusters": 16},
     "int8": _WHOLE,
 }
-"""On ground that both engines know."""
+"""On ground that both engines know: with 8-bit training behind zeros that is PQAT, behind both PCQAT."""
+
+
+def _both(name: str, kinds: Mapping[str, Mapping[str, Any]], **row: Any) -> dict[str, Row]:
+    return {
+        f"{name}, {kind}, {engine}": Row(asked=asked, engine=engine, **row)
+        for kind, asked in kinds.items()
+        for engine in ENGINES
+    }
+
+
+_RESNET8: dict[str, Any] = {"data": "cifar10-jpeg.zip", "model": "models/resnet8.h5", "input": "pixels"}
 
 ROWS: dict[str, Row] = {
-    f"mlp, {kind}, {engine}": Row("mnist", "mlp", asked, engine, _SHORT)
-    for kind, asked in _KINDS.items()
-    for engine in ("tfmot", "own")
-} | {
-    "gru, zeros 70 %, int8": Row("basic-motions.npz", _recurrent("GRU"), _ZEROS, "own", _LONG),
-    "lstm, zeros 70 %, int8": Row("basic-motions.npz", _recurrent("LSTM"), _ZEROS, "own", _LONG),
-    "transformer, zeros 70 %, int8": Row("basic-motions.npz", _transformer, _ZEROS, "own", _LONG),
-    "mobile, zeros 70 %, int8": Row("mnist", _mobile, _ZEROS, "own", _SHORT),
+    "gru, zeros 70 %, int8": Row("basic-motions.npz", _recurrent("GRU"), _ZEROS, "own", _MOTIONS),
+    "lstm, zeros 70 %, int8": Row("basic-motions.npz", _recurrent("LSTM"), _ZEROS, "own", _MOTIONS),
+    "transformer, zeros 70 %, int8": Row("basic-motions.npz", _transformer, _ZEROS, "own", _MOTIONS),
+    **_both("mlp", _KINDS, data="mnist", model="mlp", fitted=_SHORT),
     "ds-cnn, zeros 70 %, int8": Row("spoken-digits.zip", "ds-cnn", _ZEROS, "own", _SOUNDS, 0.7),
+    "ds-cnn, 4 bits": Row("spoken-digits.zip", "ds-cnn", {**_WHOLE, "weight_bits": 4}, "own", _SOUNDS, 0.7),
+    "mobile, zeros 70 %, int8": Row("mnist", _mobile, _ZEROS, "own", _SHORT, examples=_FEW),
     "resnet8, half the multiply-adds, int8": Row(
-        "cifar10-jpeg.zip", "models/resnet8.h5", _ONLY_CHANNELS, "", _RESNET8, input="pixels"
+        asked={**_WHOLE, "structured": 0.5, "quantize_epochs": 0}, engine="",
+        fitted={**_COLOURS, "structured_epochs": 40, "structured_learning_rate": 2e-3}, **_RESNET8,
     ),
     "resnet8, 4 bits": Row(
-        "cifar10-jpeg.zip", "models/resnet8.h5", {**_WHOLE, "weight_bits": 4, "quantize_epochs": 20}, "own",
-        {**_RESNET8, "quantize_learning_rate": 1e-3}, input="pixels",
+        asked={**_WHOLE, "weight_bits": 4, "quantize_epochs": 12}, engine="own",
+        fitted={**_COLOURS, "quantize_learning_rate": 1e-3}, **_RESNET8,
     ),
-    "ds-cnn, 4 bits": Row("spoken-digits.zip", "ds-cnn", {**_WHOLE, "weight_bits": 4}, "own", _SOUNDS, 0.7),
+    **_both(
+        "lenet-5", {kind: _KINDS[kind] for kind in ("zeros 80 %, int8", "zeros 80 %, clusters 16, int8")},
+        data="mnist", model="lenet-5", fitted=_SHORT, examples=_FEW,
+    ),
+    **_both(
+        "resnet8", {kind: _KINDS[kind] for kind in ("zeros 80 %, int8", "int8")},
+        fitted={**_COLOURS, "prune_epochs": 8, "quantize_epochs": 4}, **_RESNET8,
+    ),
 }  # fmt: skip
+"""The cheap ones first."""

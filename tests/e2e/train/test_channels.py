@@ -215,8 +215,8 @@ def test_something_always_stays(size):
     coupling = coupling_of(model)
     gone = leave(coupling, np.ones(coupling.count), np.zeros(coupling.count, bool), 0.0)
     left = size - gone.sum()
-    assert max(1, size / 8) <= left <= max(4, size / 4)
-    assert size < 16 or left % 4 == 0
+    assert max(1, size / 8) <= left <= max(8, size / 4)
+    assert size < 16 or left % 8 == 0
 
 
 def test_one_call_makes_a_model_smaller_and_trains_it():

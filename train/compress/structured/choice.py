@@ -12,9 +12,10 @@ from .channels import Coupling, Ids
 
 __all__ = ["check", "leave", "smallest"]
 
-_STEPS = (4, 2, 1)
-"""Channels leave by so many, the most of which a family has four times: processors compute several at once, and LiteRT
-2.3 misreads 4-bit rows of odd length where it quantizes activations while it runs."""
+_STEPS = {64: 16, 16: 8, 8: 4, 4: 2, 1: 1}
+"""From how many channels of a family on they leave by how many. Processors compute several at once: int8 convolutions
+in LiteRT take as long as if inputs were a multiple of 8 and outputs one of 16. LiteRT 2.3 misreads 4-bit rows of odd
+length where it quantizes activations while it runs."""
 _KEPT = 8
 """One of so many channels stays in every family, whatever it does."""
 
@@ -70,7 +71,7 @@ def check(coupling: Coupling, name: str, share: float) -> None:
 def _parts(family: Ids, scores: NDArray[np.float64], leaving: NDArray[np.bool_]) -> list[Ids]:
     """What of a family leaves next, then after that: the least first, some at a time."""
     size, left = len(family), family[~leaving[family]]
-    step = next(step for step in _STEPS if size >= 4 * step or step == 1)
+    step = next(step for least, step in _STEPS.items() if size >= least)
     floor = max(step, -(-size // (_KEPT * step)) * step)
     order = left[np.argsort(scores[left], kind="stable")][: max(0, len(left) - floor)]
     # What is left is a multiple of the step.
