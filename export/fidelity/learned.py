@@ -10,7 +10,6 @@ from edgepress.runtime.tasks import Task
 from edgepress.train import rounding
 
 from ..question import Asked, answers_of
-from ..variants import Variant
 from .measure import Outputs
 
 __all__ = ["from_training", "rounded_answers"]
@@ -24,18 +23,14 @@ def rounded_answers(asked: Asked) -> Outputs | None:
     none."""
     if not asked.source.ranges:
         return None
-    with rounding(asked.source.model, asked.source.ranges):
+    with rounding(asked.source.model, asked.source.ranges, exactly=True):
         return answers_of(asked.source.model, asked.held_back)
 
 
-def from_training(
-    variant: Variant, artifact: Artifact, task: Task, outputs: Outputs, rounded: Outputs | None
-) -> dict[str, float]:
+def from_training(artifact: Artifact, task: Task, outputs: Outputs, rounded: Outputs) -> dict[str, float]:
     """Metrics of a file with learned ranges: `training_quanta`, how far its first output is from the graph's at most,
     and of a classifier `training_labels`, the share of examples with the graph's label, among those whose two best
-    classes are more than two quanta apart in the graph. Empty for other files."""
-    if rounded is None or not variant.learned_ranges:
-        return {}
+    classes are more than two quanta apart in the graph."""
     name = next(iter(rounded))
     given, wanted = outputs[name].reshape(len(outputs[name]), -1), rounded[name].reshape(len(rounded[name]), -1)
     step = artifact.outputs[0].scale or quantum(given)

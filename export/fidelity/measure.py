@@ -32,13 +32,16 @@ _PORTION = 256
 _ALIVE = "alive"
 
 
-def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples) -> dict[str, Outputs | str]:
-    """Every artifact's outputs for every sample, with default delegates off.
+def run_artifacts(
+    folder: Path, artifacts: Sequence[Artifact], samples: Samples, *, delegate: bool = False
+) -> dict[str, Outputs | str]:
+    """Every artifact's outputs for every sample.
 
     Args:
         folder: Where the files are.
         artifacts: Which of them, with their tensors.
         samples: Real numbers; integer tensors are quantized and dequantized.
+        delegate: Whether backends use their default delegates.
 
     Returns:
         File name to outputs, or to the reason why the runtime does not run it.
@@ -51,7 +54,9 @@ def run_artifacts(folder: Path, artifacts: Sequence[Artifact], samples: Samples)
         results: dict[str, Outputs | str] = {}
         waiting = [artifact.file for artifact in artifacts]
         while waiting:
-            (exchange / "request.json").write_text(json.dumps([str((folder / file).resolve()) for file in waiting]))
+            (exchange / "request.json").write_text(
+                json.dumps({"files": [str((folder / file).resolve()) for file in waiting], "delegate": delegate})
+            )
             done = run_module(__name__, name, seconds=_SILENT_SECONDS, alive=exchange / _ALIVE)
             answered = _collect(exchange, waiting)
             if len(answered) < len(waiting):
@@ -81,11 +86,12 @@ def _collect(exchange: Path, files: Sequence[str]) -> dict[str, Outputs | str]:
 def _child(exchange: Path) -> None:
     names = json.loads((exchange / "inputs.json").read_text())
     inputs = {name: open_npy(exchange / f"input-{place}.npy") for place, name in enumerate(names)}
-    for i, file in enumerate(json.loads((exchange / "request.json").read_text())):
+    request = json.loads((exchange / "request.json").read_text())
+    for i, file in enumerate(request["files"]):
         # Written under another name first: a crash in the middle leaves no file that looks whole.
         part = exchange / f"{i}.part.npz"
         try:
-            outputs = _run(file, inputs, exchange / _ALIVE)
+            outputs = _run(file, inputs, exchange / _ALIVE, request["delegate"])
         except EdgepressError as error:
             (exchange / f"{i}.txt").write_text(str(error))
             continue
@@ -93,11 +99,11 @@ def _child(exchange: Path) -> None:
         part.rename(exchange / f"{i}.npz")
 
 
-def _run(file: str, inputs: Mapping[str, Any], alive: Path) -> Outputs:
+def _run(file: str, inputs: Mapping[str, Any], alive: Path, delegate: bool) -> Outputs:
     from edgepress.runtime import load
 
     parts = []
-    with load(file, delegate=False) as model:
+    with load(file, delegate=delegate) as model:
         for start in range(0, len(next(iter(inputs.values()))), _PORTION):
             parts.append(run_batches(model, {key: rows[start : start + _PORTION] for key, rows in inputs.items()}))
             alive.touch()

@@ -1,4 +1,4 @@
-"""Structured pruning: hidden units and border pixels that tell little leave, so that any runtime gains size and speed.
+"""Border pixels that tell little leave, and hidden units (`structured`), so that any runtime gains size and speed.
 
 What leaves is replaced by its mean over training images, which moves into the biases of the layer that reads it (Evci
 et al. 2018, "Mean Replacement Pruning"). What that layer loses is what varied around the mean: the variance of each
@@ -15,24 +15,22 @@ from numpy.typing import NDArray
 from edgepress.base.extras import require
 from edgepress.runtime.contract import Input
 
-from ..fitting.feed import predictor
+from ..fitting.feed import Feed, predictor
 from ..keras_file import graph_of, model_of
 from ..keras_file.graph import Graph, Node, Ref
+from .structured.idle import without_idle
 
 __all__ = ["can_crop", "slim"]
 
 _log = logging.getLogger("edgepress")
 _EXAMPLES = 10_000
 """Training examples that means and variances are taken over."""
+_NUMBERS = 2**26
+"""In all of them together."""
 _GROUP = 2
 """What is left is a multiple of it: two 4-bit weights share a byte, and LiteRT 2.3 misreads rows of odd length where it
 quantizes activations while it runs."""
-_UNITS = {"Conv2D": "filters", "Dense": "units"}
-_UNIT_WISE = frozenset(
-    {"AveragePooling2D", "Dropout", "ELU", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU"}
-    | {"MaxPooling2D", "ReLU", "SpatialDropout2D"}
-)
-"""Layers whose outputs each come from the unit of the same number."""
+_READERS = frozenset({"Conv1D", "Conv2D", "Conv3D", "Dense"})
 _PIXEL_WISE = frozenset({"Dropout", "Flatten", "GaussianNoise", "Rescaling", "Reshape"})
 
 
@@ -42,25 +40,20 @@ def slim(
     """The model with a smaller picture and fewer units, not trained since.
 
     Args:
-        model: tf-keras, one input; batch normalisation folded. Layers whose units cannot be told apart (before a
-            Flatten, an addition, a depthwise convolution) stay as they are.
+        model: tf-keras, one input; batch normalisation folded.
         examples: Training examples (n, ...), as `Feed.hold` gives them; pictures where `pixel_loss` is asked for.
         contract: How they become the model's input.
         pixel_loss: Share of the variance that reaches the first layer which border rows and columns may take with
             them; they are cropped inside the model, whose input becomes (height, width, channels). Of models that begin
             with a Dense layer: a convolution gains nothing in size.
-        unit_loss: Likewise of each hidden Dense or Conv2D layer's units; in order from the input.
+        unit_loss: Likewise of each hidden layer's channels and units, as `without_idle` takes it.
     """
-    examples = examples[:: max(1, len(examples) // _EXAMPLES)]
+    examples = examples[:: max(1, len(examples) // min(_EXAMPLES, _NUMBERS // contract.size))]
     # TFMOT hands on layers that belong to an older model too: those do not know which one's tensors are asked for.
     model = model_of(graph_of(model), _weights(model))
     if pixel_loss:
         model = _cropped(model, examples, contract, pixel_loss)
-    if unit_loss:
-        for node in graph_of(model).nodes:
-            if node.class_name in _UNITS:
-                model = _without_units(model, node.name, examples, contract, unit_loss)
-    return model
+    return _without_units(model, examples, contract, unit_loss) if unit_loss else model
 
 
 def can_crop(model: Any) -> bool:
@@ -106,31 +99,26 @@ def _cropped(model: Any, images: NDArray[np.uint8], contract: Input, loss: float
     return model_of(replace(graph, nodes=(*chain, *rest)), weights)
 
 
-def _without_units(model: Any, name: str, examples: NDArray[Any], contract: Input, loss: float) -> Any:
-    graph = graph_of(model)
-    layer = next(node for node in graph.nodes if node.name == name)
-    _, reader = _path(graph, layer, _UNIT_WISE)
-    if reader is None or layer.options.get("activation") == "softmax" or len(layer.calls) != 1:
-        return model
-    mean, cost = _costs(model, reader, examples, contract)
-    order = np.argsort(cost, kind="stable")
-    leaving = order[np.cumsum(cost[order]) <= loss * cost.sum()][: len(cost) - 1]
-    leaving = leaving[: len(leaving) - (len(cost) - len(leaving)) % _GROUP]
-    if not len(leaving):
-        return model
-    kept = np.ones(len(cost), bool)
-    kept[leaving] = False
-    _log.info("slim: %d of %d units of %s stay", kept.sum(), len(kept), name)
-    weights = _weights(model)
-    weights[name] = [array[..., kept] for array in weights[name]]
-    slimmer, weights[reader.name] = _without_inputs(reader, weights[reader.name], kept, mean)
-    layer = replace(layer, options={**layer.options, _UNITS[layer.class_name]: int(kept.sum())})
-    changed = {name: layer, reader.name: slimmer}
-    return model_of(replace(graph, nodes=tuple(changed.get(node.name, node) for node in graph.nodes)), weights)
+def _without_units(model: Any, examples: NDArray[Any], contract: Input, loss: float) -> Any:
+    """Without the units that tell least; readers get a bias for what those told in the mean."""
+    graph, weights = graph_of(model), _weights(model)
+    nodes = []
+    for node in graph.nodes:
+        if node.class_name in _READERS and not node.options.get("use_bias", True):
+            kernel = weights[node.name][0]
+            weights[node.name].append(np.zeros(kernel.shape[-1], np.float32))
+            node = replace(node, options={**node.options, "use_bias": True})
+        nodes.append(node)
+    biased = model_of(replace(graph, nodes=tuple(nodes)), weights)
+    feed = Feed(contract, model.input_shape[1:], model.inputs[0].dtype)
+    found = without_idle(biased, [feed.tensor(examples).numpy()], loss)
+    for layer, (count, kept) in found.channels.items():
+        _log.info("slim: %d of %d units of %s stay", kept, count, layer)
+    return found.model if found.channels else model
 
 
 def _path(graph: Graph, start: Node, passing: frozenset[str]) -> tuple[list[Node], Node | None]:
-    """The layers that alone take what the one before gives, and the Dense or Conv2D that reads it in the end."""
+    """The layers that alone take what the one before gives, and the Dense that reads it in the end."""
     between: list[Node] = []
     ref = Ref(start.name, 0, 0)
     while True:
@@ -138,7 +126,7 @@ def _path(graph: Graph, start: Node, passing: frozenset[str]) -> tuple[list[Node
         if ref in graph.outputs or len(takers) != 1 or takers[0].calls != ((ref,),):
             return between, None
         (node,) = takers
-        if node.class_name in _UNITS and node.options.get("groups", 1) == 1:
+        if node.class_name == "Dense":
             return between, node
         if node.class_name not in passing:
             return between, None

@@ -25,12 +25,13 @@ def learned_ranges(path: Path, model: Any) -> dict[str, learned.Range]:
 
 
 @contextlib.contextmanager
-def rounding(model: Any, ranges: Mapping[str, learned.Range]) -> Iterator[None]:
-    """Within it a model, as `open_keras` gives it, rounds its activations to these ranges."""
+def rounding(model: Any, ranges: Mapping[str, learned.Range], *, exactly: bool = False) -> Iterator[None]:
+    """Within it a model, as `open_keras` gives it, rounds its activations to these ranges, and with `exactly` what a
+    converter rounds by itself."""
     # What `predict` has traced before does not round, and what it traces here must not be taken later.
     model.predict_function = None
     try:
-        with learned.rounding(inside(model), ranges):
+        with learned.rounding(inside(model), ranges, exactly=exactly):
             yield
     finally:
         model.predict_function = None

@@ -111,18 +111,26 @@ def test_channels_of_a_convolution_leave(framed):
 
 
 def test_what_cannot_leave_stays(framed):
-    """A convolution's picture; units that an addition, a Flatten or two layers read."""
+    """A convolution's picture; units whose variance is all that a layer is told."""
     inputs = layers.Input((90,))
     one, two = layers.Dense(5, name="one")(inputs), layers.Dense(5, name="two")(inputs)
-    three = layers.Dense(5, name="three")(layers.Add()([one, two]))
-    outputs = layers.Add()([layers.Dense(2)(three), layers.Dense(2)(three)])
+    three = layers.Dense(6, name="three")(layers.Add()([one, two]))
+    outputs = layers.Add()([layers.Dense(2, name="left")(three), layers.Dense(2, name="right")(three)])
     summed = tf_keras.Model(inputs, outputs)
-    assert slimmed(summed, framed, pixel_loss=0.3, unit_loss=0.3).count_params() == summed.count_params()
+    assert slimmed(summed, framed, pixel_loss=0.3, unit_loss=1e-6).count_params() == summed.count_params()
+    # What nobody is told leaves, through additions and out of all layers that read it.
+    for name, rows in (("three", [0, 3]), ("left", [1, 4]), ("right", [1, 4])):
+        kernel, bias = summed.get_layer(name).get_weights()
+        kernel[rows] = 0
+        summed.get_layer(name).set_weights([kernel, bias])
+    slimmer = slimmed(summed, framed, unit_loss=1e-6)
+    assert [slimmer.get_layer(name).units for name in ("one", "two", "three")] == [4, 4, 4]
+    np.testing.assert_allclose(logits(slimmer, framed), logits(summed, framed), atol=1e-4)
     lenet = build_network("lenet-5", Picture(28, 28), TASK)
     images = np.random.default_rng(0).integers(0, 255, (20, 28, 28)).astype(np.uint8)
     slimmer = slimmed(lenet, images, pixel_loss=0.5, unit_loss=0.2)
     assert slimmer.input_shape == lenet.input_shape
-    assert slimmer.get_layer("conv2").filters == 16
+    assert slimmer.get_layer("conv2").filters < 16
     assert slimmer.get_layer("hidden1").units < 120
 
 

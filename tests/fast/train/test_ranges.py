@@ -120,6 +120,44 @@ def test_both_ways_to_round_give_the_same_and_leave_the_model_as_it_was(model, p
     assert fits(model, found)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 255.0), (-128.0, 127.0), (-255.0, 0.0)])
+def test_halves_go_away_from_the_integers_zero(low, high):
+    """As TensorFlow Lite averages int8: -127.5 becomes -128, and 0.5 becomes 1."""
+    model = keras.Sequential([keras.Input((4, 1)), keras.layers.AveragePooling1D(2)])
+    pairs = np.array([[low, low + 1, high - 1, high]], np.float32)[..., None]
+    for context in (
+        rounding(model, {INPUT: (low, high)}, exactly=True), Ranges(model, [pairs]).active(),
+    ):  # fmt: skip
+        with context:
+            np.testing.assert_allclose(np.asarray(model(pairs))[0, :, 0], [low, high], atol=1e-3)
+
+
+@pytest.mark.parametrize("norm", [False, True], ids=["own", "folded"])
+@pytest.mark.parametrize("kind", ["Dense", "Conv1D", "DepthwiseConv1D"])
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_biases_are_whole_multiples_of_what_files_add_up(library, kind, norm):
+    """Steps of 1 come in, and the largest weight is 127: biases are whole numbers, times the normalization's factor."""
+    layers = library.layers
+    size = {"Dense": (2,), "Conv1D": (2, 1), "DepthwiseConv1D": (1,)}[kind]
+    stack = [
+        getattr(layers, kind)(*size, use_bias=not norm, name="line"),
+        *([layers.BatchNormalization(name="norm")] * norm),
+    ]
+    model = library.Sequential([library.Input((4, 2)), *stack])
+    weights, constants = model.layers[0].get_weights(), np.array([0.4, -2.6], np.float32)
+    model.layers[0].set_weights([np.full(weights[0].shape, 127.0), *([constants] if not norm else [])])
+    if norm:
+        # The factor is 2, so that only even numbers can be added.
+        model.layers[1].set_weights([np.full(2, 2.0), constants, np.zeros(2), np.full(2, 1 - model.layers[1].epsilon)])
+    ranges = {INPUT: (0.0, 255.0), model.layers[-1].name: (-12.8, 12.7)}
+    nothing, whole = np.zeros((1, 4, 2), np.float32), [0, -2 if norm else -3]
+    with rounding(model, ranges):
+        np.testing.assert_allclose(np.asarray(model(nothing))[0, 0], constants, atol=1e-3)
+    with rounding(model, ranges, exactly=True):
+        np.testing.assert_allclose(np.asarray(model(nothing))[0, 0], whole, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(model(nothing))[0, 0], constants, atol=1e-3)
+
+
 def test_gradients_reach_every_range(model, pictures):
     ranges = Ranges(model, [pictures])
     with ranges.active(), tf.GradientTape() as tape:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..walk import Calls, calls_of
 
-__all__ = ["INPUT", "Point", "Range", "points_of", "without_a_place"]
+__all__ = ["INPUT", "Bias", "Point", "Range", "biases_of", "points_of", "without_a_place"]
 
 Range = tuple[float, float]
 """Lowest and highest number, with 0 between them or at an end."""
@@ -48,6 +48,19 @@ class Point(NamedTuple):
     """In front of the layer's own activation function; behind the whole layer otherwise."""
     takes: str | Range | None = None
     """The range of another place, by its name, or one that is always the same; None where the place has its own."""
+    averages: bool = False
+    """Whether files average integers there: halves go away from their zero."""
+
+
+class Bias(NamedTuple):
+    """A bias that files round: to whole multiples of the step of what comes in, times that of the kernel's channel."""
+
+    layer: Any
+    """Linear."""
+    norm: Any
+    """The batch normalization that the converter folds into it; None where there is none."""
+    takes: str | Range
+    """The range of what comes in, as `Point.takes` says it."""
 
 
 def without_a_place(model: Any) -> str:
@@ -83,9 +96,23 @@ def points_of(model: Any) -> list[Point]:
                 found.append(Point(f"{layer.name}/after", layer, before=False, takes=_FIXED[function]))
         elif kind in _AVERAGING or (kind == "UpSampling2D" and layer.interpolation != "nearest"):
             if (scale := _scale_of(layer, calls)) is not None:
-                found.append(Point(layer.name, layer, before=False, takes=scale))
+                found.append(Point(layer.name, layer, before=False, takes=scale, averages=kind in _AVERAGING))
         elif kind not in _MOVING and (kind, function) != ("Activation", _NONE) and not _goes_on(layer, takers):
             found.append(Point(layer.name, layer, before=False))
+    return found
+
+
+def biases_of(model: Any) -> list[Bias]:
+    """The biases of a model that `without_a_place` finds nothing in, folded normalizations' ones too."""
+    calls = calls_of(model)
+    readers, found = calls.readers(), []
+    for layer in calls.layers:
+        if type(layer).__name__ not in _LINEAR or (takes := _scale_of(layer, calls)) is None:
+            continue
+        takers = readers.get(id(layer), [])
+        folded = _goes_on(layer, takers) and type(takers[0]).__name__ == "BatchNormalization"
+        if folded or layer.bias is not None:
+            found.append(Bias(layer, takers[0] if folded else None, takes))
     return found
 
 

@@ -17,14 +17,19 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-from .points import INPUT, Point, Range, points_of, without_a_place
+from .kernels import kernels_of
+from .points import INPUT, Bias, Point, Range, biases_of, points_of, without_a_place
 
 __all__ = ["INPUT", "Range", "Ranges", "fits", "nudged", "rounding"]
 
-Round = Callable[[Any, str | Range], Any]
-"""What is made of a tensor, by the name of its range, or by the range itself."""
+Round = Callable[[Any, str | Range, bool], Any]
+"""What is made of a tensor, by the name of its range, or by the range itself, and whether it is an average of integers
+(`Point.averages`)."""
 
 _LEVELS = 255
+_LARGEST_WEIGHT = 127
+_MIDDLE = 128
+_HALF = 1e-3
 _SMALLEST = 1e-6
 _LARGEST = 1e30
 
@@ -42,7 +47,7 @@ class Ranges:
         self._model = model
         ends: dict[str, Range] = {}
 
-        def look(tensor: Any, name: str | Range) -> Any:
+        def look(tensor: Any, name: str | Range, averages: bool) -> Any:
             if not isinstance(name, str):
                 return tensor
             low, high = ends.get(name, (-_SMALLEST, _SMALLEST))
@@ -73,20 +78,25 @@ class Ranges:
 
     def active(self) -> contextlib.AbstractContextManager[None]:
         """Within it the model rounds, and its gradients reach the ranges."""
-        return _hooked(self._model, self._round)
+        return _hooked(self._model, self._round, self._step)
 
-    def _round(self, tensor: Any, name: str | Range) -> Any:
+    def _ends(self, name: str | Range) -> tuple[Any, Any]:
+        if not isinstance(name, str):
+            return name
         ops = require("keras", extra="toolkit").ops
-        if isinstance(name, str):
-            place = self._names.index(name)
-            start, moves = self._starts[name], ops.convert_to_tensor(self._moves)[place]
-            low, high = start[0] * ops.exp(moves[0]), start[1] * ops.exp(moves[1])
-        else:
-            low, high = name
-        step = (high - low) / _LEVELS
+        start, moves = self._starts[name], ops.convert_to_tensor(self._moves)[self._names.index(name)]
+        return start[0] * ops.exp(moves[0]), start[1] * ops.exp(moves[1])
+
+    def _step(self, name: str | Range) -> Any:
+        low, high = self._ends(name)
+        return (high - low) / _LEVELS
+
+    def _round(self, tensor: Any, name: str | Range, averages: bool) -> Any:
+        ops = require("keras", extra="toolkit").ops
+        low, step = self._ends(name)[0], self._step(name)
         # Where 0 is: a whole number of steps above the lowest.
         zero = _straight(-low / step)
-        return (_straight(ops.clip(tensor / step + zero, 0, _LEVELS)) - zero) * step
+        return _in_steps(ops.clip(tensor / step + zero, 0, _LEVELS), averages, zero, step)
 
 
 def nudged(low: float, high: float) -> Range:
@@ -110,21 +120,42 @@ def fits(model: Any, ranges: Any) -> bool:
 
 
 @contextlib.contextmanager
-def rounding(model: Any, ranges: Mapping[str, Range]) -> Iterator[None]:
+def rounding(model: Any, ranges: Mapping[str, Range], *, exactly: bool = False) -> Iterator[None]:
     """Within it the model rounds its activations to these ranges: what is traced is what the converter takes them from.
 
     Args:
         model: Of Keras 3 or tf-keras, as `Ranges` takes it.
         ranges: By place, as `Ranges.found` gives them.
+        exactly: Round biases as files do, and halves in averages; a converter does that by itself.
     """
     fake = require("tensorflow", extra="toolkit").quantization.fake_quant_with_min_max_args
-    with _hooked(model, lambda tensor, name: fake(tensor, *(ranges[name] if isinstance(name, str) else name))):
+
+    def ends(name: str | Range) -> Range:
+        return ranges[name] if isinstance(name, str) else name
+
+    def step(name: str | Range) -> float:
+        low, high = ends(name)
+        return (high - low) / _LEVELS
+
+    def change(tensor: Any, name: str | Range, averages: bool) -> Any:
+        if not (exactly and averages):
+            return fake(tensor, *ends(name))
+        zero = round(-ends(name)[0] / step(name))
+        return _in_steps(tensor / step(name) + zero, averages, zero, step(name))
+
+    with _hooked(model, change, step if exactly else None):
         yield
 
 
 @contextlib.contextmanager
-def _hooked(model: Any, change: Round) -> Iterator[None]:
-    """Give a function the numbers at each place of a model, and the model what the function makes of them."""
+def _hooked(model: Any, change: Round, step: Callable[[str | Range], Any] | None = None) -> Iterator[None]:
+    """Give a function the numbers at each place of a model, and the model what the function makes of them.
+
+    Args:
+        model: Of either Keras.
+        change: The function.
+        step: That of a range; with it, biases are rounded too.
+    """
     # TensorFlow's own rewriting of Python knows nothing of functions that are put in a layer's place.
     plain = require("tensorflow", extra="toolkit").autograph.experimental.do_not_convert
     kept: list[tuple[Any, str, Any]] = []
@@ -135,6 +166,11 @@ def _hooked(model: Any, change: Round) -> Iterator[None]:
 
     try:
         put(model, "call", _of_input(model.call, change))
+        axes = {id(kernel.variable): kernel.channels for kernel in kernels_of(model)}
+        for bias in biases_of(model) if step else ():
+            kernel = _kernel(bias.layer)
+            if id(kernel) in axes:
+                put(bias.norm or bias.layer, "call", _with_bias(bias, kernel, axes[id(kernel)], step))
         for point in points_of(model):
             put(point.layer, *_around(point, change))
         yield
@@ -146,11 +182,48 @@ def _hooked(model: Any, change: Round) -> Iterator[None]:
                 object.__setattr__(layer, name, before)
 
 
+def _kernel(layer: Any) -> Any:
+    depthwise = getattr(layer, "depthwise_kernel", None)
+    return layer.kernel if depthwise is None else depthwise
+
+
+def _with_bias(bias: Bias, kernel: Any, channels: Sequence[int], step: Any) -> Any:
+    """A layer's call with a rounded bias in the place of its own."""
+    layer, norm = bias.layer, bias.norm
+    call = (norm or layer).call
+
+    def rounded(value: Any, factor: Any) -> Any:
+        ops = require("keras", extra="toolkit").ops
+        others = [axis for axis in range(len(kernel.shape)) if axis not in channels]
+        largest = ops.reshape(ops.max(ops.abs(ops.convert_to_tensor(kernel)), axis=others), (-1,))
+        unit = step(bias.takes) * largest * factor / _LARGEST_WEIGHT
+        safe = ops.where(unit > 0, unit, ops.ones_like(unit))
+        return ops.where(unit > 0, _straight(value / safe) * safe, value)
+
+    def normalized(*args: Any, **options: Any) -> Any:
+        ops = require("keras", extra="toolkit").ops
+        factor = 1 / ops.sqrt(ops.convert_to_tensor(norm.moving_variance) + norm.epsilon)
+        factor = factor if norm.gamma is None else factor * norm.gamma
+        value = -norm.moving_mean * factor if layer.bias is None else (layer.bias - norm.moving_mean) * factor
+        value = value if norm.beta is None else value + norm.beta
+        return call(*args, **options) + ops.stop_gradient(rounded(value, ops.abs(factor)) - value)
+
+    def plainly(*args: Any, **options: Any) -> Any:
+        own = layer.bias
+        object.__setattr__(layer, "bias", rounded(require("keras", extra="toolkit").ops.convert_to_tensor(own), 1.0))
+        try:
+            return call(*args, **options)
+        finally:
+            object.__setattr__(layer, "bias", own)
+
+    return normalized if norm is not None else plainly
+
+
 def _of_input(call: Any, change: Round) -> Any:
     def changed(inputs: Any, *args: Any, **options: Any) -> Any:
         # `predict` gives the only input as a tuple of one.
         alone = inputs[0] if isinstance(inputs, list | tuple) else inputs
-        return call(change(alone, INPUT), *args, **options)
+        return call(change(alone, INPUT, False), *args, **options)
 
     return changed
 
@@ -160,9 +233,22 @@ def _around(point: Point, change: Round) -> tuple[str, Any]:
     takes = point.name if point.takes is None else point.takes
     if point.before:
         function = point.layer.activation
-        return "activation", lambda tensor: function(change(tensor, takes))
+        return "activation", lambda tensor: function(change(tensor, takes, False))
     call = point.layer.call
-    return "call", lambda *args, **options: change(call(*args, **options), takes)
+    return "call", lambda *args, **options: change(call(*args, **options), takes, point.averages)
+
+
+def _in_steps(steps: Any, averages: bool, zero: Any, step: Any) -> Any:
+    """Steps above the lowest number of a range, to the nearest whole one, as a number."""
+    ops = require("keras", extra="toolkit").ops
+    if averages:
+        # Integers are 128 below; sums in floating point miss halves by little.
+        apart = steps - _MIDDLE
+        whole = ops.sign(apart) * ops.floor(ops.abs(apart) + (0.5 + _HALF)) + _MIDDLE
+        steps = steps + ops.stop_gradient(whole - steps)
+    else:
+        steps = _straight(steps)
+    return (steps - zero) * step
 
 
 def _straight(value: Any) -> Any:

@@ -12,7 +12,7 @@ from .channels import Coupling, Ids
 
 __all__ = ["check", "leave", "smallest"]
 
-_STEPS = {64: 16, 16: 8, 8: 4, 4: 2, 1: 1}
+_STEPS = {32: 16, 16: 8, 8: 4, 4: 2, 1: 1}
 """From how many channels of a family on they leave by how many. Processors compute several at once: int8 convolutions
 in LiteRT take as long as if inputs were a multiple of 8 and outputs one of 16. LiteRT 2.3 misreads 4-bit rows of odd
 length where it quantizes activations while it runs."""
@@ -35,10 +35,10 @@ def leave(
     parts = []
     for family in coupling.families():
         parts += [
-            (float(scores[part].sum() / max(saved[part].sum(), 1e-12)), part.tolist())
-            for part in _parts(family, scores, leaving)
+            (fine, float(scores[part].sum() / max(saved[part].sum(), 1e-12)), part.tolist())
+            for fine, part in _parts(family, scores, leaving)
         ]
-    for _, part in sorted(parts):
+    for _, _, part in sorted(parts):
         if coupling.multiply_adds(leaving) <= goal:
             break
         leaving[part] = True
@@ -68,12 +68,18 @@ def check(coupling: Coupling, name: str, share: float) -> None:
         )
 
 
-def _parts(family: Ids, scores: NDArray[np.float64], leaving: NDArray[np.bool_]) -> list[Ids]:
-    """What of a family leaves next, then after that: the least first, some at a time."""
+def _parts(family: Ids, scores: NDArray[np.float64], leaving: NDArray[np.bool_]) -> list[tuple[bool, Ids]]:
+    """What of a family leaves next, then after that: the least first, some at a time. Whether it leaves fewer than a
+    step, which is for goals that are not reached otherwise."""
     size, left = len(family), family[~leaving[family]]
     step = next(step for least, step in _STEPS.items() if size >= least)
-    floor = max(step, -(-size // (_KEPT * step)) * step)
-    order = left[np.argsort(scores[left], kind="stable")][: max(0, len(left) - floor)]
-    # What is left is a multiple of the step.
-    first = len(left) % step
-    return [part for part in np.split(order, range(first or step, len(order), step)) if len(part)]
+    order = left[np.argsort(scores[left], kind="stable")]
+    parts: list[tuple[bool, Ids]] = []
+    while True:
+        count = len(order)
+        # What is left is a multiple of the step, then half of it, and so on.
+        taken = count % step or step if count > step else count // 2
+        if not taken or count - taken < size / _KEPT:
+            return parts
+        parts.append((count <= step, order[:taken]))
+        order = order[taken:]

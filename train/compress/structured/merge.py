@@ -69,27 +69,54 @@ class Readers:
         divisors = (width for width in range(1, len(ids) + 1) if len(ids) % width == 0)
         return next(width for width in divisors if (ids.reshape(-1, width) == ids[:width]).all())
 
-    def hide(self, before: NDArray[np.bool_], leaving: NDArray[np.bool_], moments: Sequence[Moments]) -> None:
-        """Let nobody read the groups that leave, beside those that have left before. Shapes (groups,)."""
+    def losses(self, moments: Sequence[Moments]) -> NDArray[np.float64]:
+        """Of what each reader of a group is told, the share that it loses when the group's mean is all that is left: of
+        the variance, each channel's by its squared weights. The largest of its readers; infinite where one's tensor is
+        not known. Shape (groups,)."""
+        lost = np.zeros(self._coupling.count)
+        for cut in self._cuts:
+            groups = self._coupling.groups(cut.ids)
+            if cut.tensor is None:
+                lost[groups] = np.inf
+                continue
+            found = moments[self._places[id(cut.tensor)]]
+            # Without a bias there is no place for a mean.
+            mean = found.mean if cut.bias is not None else np.zeros(len(found.mean))
+            spread = np.maximum(np.diag(found.products) - mean**2, 0)
+            entries = np.moveaxis(array_of(cut.variable), cut.axis, 0).reshape(len(groups), -1)
+            told = np.tile(spread, len(entries) // len(spread)) * np.square(entries.astype(np.float64)).sum(axis=1)
+            share = np.zeros(self._coupling.count)
+            np.add.at(share, groups, told / max(told.sum(), 1e-30))
+            lost = np.maximum(lost, share)
+        return lost
+
+    def hide(
+        self, before: NDArray[np.bool_], leaving: NDArray[np.bool_], moments: Sequence[Moments], *, sums: bool = True
+    ) -> None:
+        """Let nobody read the groups that leave, beside those that have left before. Shapes (groups,).
+
+        Without `sums` what leaves is said by its mean alone, and weights that are zero stay it.
+        """
         for cut in self._cuts:
             groups, kernel = self._coupling.groups(cut.ids), array_of(cut.variable).copy()
             entries = np.moveaxis(kernel, cut.axis, 0)
             gone, new = leaving[groups], leaving[groups] & ~before[groups]
             if cut.tensor is not None and new.any() and not gone.all():
-                self._merge(cut, entries, gone, new, moments[self._places[id(cut.tensor)]])
+                self._merge(cut, entries, gone, new, moments[self._places[id(cut.tensor)]], sums)
             entries[gone] = 0
             cut.variable.assign(kernel)
 
     def _merge(
-        self, cut: Cut, entries: NDArray[Any], gone: NDArray[np.bool_], new: NDArray[np.bool_], found: Moments
-    ) -> None:
+        self, cut: Cut, entries: NDArray[Any], gone: NDArray[np.bool_], new: NDArray[np.bool_], found: Moments,
+        sums: bool,
+    ) -> None:  # fmt: skip
         width = len(found.mean)
         stay, leave = ~gone[:width], new[:width]
         mean = found.mean if cut.bias is not None else np.zeros(width)
         spread = found.products - np.outer(mean, mean)
         among = spread[np.ix_(stay, stay)]
         among[np.diag_indices_from(among)] += _RIDGE * max(np.trace(among) / max(1, len(among)), 1e-12)
-        shares = np.linalg.solve(among, spread[np.ix_(stay, leave)])
+        shares = np.linalg.solve(among, spread[np.ix_(stay, leave)]) * sums
         constants = mean[leave] - shares.T @ mean[stay]
         for start in range(0, len(entries), width):
             part = entries[start : start + width]
