@@ -58,6 +58,7 @@ ALLOWED = {
     "src/edgepress/press/search.py": "border pixels that leave, of pictures alone; a file's name",
     "src/edgepress/press/search_figures.py": "how many examples a report counts",
     "src/edgepress/quality/classes.py": CLASSES,
+    "train/compress/engine/points.py": "steps of 8 bits",
     "train/compress/engine/ranges.py": "steps of 8 bits",
     "train/compress/slim.py": PICTURES,
     "train/contract.py": "the ways of pictures, by their kind",

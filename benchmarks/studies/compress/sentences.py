@@ -24,7 +24,10 @@ def sentences(found: Found, times: Mapping[str, Mapping[str, float]]) -> list[st
         found: By row.
         times: By row, as `times.py` writes them; empty where nothing was timed.
     """
-    parts = (_engines(found), _epochs(times), _zeros(found), _values(found), _elsewhere(found), _learned(found))
+    parts = (
+        _engines(found), _epochs(times), _zeros(found), _values(found), _elsewhere(found), _smaller(found, times),
+        _learned(found),
+    )  # fmt: skip
     return [sentence for part in parts for sentence in part]
 
 
@@ -109,6 +112,20 @@ def _elsewhere(found: Found) -> Iterator[str]:
 
 
 _ELSEWHERE = ("gru", "lstm", "transformer", "mobile", "ds-cnn")
+
+
+def _smaller(found: Found, times: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    for name, results in found.items():
+        counts = [each["multiply_adds"] for each in results if each["multiply_adds"]]
+        if counts:
+            share = fmean(after / before for before, after in counts)
+            gained = pairs_of(results, ROUNDED, "pressed").difference
+            timed = times.get(name, {})
+            quicker = f", and takes {timed['latency']:.2f} x its time" if "latency" in timed else ""
+            yield (
+                f"{name}: {100 * share:.1f} % of the multiply-adds stay, and its file is {100 * gained:+.2f} points "
+                f"off the whole model's int8 file{quicker}."
+            )
 
 
 def _learned(found: Found) -> Iterator[str]:
