@@ -63,6 +63,9 @@ class Threads:
     threads: int
     p50_us: float
     images_per_s: float
+    """In batches of 256."""
+    batches: tuple[Batch, ...] | None = field(default=None, metadata={"optional": True})
+    """All that were tried; None in reports of before they were."""
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,8 @@ class Row:
     metrics: Mapping[str, float] | None = field(default=None, metadata=_OPTIONAL)
     """What else tells of the task: roc_auc, rmse, r2, exact_match, sqnr_db."""
     curves: Mapping[str, Any] | None = field(default=None, metadata=_OPTIONAL)
-    """What is drawn of the task: `roc`, `precision_recall`, `residuals`, `label_f1`, `scores`, as JSON holds them."""
+    """What is drawn of the task: `roc`, `precision_recall`, `micro_precision_recall`, `residuals`, `label_f1`,
+    `scores`, as JSON holds them."""
     told: tuple[Told, ...] | None = field(default=None, metadata=_OPTIONAL)
     """Examples that show the difference, of every task but classification, which has `flips` and `mistakes`."""
 

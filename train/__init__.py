@@ -1,6 +1,6 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
-from .config import PRESETS, TrainConfig, configure, sections_of
+from .config import PRESETS, TrainConfig, base_of, configure, sections_of
 from .contract import (
     NoBetterThanChanceError,
     Tried,
@@ -48,6 +48,7 @@ __all__ = [
     "active_custom",
     "adopt_baseline",
     "backbone_help",
+    "base_of",
     "build_mlp",
     "build_network",
     "candidates",

@@ -15,9 +15,11 @@ from .compress.engine.scheme import PATTERNS, SCOPES
 from .fitting.rates import SCHEDULES
 from .models import MODELS
 
-__all__ = ["PRESETS", "SECTIONS", "TrainConfig", "configure", "sections_of"]
+__all__ = ["PRESETS", "SECTIONS", "TrainConfig", "base_of", "configure", "sections_of"]
 
 PRESETS = ("quick", "default", "frontier")
+_BASE = "base"
+"""The key of a file that names the preset which it builds on."""
 SECTIONS = ("features", "signal", "audio", "tensor", "colour", "regression", "anomaly", "backbone")
 """Tables that a preset may have: values for inputs of that kind, colour pictures, that task, or a new head on a trained
 model. Later ones come before earlier ones."""
@@ -220,6 +222,8 @@ class TrainConfig:
     def preset(cls, name: str, sections: Collection[str] = (), **changes: Any) -> "TrainConfig":
         """A preset by name (`quick`, `default`), or the path of a TOML file, with single values changed.
 
+        A file may build on a preset: with `base = "quick"` what it does not say is that preset's.
+
         Args:
             name: One of `PRESETS`, or a path.
             sections: Which of its tables hold besides (`sections_of`).
@@ -229,23 +233,48 @@ class TrainConfig:
             InputError: No such preset or file, or not TOML.
         """
         try:
-            if name in PRESETS:
-                text = (files(__package__) / "presets" / f"{name}.toml").read_text()
-            else:
-                text = Path(name).read_text()
-            values = tomllib.loads(text)
+            values = _values_of(name)
+            if (base := values.pop(_BASE, None)) is not None:
+                if base not in PRESETS:
+                    raise InputError(f"preset {name}: base {base!r}: allowed are {', '.join(PRESETS)}")
+                # What the file says comes before the tables of what it builds on.
+                values = {**_held(_values_of(base), sections), **values}
             tables = {section: values.pop(section, {}) for section in SECTIONS}
-            for section, table in tables.items():
+            for table in tables.values():
                 # A table that does not hold here is looked at all the same: its mistakes are told at once.
                 cls.from_dict({**values, **table})
-                values |= table if section in sections else {}
-            return dataclasses.replace(cls.from_dict(values), **changes)
+            return dataclasses.replace(cls.from_dict(_held({**values, **tables}, sections)), **changes)
         except FileNotFoundError:
             raise InputError(
                 f"no preset {name!r}: allowed are {', '.join(PRESETS)} or the path of a TOML file"
             ) from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"preset {name}: {error}: a readable TOML file is allowed") from None
+
+
+def _values_of(preset: str) -> dict[str, Any]:
+    """What stands in a preset of ours, or in a file."""
+    place = files(__package__) / "presets" / f"{preset}.toml" if preset in PRESETS else Path(preset)
+    return tomllib.loads(place.read_text())
+
+
+def _held(values: dict[str, Any], sections: Collection[str]) -> dict[str, Any]:
+    """Without tables: the values of those that hold have taken the place of the others."""
+    tables = [values.get(section, {}) for section in SECTIONS if section in sections]
+    held = {key: value for key, value in values.items() if key not in SECTIONS}
+    for table in tables:
+        held |= table
+    return held
+
+
+def base_of(preset: str) -> str:
+    """The preset of ours that this one is, or builds on; empty for a file that builds on none.
+
+    Raises:
+        InputError: No such preset or file, or not TOML.
+    """
+    TrainConfig.preset(preset)
+    return preset if preset in PRESETS else str(_values_of(preset).get(_BASE, ""))
 
 
 def configure(

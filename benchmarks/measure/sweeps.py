@@ -1,4 +1,4 @@
-"""What more threads do to a model that is called with one image and with a batch."""
+"""What more threads do to a model that is called with one image and with batches."""
 
 import logging
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from edgepress.runtime.machine import usable_cores
 
-from ..values import Threads
+from ..values import Batch, Threads
 from .speed import BATCH, Pace
 from .workers import Worker, WorkerError
 
@@ -18,6 +18,8 @@ __all__ = ["sweep_threads", "thread_counts"]
 
 _LOG = logging.getLogger("edgepress")
 _ROUNDS = 5
+_BATCHES = 3
+"""Of a size and round: a first one, untimed, precedes them."""
 
 
 def thread_counts(cores: int) -> tuple[int, ...]:
@@ -48,7 +50,7 @@ def sweep_threads(subjects: Sequence[dict[str, Any]], examples: Path, pace: Pace
 
 def _sweep(subject: dict[str, Any], examples: Path, pace: Pace, counts: Sequence[int]) -> tuple[Threads, ...]:
     latencies: dict[int, list[float]] = {count: [] for count in counts}
-    batches: dict[int, list[float]] = {count: [] for count in counts}
+    batches: dict[int, dict[int, list[float]]] = {c: {size: [] for size in pace.batches} for c in counts}
     with ExitStack() as stack:
         workers = {c: stack.enter_context(Worker({**subject, "threads": c}, examples)) for c in counts}
         for _ in range(_ROUNDS):
@@ -56,12 +58,18 @@ def _sweep(subject: dict[str, Any], examples: Path, pace: Pace, counts: Sequence
                 one = np.median(worker.ask("latency", what="run", warmup=0, count=10)["ns"])
                 calls = int(np.clip(1000 * pace.turn_us / one, 10, 1_000))
                 latencies[count] += worker.ask("latency", what="run", warmup=0, count=calls)["ns"]
-                batches[count] += worker.ask("batch", size=BATCH, count=3)["ns"]
+                for size, taken in batches[count].items():
+                    taken += worker.ask("batch", size=size, count=_BATCHES)["ns"]
+    speeds = {
+        count: {size: 1e9 * size / float(np.median(taken)) for size, taken in sizes.items()}
+        for count, sizes in batches.items()
+    }
     return tuple(
         Threads(
             threads=count,
             p50_us=float(np.median(latencies[count])) / 1000,
-            images_per_s=1e9 * BATCH / float(np.median(batches[count])),
+            images_per_s=speeds[count][BATCH],
+            batches=tuple(Batch(size, speed) for size, speed in speeds[count].items()),
         )
         for count in counts
     )

@@ -3,13 +3,15 @@
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
 from edgepress.base.extras import require
 
-from ..values import Row
+from ..measure.speed import BATCH
+from ..values import Batch, Row, Threads
 
 __all__ = [
     "ACCENT",
@@ -21,6 +23,7 @@ __all__ = [
     "latency_chart",
     "layer_chart",
     "pareto_chart",
+    "sweep_chart",
 ]
 
 # Stands for the page's text colour until the SVG is written; no chart uses it for anything else.
@@ -28,6 +31,8 @@ INK = "#010203"
 ACCENT, SECOND, MUTED = "#3b82c4", "#d9822b", "#8a8f98"
 _COLOURS = {"tflite": ACCENT, "onnx": SECOND}
 """By format; the float Keras model is drawn in a colour of its own."""
+_PALETTE = (MUTED, ACCENT, SECOND, "#4c9f70", "#a55fb0", "#c4483b")
+"""Of backends, in the order of the rows: the baseline's comes first."""
 _WIDTH = 4.8
 _STYLE = {
     "svg.fonttype": "none",
@@ -141,6 +146,72 @@ def latency_chart(rows: Sequence[Row]) -> str:
         axes.set_xlabel("one image, microseconds (log scale)")
 
     return draw_svg(draw, "latency", height=0.9 + 0.42 * len(rows))
+
+
+def sweep_chart(rows: Sequence[Row], examples: str) -> str:
+    """Throughput by batch size, a panel for each number of threads, a line for each row in its backend's colour.
+
+    Args:
+        rows: Of a report. Numbers at the lines' ends are theirs.
+        examples: What people call them, such as images.
+    """
+
+    def draw(figure: Any) -> None:
+        swept = [_swept(row) for row in rows]
+        counts = sorted({count for found in swept for count in found})
+        largest = max(size for found in swept for points in found.values() for size, _ in points)
+        colours = dict(zip(dict.fromkeys(row.backend for row in rows), cycle(_PALETTE)))
+        panels = figure.subplots(1, len(counts), sharey=True, squeeze=False)[0]
+        for axes, count in zip(panels, counts, strict=True):
+            ends = []
+            for number, (row, found) in enumerate(zip(rows, swept, strict=True), 1):
+                if count in found:
+                    sizes, speeds = zip(*found[count], strict=True)
+                    axes.plot(sizes, speeds, color=colours[row.backend], linewidth=1.2, marker="o", markersize=2.5)
+                    ends.append((number, sizes[-1], speeds[-1]))
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+            axes.set_xticks([size for size in (1, 16, 256, 4096) if size <= largest], minor=False)
+            axes.minorticks_off()
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            axes.margins(x=0.16)
+            axes.set_title(f"{count} thread{'s' if count > 1 else ''}", fontsize=11)
+            axes.tick_params(labelsize=9)
+            _number_lines(axes, ends)
+        panels[0].set_ylabel(f"{examples} a second")
+        figure.supxlabel(f"{examples} a call", fontsize=11)
+        lines = [panels[0].plot([], [], color=colour)[0] for colour in colours.values()]
+        figure.legend(lines, list(colours), frameon=False, ncols=3, loc="outside upper center", fontsize=10)
+
+    return draw_svg(draw, "sweep", height=4.4)
+
+
+def _swept(row: Row) -> dict[int, list[tuple[int, float]]]:
+    """By threads: batch sizes and examples a second, one at a time first. What was not swept has its own threads."""
+    own = Threads(row.threads, row.speed.latency_us.p50, 0.0, row.speed.batches)
+    return {
+        each.threads: [(1, 1e6 / each.p50_us), *((batch.size, batch.images_per_s) for batch in _batches(each))]
+        for each in row.threads_sweep or (own,)
+    }
+
+
+def _batches(threads: Threads) -> tuple[Batch, ...]:
+    return (Batch(BATCH, threads.images_per_s),) if threads.batches is None else threads.batches
+
+
+def _number_lines(axes: Any, ends: Sequence[tuple[int, float, float]]) -> None:
+    """Write rows' numbers beside their lines' ends; those of ends that lie on one another stand in one line."""
+    low, high = np.log(axes.get_ylim())
+    groups: list[tuple[list[int], float, float]] = []
+    for number, x, y in sorted(ends, key=lambda end: end[2]):
+        if groups and np.log(y / groups[-1][2]) < 0.045 * (high - low):
+            groups[-1][0].append(number)
+        else:
+            groups.append(([number], x, y))
+    for numbers, x, y in groups:
+        text = ", ".join(map(str, sorted(numbers)))
+        axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", fontsize=8)
 
 
 def confusion_chart(row: Row, labels: Sequence[str]) -> str:

@@ -5,6 +5,9 @@ from .words import say_difference, say_value
 
 __all__ = ["choose_row", "fastest_row", "say_fastest", "say_what_to_ship"]
 
+_SEVERAL = 3
+"""Rows, the baseline among them, of which one can be the fastest."""
+
 
 def choose_row(report: Report) -> Row | None:
     """The row that one would ship: the smallest download that is non-inferior, else the best one; of equal ones
@@ -29,14 +32,16 @@ def fastest_row(report: Report) -> Row | None:
 
 
 def say_fastest(report: Report) -> str:
-    """The fastest row that is as good, in one sentence; empty where it is the one to ship, and where none is."""
+    """The fastest row that is as good, in one sentence; empty where none is, and of a single row."""
     row, chosen = fastest_row(report), choose_row(report)
-    if row is None or chosen is None or row.key == chosen.key or row.verdict is None:
+    if row is None or chosen is None or row.verdict is None or len(report.rows) < _SEVERAL:
         return ""
     threads = f" with {row.threads} threads" if row.threads > 1 else ""
+    too = ", the one to ship" if row.key == chosen.key else ""
+    doubt = "; latencies are not comparable" if report.conditions.not_comparable else ""
     return (
-        f"fastest within {row.verdict.within}: {row.artifact} in {row.backend}{threads}, "
-        f"{row.speed.latency_us.p50:,.1f} us ({row.speed.latency_ratio.value:.2f} x {report.rows[0].artifact})"
+        f"fastest within {row.verdict.within}: {row.artifact} in {row.backend}{threads}{too}, "
+        f"{row.speed.latency_us.p50:,.1f} us ({row.speed.latency_ratio.value:.2f} x {report.rows[0].artifact}){doubt}"
     )
 
 

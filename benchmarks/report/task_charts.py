@@ -47,20 +47,23 @@ def _roc(report: Report, rows: _Rows) -> str:
     return draw_svg(draw, "roc", height=4.4)
 
 
-def _precision_recall(report: Report, rows: _Rows) -> str:
-    def draw(figure: Any) -> None:
-        axes = figure.add_subplot()
-        axes.axhline(_curve(rows[0], "precision_recall")[-1][1], color=INK, linewidth=0.8, linestyle=":")
-        for row, colour in zip(rows, _COLOURS, strict=True):
-            points = _curve(row, "precision_recall")
-            axes.plot([x for x, _ in points], [y for _, y in points], color=colour, linewidth=1.5)
-        axes.set_aspect("equal")
-        axes.set_xlim(0, 1.02)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("recall")
-        axes.set_ylabel("precision")
+def _precision_recall(name: str) -> Callable[[Report, _Rows], str]:
+    def chart(report: Report, rows: _Rows) -> str:
+        def draw(figure: Any) -> None:
+            axes = figure.add_subplot()
+            axes.axhline(_curve(rows[0], name)[-1][1], color=INK, linewidth=0.8, linestyle=":")
+            for row, colour in zip(rows, _COLOURS, strict=True):
+                points = _curve(row, name)
+                axes.plot([x for x, _ in points], [y for _, y in points], color=colour, linewidth=1.5)
+            axes.set_aspect("equal")
+            axes.set_xlim(0, 1.02)
+            axes.set_ylim(0, 1.02)
+            axes.set_xlabel("recall")
+            axes.set_ylabel("precision")
 
-    return draw_svg(draw, "precision-recall", height=4.4)
+        return draw_svg(draw, "precision-recall", height=4.4)
+
+    return chart
 
 
 def _residuals(report: Report, rows: _Rows) -> str:
@@ -115,8 +118,13 @@ def _scores(report: Report, rows: _Rows) -> str:
 _CHARTS: dict[str, tuple[Callable[[Report, _Rows], str], str]] = {
     "roc": (_roc, "ROC curve: grey {float}, blue {chosen}."),
     "precision_recall": (
-        _precision_recall,
+        _precision_recall("precision_recall"),
         "Precision and recall: grey {float}, blue {chosen}; dotted what naming everything is worth.",
+    ),
+    "micro_precision_recall": (
+        _precision_recall("micro_precision_recall"),
+        "Precision and recall over all labels together: grey {float}, blue {chosen}; dotted what naming everything is "
+        "worth.",
     ),
     "residuals": (_residuals, "What an answer is beside the truth: grey {float}, blue {chosen}."),
     "label_f1": (_labels, "F1 of each label by itself: grey {float}, blue {chosen}."),

@@ -136,7 +136,7 @@ def write_report(report: Report, folder: str | os.PathLike[str]) -> None:
 
 
 def _pictures(report: Report) -> dict[str, list[dict[str, str]]]:
-    from .charts import confusion_chart, latency_chart, layer_chart, pareto_chart
+    from .charts import confusion_chart, latency_chart, layer_chart, pareto_chart, sweep_chart
     from .task_charts import task_charts
 
     rows = report.rows
@@ -165,6 +165,8 @@ def _pictures(report: Report) -> dict[str, list[dict[str, str]]]:
     one = report.examples.removesuffix("s")
     caption = f"One {one}: bar to the median, box from quartile to quartile, line from p1 to p99, tick at p90."
     charts.append({"name": "latency", "svg": latency_chart(rows), "caption": caption})
+    caption = f"Threads, batches and backends: {report.examples} a second against {report.examples} a call. {names}"
+    charts.append({"name": "sweep", "svg": sweep_chart(rows, report.examples), "caption": caption})
     if report.layers:
         caption = (
             f"Each layer of {report.layers['artifact']} against {report.layers['float32']}; "

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from edgepress.runtime.tasks import Task
 
-__all__ = ["CURVES", "label_f1", "precision_recall", "residuals", "roc", "score_histogram"]
+__all__ = ["CURVES", "label_f1", "micro_precision_recall", "precision_recall", "residuals", "roc", "score_histogram"]
 
 _POINTS = 100
 _SHOWN = 300
+_MOST_ANSWERS = 2_000_000
 _NUMBERS = 4
 _BINS = 30
 _THRESHOLD = 0.5
@@ -53,6 +54,18 @@ def precision_recall(scores: NDArray[Any], positive: NDArray[np.bool_]) -> list[
         return []
     hits, alarms = _steps(scores, positive)
     return _thinned(np.column_stack([hits / positive.sum(), hits / (hits + alarms)]))
+
+
+def micro_precision_recall(answers: NDArray[Any], truth: NDArray[Any]) -> list[list[float]]:
+    """Precision and recall over all labels together, each answer of each example counted alike.
+
+    Args:
+        answers: Probabilities, (n, labels).
+        truth: Whether the label holds, likewise. Of more than two million both are of examples evenly chosen.
+    """
+    most = max(1, _MOST_ANSWERS // max(1, truth.shape[1]))
+    chosen = np.unique(np.linspace(0, len(truth) - 1, min(most, len(truth))).astype(np.int64))
+    return precision_recall(np.ravel(answers[chosen]), np.ravel(truth[chosen]).astype(bool))
 
 
 def residuals(task: Task, answers: NDArray[Any], truth: NDArray[Any]) -> list[dict[str, Any]]:
@@ -102,7 +115,10 @@ def _ranking(scores: NDArray[Any], positive: NDArray[np.bool_]) -> dict[str, Any
 
 CURVES: dict[str, Curve] = {
     "binary": lambda task, answers, truth: _ranking(answers[:, 1], truth == 1),
-    "multilabel": lambda task, answers, truth: {"label_f1": label_f1(answers, truth)},
+    "multilabel": lambda task, answers, truth: {
+        "label_f1": label_f1(answers, truth),
+        "micro_precision_recall": micro_precision_recall(answers, truth),
+    },
     "regression": lambda task, answers, truth: {"residuals": residuals(task, answers, truth)},
     "anomaly": lambda task, answers, truth: {
         **_ranking(answers, truth.astype(bool)),

@@ -4,8 +4,10 @@
 
 finds its data in EDGEPRESS_DATA_DIR (a model whose files are not there is left out, and said to be) and the wine table
 in scikit-learn. Each peer runs in a process of its own with a time limit; what it left is kept below --work, so that a
-study that was killed goes on. `--models wine --peers tensorflow-int8,edgepress-tflite` is a small version. A peer that
-fails is a line with its reason. Exit status 1: a model could not be prepared, or edgepress made no file of it.
+study that was killed goes on: what is to be made again is removed there, `<model>/<peer>` for a file and
+`<model>/judged.json` for the metrics and times of all files of a model. `--models wine --peers
+tensorflow-int8,edgepress-tflite` is a small version. A peer that fails is a line with its reason. Exit status 1: a
+model could not be prepared, or edgepress made no file of it.
 """
 
 import argparse

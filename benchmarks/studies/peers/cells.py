@@ -125,7 +125,7 @@ def _run(peer: str, model: str, work: Path) -> None:
     heard = _Warnings()
     logging.getLogger().addHandler(heard)
     recipe.recipe(found, out)
-    file = out if recipe.suffix else out / _only_file(out)
+    file = out if recipe.suffix else out / (recipe.file or _only_file(out))
     told: dict[str, Any] = {"file": str(file.relative_to(work)), "said": heard.last}
     write_file(out.parent / "told.json", json.dumps(told, indent=2) + "\n")
 

@@ -202,6 +202,15 @@ def edgepress_onnx(given: Given, out: Path) -> None:
     edgepress.export(given.keras, given.dataset(), out, variants=["onnx:int8"], input=given.input)
 
 
+def edgepress_press(given: Given, out: Path) -> None:
+    """docs/compress.md, In a press."""
+    import edgepress
+
+    preset = out.with_name("half.toml")
+    preset.write_text('base = "quick"\nstructured = 0.5\nprune_epochs = 0\nsparsity = 0.0\n')
+    edgepress.press(given.keras, given.dataset(), out, preset=str(preset), input=given.input)
+
+
 @dataclass(frozen=True)
 class Peer:
     """One way of making a small file from a float model."""
@@ -209,7 +218,9 @@ class Peer:
     title: str
     recipe: Callable[[Given, Path], None]
     suffix: str
-    """Of its file; empty where it writes a bundle, of which the file in it is judged."""
+    """Of its file; empty where it writes a folder."""
+    file: str = ""
+    """Of that folder, the one that is judged; empty where it is a bundle of one file."""
     ours: bool = False
 
 
@@ -228,7 +239,11 @@ PEERS = {
     "keras-onnx": Peer('Keras 3, quantize("int8"), ONNX', keras_onnx, ".onnx"),
     "edgepress-tflite": Peer("edgepress export, TFLite int8", edgepress_tflite, "", ours=True),
     "edgepress-onnx": Peer("edgepress export, ONNX int8", edgepress_onnx, "", ours=True),
-}
+    "edgepress-press": Peer(
+        "edgepress press, half of the multiply-adds, TFLite int8", edgepress_press, "", "bundle/pressed-int8.tflite",
+        ours=True,
+    ),
+}  # fmt: skip
 """By name, in the table's order."""
 
 

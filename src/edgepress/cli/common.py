@@ -74,7 +74,8 @@ preset_option = click.option(
     default="default",
     show_default=True,
     metavar="NAME|FILE",
-    help="quick, default, frontier (an hour or more), or a TOML file with the same keys.",
+    help="quick, default, frontier (an hour or more), or a TOML file with the same keys; its base is the "
+    "preset that it builds on.",
 )
 teacher_option = click.option(
     "--teacher",

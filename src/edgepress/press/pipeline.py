@@ -17,10 +17,9 @@ from edgepress.data import as_dataset
 from edgepress.export import DEFAULT_VARIANTS, ExportResult, export, require_enough
 from edgepress.runtime import InputError
 from edgepress.train import (
-    PRESETS,
-    TrainConfig,
     active_custom,
     adopt_baseline,
+    base_of,
     configure,
     model_file,
     model_identity,
@@ -128,7 +127,7 @@ def press(
         CheckFailedError: No model keeps the budget.
     """
     started = time.monotonic()
-    TrainConfig.preset(preset)
+    pace = base_of(preset) or "default"
     dataset = as_dataset(data, in_pieces=True)
     config, start = configure(dataset, preset, task=task, model=model, teacher=teacher, backbone=backbone, seed=seed)
     own = start is not None
@@ -188,7 +187,6 @@ def press(
         accept_chance=accept_chance,
     )
     logger.info("press: 4/4 benchmark")
-    pace = preset if preset in PRESETS else "default"
     report = benchmark(
         bundle, dataset, float_model=models["float"], preset=pace, seed=seed, accept_chance=accept_chance
     )

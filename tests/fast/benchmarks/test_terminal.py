@@ -77,3 +77,23 @@ def test_the_fastest_that_is_as_good_is_named_in_the_first_lines(report):
     wrong = replace(swift, conformance={"refused": {quick.artifact: "is off"}, "cells": []})
     assert fastest_row(wrong).key != quick.key
     assert say_fastest(with_verdict(swift, non_inferior=False)) == ""
+
+
+def test_the_fastest_is_named_where_it_is_the_one_to_ship_and_where_the_machine_was_busy(report):
+    chosen = choose_row(report).key
+    rows = tuple(
+        replace(row, speed=replace(row.speed, latency_us=replace(row.speed.latency_us, p50=0.5)))
+        if row.key == chosen
+        else row
+        for row in report.rows
+    )
+    idle = replace(report, rows=rows, conditions=replace(report.conditions, not_comparable=()))
+    assert fastest_row(idle).key == choose_row(idle).key
+    line = to_terminal(idle).splitlines()[1]
+    assert line.startswith(f"fastest within 5 points: {choose_row(idle).artifact} in ")
+    assert ", the one to ship, " in line
+    assert "not comparable" not in line
+    busy = replace(idle, conditions=replace(idle.conditions, not_comparable=("others were at work",)))
+    assert to_terminal(busy).splitlines()[1] == f"{line}; latencies are not comparable"
+    # Of one file beside the baseline nothing is the fastest.
+    assert say_fastest(replace(idle, rows=idle.rows[:2])) == ""

@@ -9,7 +9,7 @@ from edgepress.data import dataset_of_arrays
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Audio, Features, Picture, Signal
 from edgepress.runtime.tasks import Task
-from edgepress.train import PRESETS, TrainConfig, sections_of
+from edgepress.train import PRESETS, TrainConfig, base_of, sections_of
 from edgepress.train.fitting.rates import SCHEDULES, rate_schedule
 from edgepress.train.meaning import meaning_of
 from edgepress.train.models import MODELS, build_network, usual_model
@@ -92,6 +92,24 @@ def test_a_file_serves_as_preset(tmp_path):
     (tmp_path / "mine.toml").write_text("epochs = 3\n[layer_sparsity]\nlogits = 0.5\n")
     config = TrainConfig.preset(str(tmp_path / "mine.toml"))
     assert (config.epochs, config.layer_sparsity) == (3, {"logits": 0.5})
+
+
+def test_a_file_builds_on_a_preset_whose_tables_come_after_what_it_says(tmp_path):
+    path, quick = str(tmp_path / "mine.toml"), TrainConfig.preset("quick", {"colour"})
+    (tmp_path / "mine.toml").write_text('base = "quick"\nsparsity = 0.25\n[colour]\nepochs = 3\n')
+    found = TrainConfig.preset(path, {"colour"})
+    assert quick.shift != TrainConfig.preset("quick").shift
+    assert found == dataclasses.replace(quick, sparsity=0.25, epochs=3)
+    assert [base_of(path), base_of("quick")] == ["quick", "quick"]
+    (tmp_path / "mine.toml").write_text("sparsity = 0.25\n")
+    assert TrainConfig.preset(path) == TrainConfig(sparsity=0.25)
+    assert base_of(path) == ""
+
+
+def test_what_a_file_builds_on_is_one_of_ours(tmp_path):
+    (tmp_path / "mine.toml").write_text('base = "quik"\n')
+    with pytest.raises(InputError, match=r"mine\.toml: base 'quik': allowed are quick, default, frontier"):
+        TrainConfig.preset(str(tmp_path / "mine.toml"))
 
 
 @pytest.mark.parametrize("content", ["epochs = ", "epochs = 3\nepochs = 4"])
