@@ -100,6 +100,7 @@ def finish_tflite(
     _drop_metadata(model, _CONVERSION)
     _add_metadata(schema, model, "TFLITE_METADATA", metadata)
     _add_metadata(schema, model, EMBEDDED_KEY, embedded.to_stream())
+    _share_the_empty_buffer(model)
     return append_labels(to_flatbuffer(model), embedded.task.labels)
 
 
@@ -204,6 +205,26 @@ def _add_metadata(schema: Any, model: Any, name: str, content: bytes) -> None:
     entry = schema.MetadataT()
     entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
     model.metadata.append(entry)
+
+
+def _share_the_empty_buffer(model: Any) -> None:
+    """Give tensors that are computed the first buffer, which is empty by the schema, and drop those that nothing has.
+
+    A buffer that holds nothing at all is not one that holds no bytes: that is a constant without elements.
+    """
+    first = model.buffers[0]
+    held = {0: first}
+    users = [*(tensor for graph in model.subgraphs for tensor in graph.tensors), *model.metadata]
+    for user in users:
+        buffer = model.buffers[user.buffer]
+        if buffer.data is None and not buffer.offset and first.data is None:
+            user.buffer = 0
+        held[user.buffer] = model.buffers[user.buffer]
+    places = {old: new for new, old in enumerate(sorted(held))}
+    model.buffers = [held[old] for old in sorted(held)]
+    model.metadataBuffer = None
+    for user in users:
+        user.buffer = places[user.buffer]
 
 
 def to_flatbuffer(model: Any) -> bytes:

@@ -22,7 +22,7 @@ from edgepress.base.files import file_sha256, write_file
 from .models import given, prepare
 from .recipes import PEERS, count_lines
 
-__all__ = ["Cell", "make_cell", "prepare_model"]
+__all__ = ["Cell", "make_cell", "prepare_model", "short"]
 
 _PREPARE = "prepare"
 _RESULT = "result.json"
@@ -70,9 +70,9 @@ def make_cell(model: str, peer: str, work: Path, seconds: float) -> Cell:
     if ended.ok:
         told = json.loads((folder / "told.json").read_text())
         file = work / told["file"]
-        cell = Cell(told["file"], file_sha256(file), taken, lines, _short(told["said"]))
+        cell = Cell(told["file"], file_sha256(file), taken, lines, short(told["said"]))
     else:
-        cell = Cell(None, None, taken, lines, _short(ended.late or _error(ended.stderr) or ended.reason))
+        cell = Cell(None, None, taken, lines, short(ended.late or _error(ended.stderr) or ended.reason))
     write_file(kept, json.dumps(asdict(cell), indent=2) + "\n")
     return cell
 
@@ -88,7 +88,8 @@ def _error(stderr: str) -> str:
     return next((line.strip() for line in lines if line and not line[0].isspace()), "")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """What a tool said, in a line that a table has room for."""
     text = " ".join(_without_places(text).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 

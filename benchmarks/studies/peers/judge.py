@@ -2,13 +2,16 @@
 
 import json
 import logging
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgepress.base.files import write_file
-from edgepress.runtime import InputError
+from edgepress.runtime import EMBEDDED_KEY, InputError
+from edgepress.runtime.formats.self_description import onnx_properties
+from edgepress.runtime.formats.tflite_file import read_tflite
 
 from ...suite import benchmark
 from ...values import Report, Row
@@ -19,8 +22,8 @@ __all__ = ["Judged", "Judgement", "judge"]
 
 _LOG = logging.getLogger("edgepress")
 _KEPT = "judged.json"
-_SCHEMA = 2
-"""Times of schema 1 are none where a file ran in isolation."""
+_SCHEMA = 3
+"""Times of schema 1 are none where a file ran in isolation; 2 does not know what files say of themselves."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Judged:
     microseconds: float
     """Median of one example's time, one thread."""
     backend: str
+    described: int
+    """Of the bytes, those that say how the file is fed and what its answers mean."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def _judge(given: Given, paths: dict[str, Path], preset: str) -> Judgement:
     failed = {failure.artifact.rpartition("/")[2]: failure.reason for failure in report.failed}
     refused |= {names[name]: reason for name, reason in failed.items() if name in names}
     measured = {row.artifact.rpartition("/")[2]: row for row in report.rows}
-    rows = {peer: _judged(measured[name]) for name, peer in names.items() if name in measured}
+    rows = {peer: _judged(measured[name], _described(paths[peer])) for name, peer in names.items() if name in measured}
     metric = report.rows[0].metric
     if metric is None:
         raise InputError(f"{given.folder.name}: its data say nothing of what is right")
@@ -116,14 +121,26 @@ def _judge(given: Given, paths: dict[str, Path], preset: str) -> Judgement:
     )  # fmt: skip
 
 
-def _judged(row: Row) -> Judged:
+def _judged(row: Row, described: int) -> Judged:
     metric = row.metric
     if metric is None:
         raise InputError(f"{row.artifact} was not judged")
     return Judged(
         metric.value, metric.difference, metric.difference_interval, row.sizes.bytes, row.speed.latency_us.p50,
-        row.backend,
+        row.backend, described,
     )  # fmt: skip
+
+
+def _described(path: Path) -> int:
+    content = path.read_bytes()
+    if path.suffix == ".onnx":
+        return len(onnx_properties(content).get(EMBEDDED_KEY, "").encode())
+    metadata = read_tflite(content).metadata
+    labels = 0
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            labels = len(content) - min(member.header_offset for member in archive.infolist())
+    return labels + sum(len(metadata.get(key, b"")) for key in ("TFLITE_METADATA", EMBEDDED_KEY))
 
 
 def _machine(report: Report) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from edgepress.base.tables import markdown_table
 
-from .cells import Cell
+from .cells import Cell, short
 from .judge import Judged, Judgement
 from .recipes import PEERS
 
@@ -34,7 +34,7 @@ def _line(peer: str, cell: Cell, judgement: Judgement) -> tuple[str, ...]:
     if cell.file is None:
         return (title, "no file", "", "", "", "", *made, cell.said)
     if peer in judgement.refused:
-        return (title, "not judged", "", "", "", "", *made, judgement.refused[peer])
+        return (title, "not judged", "", "", "", "", *made, short(judgement.refused[peer]))
     found = judgement.files[peer]
     said = cell.said
     if _worse(found, judgement) and not said:
@@ -91,6 +91,10 @@ def sentences(judgement: Judgement) -> list[str]:
     for peer in ours:
         if peer not in best:
             told.append(_beaten(peer, best, judgement))
+    for peer in ours:
+        if files[peer].described:
+            whole, part = f"{files[peer].bytes:,}", f"{files[peer].described:,}"
+            told.append(f"Of {PEERS[peer].title}'s {whole} bytes, {part} say how it is fed and what its answers mean.")
     if not ours:
         told.append("edgepress has no file here.")
     if judgement.busy:

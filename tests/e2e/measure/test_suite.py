@@ -13,8 +13,10 @@ import edgepress.benchmarks
 from edgepress.benchmarks import benchmark, report_to_dict, write_report
 from edgepress.benchmarks.measure.speed import PACES, Pace
 from edgepress.benchmarks.measure.sweeps import thread_counts
+from edgepress.benchmarks.report.terminal import to_terminal
 from edgepress.data import dataset_of_arrays
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
+from edgepress.runtime.backends import present_backends
 
 FILES = ("digits-float32.tflite", "digits-int8.tflite", "digits-int8.onnx")
 SCHEMA = json.loads(Path(edgepress.benchmarks.__file__).with_name("report").joinpath("report.schema.json").read_text())
@@ -121,6 +123,21 @@ def test_bad_input_is_refused_before_anything_runs(bundle, dataset, tmp_path):
         benchmark(bundle)
 
 
+def test_all_backends_are_measured_and_the_fastest_true_one_is_named_first(bundle, dataset, monkeypatch):
+    monkeypatch.setitem(PACES, "quick", Pace(repetitions=1, rounds=2, turn_us=1_000, batches=(256,), thorough=False))
+    found = benchmark(bundle, dataset, preset="quick", margin=20, backends=("all",))
+    assert found.failed == ()
+    wanted = {(file, backend) for file in FILES for backend in present_backends(file.rpartition(".")[2])}
+    assert {(row.artifact, row.backend) for row in found.rows} == wanted
+    assert len(wanted) > len(FILES)
+    quickest = min(found.rows[1:], key=lambda row: row.speed.latency_us.p50)
+    assert (
+        to_terminal(found)
+        .splitlines()[1]
+        .startswith(f"fastest within 20 points: {quickest.artifact} in {quickest.backend}, ")
+    )
+
+
 def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
     """Everything that the quick preset leaves out, in a short run."""
     short = Pace(repetitions=2, rounds=2, turn_us=1_000, batches=(8, 256), thorough=True)
@@ -142,6 +159,7 @@ def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
         cores = len(os.sched_getaffinity(0))
         wanted = thread_counts(cores) if cores > 1 else ()
         assert [entry["threads"] for entry in row["threads_sweep"]] == list(wanted)
+        assert all([batch["size"] for batch in entry["batches"]] == [8, 256] for entry in row["threads_sweep"])
         assert (row["energy_uj"] is None) == (report["energy"] is not None)
     if report["layers"] is not None:
         assert all(error["sqnr_db"] > 0 for error in report["layers"]["errors"])

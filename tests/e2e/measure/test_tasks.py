@@ -139,7 +139,13 @@ def test_multilabel(tmp_path):
     assert not row.verdict.non_inferior
     assert row.agreement < 1
     assert "green" in row.told[0].said
-    assert "F1 of each label" in written(report, tmp_path / "report")
+    # At the same recall of all labels together the spoilt one is less precise.
+    last = [dict(map(tuple, each.curves["micro_precision_recall"])) for each in (base, row)]
+    assert [max(curve) for curve in last] == [1, 1]
+    assert np.mean(list(last[1].values())) < np.mean(list(last[0].values())) - 0.02
+    page = written(report, tmp_path / "report")
+    assert "F1 of each label" in page
+    assert "Precision and recall over all labels together" in page
 
 
 def test_anomaly(tmp_path):

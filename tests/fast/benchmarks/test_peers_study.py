@@ -1,15 +1,19 @@
 """The study of peers: what its sentences say of a table, and how lines and messages are read."""
 
+import shutil
+import zipfile
+from pathlib import Path
+
 import pytest
 
-from edgepress.benchmarks.studies.peers.cells import Cell, _error, _short
-from edgepress.benchmarks.studies.peers.judge import Judged, Judgement
+from edgepress.benchmarks.studies.peers.cells import Cell, _error, short
+from edgepress.benchmarks.studies.peers.judge import Judged, Judgement, _described
 from edgepress.benchmarks.studies.peers.recipes import PEERS, count_lines
 from edgepress.benchmarks.studies.peers.table import front, page, sentences
 
 
-def judged(value, size, microseconds=10.0, interval=(-0.5, 0.5)):
-    return Judged(value, 100 * (value - 0.9), interval, size, microseconds, "litert")
+def judged(value, size, microseconds=10.0, interval=(-0.5, 0.5), described=0):
+    return Judged(value, 100 * (value - 0.9), interval, size, microseconds, "litert", described)
 
 
 def judgement(files, busy="", refused=None):
@@ -54,6 +58,18 @@ def test_where_nothing_is_better_nothing_is_said_to_be():
     assert "edgepress export, TFLite int8 is the quickest" in told
 
 
+def test_what_our_files_say_of_themselves_is_told(tmp_path):
+    told = sentences(judgement({**FILES, "edgepress-tflite": judged(0.9, 1200, described=300)}))
+    assert "Of edgepress export, TFLite int8's 1,200 bytes, 300 say how it is fed and what its answers mean." in told
+    assert not any(" say how " in sentence for sentence in sentences(judgement(FILES)))
+    golden = Path(__file__).parents[2] / "golden"
+    assert [_described(golden / f"digits-int8.{suffix}") for suffix in ("tflite", "onnx")] == [0, 0]
+    labelled = Path(shutil.copy(golden / "digits-int8.tflite", tmp_path))
+    with zipfile.ZipFile(labelled, "a") as archive:
+        archive.writestr("labels.txt", "zero\none\n")
+    assert _described(labelled) == labelled.stat().st_size - (golden / labelled.name).stat().st_size > 100
+
+
 def test_a_busy_machine_ranks_no_latencies():
     found = judgement(FILES, busy="other programs kept 1.0 of 2 cores busy")
     told = sentences(found)
@@ -94,5 +110,5 @@ def test_what_a_peer_said_is_its_error_without_the_places_of_its_notation():
     traceback = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: loc(a(b)c): not int8\nmore\n'
     assert _error(f"noise\n{traceback}") == "ValueError: loc(a(b)c): not int8"
     assert _error("noise\n") == ""
-    assert _short(_error(traceback)) == "ValueError: : not int8"
-    assert len(_short("x" * 999)) == 200
+    assert short(_error(traceback)) == "ValueError: : not int8"
+    assert len(short("x" * 999)) == 200

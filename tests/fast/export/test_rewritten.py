@@ -86,6 +86,44 @@ def test_what_the_converter_says_of_itself_is_left_out():
     assert held == sum(len(b.data) for b in before.buffers if b.data is not None) - old + ours
 
 
+def test_what_is_computed_shares_the_empty_buffer():
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="needs the toolkit extra")
+    model = schema.ModelT.InitFromPackedBuf(rewritten(tuple("abcdefghij")))
+    (graph,) = model.subgraphs
+    computed = {*graph.inputs, *(i for operator in graph.operators for i in operator.outputs)}
+    assert {i for i, tensor in enumerate(graph.tensors) if tensor.buffer == 0} == computed
+    assert [place for place, buffer in enumerate(model.buffers) if buffer.data is None] == [0]
+    used = {tensor.buffer for tensor in graph.tensors} | {each.buffer for each in model.metadata}
+    assert used == set(range(len(model.buffers)))
+
+
+def test_a_constant_without_elements_stays_one():
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="needs the toolkit extra")
+    from edgepress.export.tflite.finish import _share_the_empty_buffer
+
+    def buffer(data):
+        made = schema.BufferT()
+        made.data = data
+        return made
+
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    model.buffers = [
+        buffer(None),
+        buffer(None),
+        buffer(np.zeros(0, np.uint8)),
+        buffer(None),
+        buffer(np.ones(3, np.uint8)),
+    ]
+    model.subgraphs, model.metadata, graph.tensors = [graph], [], []
+    for place in (1, 2, 4):
+        tensor = schema.TensorT()
+        tensor.buffer = place
+        graph.tensors.append(tensor)
+    _share_the_empty_buffer(model)
+    assert [tensor.buffer for tensor in graph.tensors] == [0, 1, 2]
+    assert [None if each.data is None else len(each.data) for each in model.buffers] == [None, 0, 3]
+
+
 def test_a_stream_is_read_within_bounds():
     stream = Embedded(FEATURES, Task("multiclass", "logits")).to_stream()
     assert len(stream) < len(Embedded(FEATURES, Task("multiclass", "logits")).to_json()) / 2
