@@ -1,11 +1,11 @@
-"""Test examples on their way into a process that measures: a file of arrays, which `worker` reads."""
+"""Test examples on their way into a process that measures: files of arrays, of which `worker` reads what it needs."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data.rows import save_npy
@@ -34,12 +34,13 @@ class Examples:
         return Examples({name: values[index] for name, values in self.inputs.items()}, self.reals)
 
     def write(self, stem: Path) -> Path:
-        """Write them beside `stem`: one array as people have it as .npy, which is read on demand, else an .npz."""
+        """Write them beside `stem`: one array as people have it as .npy, else an .npy each and a .json with names."""
+        files = {name: stem.with_name(f"{stem.name}-{number}.npy") for number, name in enumerate(self.inputs)}
+        for name, file in files.items():
+            save_npy(file, self.inputs[name])
         if self.only is not None and not self.reals:
-            path = stem.with_suffix(".npy")
-            save_npy(path, self.only)
-            return path
-        path = stem.with_suffix(".npz")
-        kind = "reals" if self.reals else "inputs"
-        np.savez(path, **{f"{kind}/{name}": values for name, values in self.inputs.items()})  # type: ignore[arg-type]
+            return next(iter(files.values()))
+        path = stem.with_name(f"{stem.name}.json")
+        told = {"reals": self.reals, "files": {name: str(file) for name, file in files.items()}}
+        path.write_text(json.dumps(told))
         return path

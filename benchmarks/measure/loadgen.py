@@ -23,6 +23,8 @@ LABEL = "MLPerf's load generator and protocol; unofficial, not an MLPerf result"
 SCENARIOS = ("SingleStream", "MultiStream", "Server", "Offline")
 _LOG = logging.getLogger("edgepress")
 _CHUNK = 256
+_LIBRARY_BYTES = 256_000_000
+"""Of samples in memory; MLPerf's accuracy runs load one such set after another, its performance runs take one."""
 _SERVER_LIMIT_MS = 10
 _SERVER_SHARES = (0.4, 0.2, 0.1, 0.05)
 """Of the rate that one image after the other reaches; queries arrive this often. The first VALID run counts."""
@@ -35,7 +37,7 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.int64]]
 
 def drive(
     predict: Predict,
-    images: NDArray[np.uint8],
+    images: Any,
     truth: NDArray[np.int64] | None,
     *,
     scenarios: Sequence[str] = SCENARIOS,
@@ -45,7 +47,8 @@ def drive(
 
     Args:
         predict: The system under test.
-        images: The sample library; an accuracy run asks for each of them once.
+        images: The sample library, an array or anything that gives arrays for lists of indices; an accuracy run asks
+            for each of them once. As many of them as fit into 256 MB are in memory at a time.
         truth: Classes of the images, shape (n,).
         scenarios: Of `SCENARIOS`.
         seconds: Shortest duration of a performance run.
@@ -76,10 +79,13 @@ def drive(
 
 
 class _System:
-    """The system under test with its sample library, which is in memory already."""
+    """The system under test with its sample library, of which LoadGen says what is in memory before it asks."""
 
-    def __init__(self, loadgen: Any, predict: Predict, images: NDArray[np.uint8]) -> None:
+    def __init__(self, loadgen: Any, predict: Predict, images: Any) -> None:
         self.loadgen, self._predict, self._images = loadgen, predict, images
+        self._fitting = max(1, min(len(images), _LIBRARY_BYTES // max(1, images[:1].nbytes)))
+        self._places = np.zeros(len(images), np.int64)
+        self._loaded = images[:0]
 
     def run(self, settings: Any, mode: Any, log_name: str) -> str:
         """One run in one mode; the text of the log that is asked for."""
@@ -90,7 +96,7 @@ class _System:
             log.log_output.outdir = folder
             log.log_output.copy_summary_to_stdout = False
             system = self.loadgen.ConstructSUT(self._issue, _nothing)
-            library = self.loadgen.ConstructQSL(len(self._images), len(self._images), _nothing, _nothing)
+            library = self.loadgen.ConstructQSL(len(self._images), self._fitting, self._load, _nothing)
             try:
                 self.loadgen.StartTestWithLogSettings(system, library, settings, log)
             finally:
@@ -98,10 +104,15 @@ class _System:
                 self.loadgen.DestroySUT(system)
             return (Path(folder) / log_name).read_text()
 
+    def _load(self, wanted: list[int]) -> None:
+        """Bring samples into memory, in place of those that were there; no query waits for that."""
+        self._loaded = self._images[np.array(wanted)]
+        self._places[wanted] = np.arange(len(wanted))
+
     def _issue(self, queries: list[Any]) -> None:
         for start in range(0, len(queries), _CHUNK):
             part = queries[start : start + _CHUNK]
-            answers = self._predict(self._images[[query.index for query in part]]).astype(np.int64)
+            answers = self._predict(self._loaded[self._places[[query.index for query in part]]]).astype(np.int64)
             base, step = answers.ctypes.data, answers.itemsize
             respond = self.loadgen.QuerySampleResponse
             self.loadgen.QuerySamplesComplete(
@@ -110,7 +121,7 @@ class _System:
 
 
 def _nothing(*_: Any) -> None:
-    """Nothing is loaded, unloaded or flushed."""
+    """Nothing is unloaded or flushed."""
 
 
 def _pilot(system: _System) -> dict[str, float]:

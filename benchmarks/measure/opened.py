@@ -5,9 +5,51 @@ model's own packages take.
 """
 
 import importlib
+import json
+import math
 from typing import Any
 
 __all__ = ["Artifact", "Examples", "Keras", "answers_of"]
+
+
+class Stored:
+    """An array in an .npy file, of which those examples are read that are asked for.
+
+    It is not mapped: pages of examples would count as the model's memory, and an address space may be smaller.
+    """
+
+    def __init__(self, path: str) -> None:
+        import numpy
+
+        self._path = path
+        with open(path, "rb") as file:
+            numpy.lib.format.read_magic(file)
+            self.shape, _, self.dtype = numpy.lib.format.read_array_header_1_0(file)
+            self._offset = file.tell()
+        self._row = math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        import numpy
+
+        places = numpy.arange(len(self))[index]
+        out = numpy.empty((len(places), *self.shape[1:]), self.dtype)
+        view = out.reshape(-1).view(numpy.uint8).data
+        # Neighbours are read at once.
+        starts = [0, *(numpy.flatnonzero(numpy.diff(places) != 1) + 1).tolist()]
+        with open(self._path, "rb", buffering=0) as file:
+            for start, stop in zip(starts, [*starts[1:], len(places)], strict=True):
+                wanted = view[start * self._row : stop * self._row]
+                if start < stop:
+                    file.seek(self._offset + int(places[start]) * self._row)
+                while len(wanted):
+                    count = file.readinto(wanted)
+                    if not count:
+                        raise ValueError(f"{self._path} ends in the middle of its examples")
+                    wanted = wanted[count:]
+        return out
 
 
 class Examples:
@@ -19,25 +61,19 @@ class Examples:
 
     @classmethod
     def read(cls, path: str) -> "Examples":
-        """From a file that `measure.examples` wrote; arrays are read on demand."""
-        import numpy
-
-        found = numpy.load(path, mmap_mode="r")
+        """From what `measure.examples` wrote; arrays are read on demand."""
         if path.endswith(".npy"):
-            return cls({"": found}, False)
-        with found:
-            arrays = {key: found[key] for key in found.files}
-        names = {key: key.partition("/")[2] for key in arrays}
-        return cls({names[key]: values for key, values in arrays.items()}, next(iter(arrays)).startswith("reals/"))
+            return cls({"": Stored(path)}, False)
+        with open(path, encoding="utf-8") as file:
+            told = json.load(file)
+        return cls({name: Stored(each) for name, each in told["files"].items()}, told["reals"])
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
     def part(self, index: Any) -> "Examples":
         """Some of them, in memory."""
-        import numpy
-
-        return Examples({name: numpy.array(values[index]) for name, values in self.inputs.items()}, self.reals)
+        return Examples({name: values[index] for name, values in self.inputs.items()}, self.reals)
 
     @property
     def own(self) -> Any:

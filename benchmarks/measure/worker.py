@@ -132,7 +132,7 @@ class _Server:
 
         truth = None if order["truth"] is None else numpy.load(order["truth"])
         (name,) = self._examples.inputs
-        reals, images = self._examples.reals, numpy.array(self._examples.own)
+        reals, images = self._examples.reals, self._examples.own
 
         def classes(x: Any) -> Any:
             said = self._subject.predict(self._subject.argument(opened.Examples({name: x}, reals)))

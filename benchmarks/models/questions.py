@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from edgepress.data.rows import save_pieces
 
 from ..measure.workers import Worker
 from ..report.examples import list_examples
@@ -47,11 +47,10 @@ class Questions:
         files = {"": question.examples.write(self._folder / f"examples-{number}")}
         # A changed picture has the class that it had; no other answer is known to stay.
         pictures = question.pictures if question.task.classifies and question.truth is not None else None
-        for place, (name, changed) in enumerate(
-            perturb(np.asarray(pictures), seed=seed) if hard and pictures is not None else ()
-        ):
-            files[name] = self._folder / f"perturbed-{number}-{place}.npy"
-            np.save(files[name], changed)
+        if hard and pictures is not None:
+            for place, (name, pieces) in enumerate(perturb(pictures, seed=seed)):
+                files[name] = self._folder / f"perturbed-{number}-{place}.npy"
+                save_pieces(files[name], pieces, pictures.shape, pictures.dtype)
         return files
 
     def sample(self, index: int) -> Path:

@@ -26,6 +26,7 @@ __all__ = [
     "open_npy",
     "save_npy",
     "save_npz",
+    "save_pieces",
     "select",
     "store_rows",
 ]
@@ -254,6 +255,12 @@ def save_npy(path: Path, values: Any) -> None:
         _write_npy(file, values)
 
 
+def save_pieces(path: Path, pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> None:
+    """`numpy.save` of an array that comes in pieces; shape and type are those of the whole."""
+    with open(path, "wb") as file:
+        _write_pieces(file, pieces, shape, np.dtype(dtype))
+
+
 def save_npz(path: Path, arrays: Mapping[str, Any]) -> None:
     """`numpy.savez` that reads `Rows` in pieces."""
     with zipfile.ZipFile(path, "w") as archive:
@@ -271,9 +278,14 @@ def open_npy(path: Path) -> StoredRows:
 
 
 def _write_npy(file: IO[bytes], values: Any) -> None:
-    header = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    for piece in in_pieces(values):
+    _write_pieces(file, in_pieces(values), values.shape, values.dtype)
+
+
+def _write_pieces(
+    file: IO[bytes], pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+    for piece in pieces:
         file.write(np.ascontiguousarray(piece).data)
 
 

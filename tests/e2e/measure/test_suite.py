@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 import edgepress.benchmarks
-from edgepress.benchmarks import benchmark, report_to_dict, write_report
+from edgepress.benchmarks import benchmark, report_to_dict, suite, write_report
 from edgepress.benchmarks.measure.speed import PACES, Pace
 from edgepress.benchmarks.measure.sweeps import thread_counts
 from edgepress.benchmarks.report.terminal import to_terminal
+from edgepress.benchmarks.models.questions import Questions
+from edgepress.benchmarks.statistics import robustness
 from edgepress.data import dataset_of_arrays
+from edgepress.data.rows import in_pieces, store_rows
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
 from edgepress.runtime.backends import present_backends
 
@@ -167,3 +170,25 @@ def test_the_thorough_part(bundle, dataset, tmp_path, monkeypatch):
     page = (tmp_path / "report.html").read_text()
     assert "Harder pictures" in page
     assert "Conformance" in page
+
+
+def test_in_pieces_the_report_is_the_same(bundle, dataset, monkeypatch):
+    """Test pictures that stay in a file, of which a few are changed at a time, get the numbers of those in memory."""
+    short = Pace(repetitions=1, rounds=1, turn_us=1_000, batches=(8,), thorough=False)
+    monkeypatch.setitem(PACES, "default", short)
+    few = dataclasses.replace(dataset, test=dataset.test[:150])
+    pixels = few.test.x
+    stored = store_rows(in_pieces(pixels, 40), pixels.shape[1:], pixels.dtype)
+    in_a_file = dataclasses.replace(few, test=dataclasses.replace(few.test, inputs={"": stored}))
+    monkeypatch.setattr(suite, "Questions", lambda *given, hard: Questions(*given, hard=True))
+    found = []
+    for data, piece in ((few, 10**9), (in_a_file, 7 * pixels[0].nbytes)):
+        monkeypatch.setattr(robustness, "_PIECE_BYTES", piece)
+        found.append(report_to_dict(benchmark(bundle, data, margin=20)))
+    for key in ("dataset", "images", "agreement_images"):
+        assert found[0][key] == found[1][key]
+    timed = ("latency", "throughput", "batches", "cold", "memory", "harness", "predict", "warmup")
+    for one, other in zip(found[0]["rows"], found[1]["rows"], strict=True):
+        answers = [{name: value for name, value in row.items() if not name.startswith(timed)} for row in (one, other)]
+        assert answers[0] == answers[1]
+        assert len(one["robustness"]) == 9

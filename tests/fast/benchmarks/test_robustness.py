@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from edgepress.benchmarks.statistics.robustness import perturb
+from edgepress.benchmarks.statistics import robustness
+from edgepress.data.rows import in_pieces, store_rows
+
+
+def perturb(images, seed):
+    """Every perturbation of all images, whole."""
+    return ((name, np.concatenate(list(pieces))) for name, pieces in robustness.perturb(images, seed=seed))
 
 
 @pytest.fixture
@@ -74,3 +80,13 @@ def test_the_seed_decides_and_colour_works(images):
         # A picture of three equal channels is changed as the grey one is; noise is drawn for each channel anew.
         for channel in np.moveaxis(rgb, -1, 0):
             assert np.array_equal(channel, grey) != name.startswith("noise"), name
+
+
+def test_how_many_are_read_at_a_time_changes_nothing(monkeypatch):
+    images = np.random.default_rng(1).integers(0, 256, (50, 9, 7, 3), dtype=np.uint8)
+    whole = dict(perturb(images, seed=5))
+    stored = store_rows(in_pieces(images), images.shape[1:], images.dtype)
+    monkeypatch.setattr(robustness, "_PIECE_BYTES", 7 * images[0].nbytes)
+    assert len(list(dict(robustness.perturb(stored, seed=5))["inverted"])) == 8
+    for name, pictures in perturb(stored, seed=5):
+        np.testing.assert_array_equal(pictures, whole[name], name)
