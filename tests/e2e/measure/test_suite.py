@@ -13,8 +13,8 @@ import edgepress.benchmarks
 from edgepress.benchmarks import benchmark, report_to_dict, suite, write_report
 from edgepress.benchmarks.measure.speed import PACES, Pace
 from edgepress.benchmarks.measure.sweeps import thread_counts
-from edgepress.benchmarks.report.terminal import to_terminal
 from edgepress.benchmarks.models.questions import Questions
+from edgepress.benchmarks.report.terminal import to_terminal
 from edgepress.benchmarks.statistics import robustness
 from edgepress.data import dataset_of_arrays
 from edgepress.data.rows import in_pieces, store_rows
