@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -21,11 +22,12 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        try:
-            return orjson.dumps(line).decode()
-        except TypeError:
-            # Half a pair of surrogates, from a client's JSON.
-            return json.dumps(line)
+        with suppress(TypeError):
+            # The quicker one writes UTF-8, in which a path may hold what some readers take for a line's end, and it
+            # refuses half a pair of surrogates.
+            if (text := orjson.dumps(line)).isascii():
+                return text.decode()
+        return json.dumps(line)
 
 
 @lru_cache(1)

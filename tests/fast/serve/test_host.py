@@ -39,6 +39,13 @@ def test_lines_of_requests_and_others_have_one_form(lines):
     assert len(request["time"]) == len("2026-01-01T00:00:00.000Z")
 
 
+def test_what_a_client_sends_ends_no_line(lines):
+    path = "/artifacts/\u0085\u2028\n\r\x1c"
+    log_fields(logging.getLogger("edgepress.serve"), "request", {"path": path})
+    (line,) = lines()
+    assert line["path"] == path
+
+
 def test_lines_below_the_level_are_not_written(lines):
     logger = logging.getLogger("edgepress.serve")
     logging.getLogger("edgepress").setLevel(logging.WARNING)
