@@ -139,7 +139,7 @@ def _learned(found: Found) -> Iterator[str]:
             back = pairs_of(results, ROUNDED, "pressed").difference / lost
             won.append(f"{name} ({100 * lost:.2f} points lost, {100 * back:.0f} % of them won back)")
     rounded = [
-        -pairs_of(results, "float", ROUNDED).difference for name, results in found.items() if "4 bits" not in name
+        0 - pairs_of(results, "float", ROUNDED).difference for name, results in found.items() if "4 bits" not in name
     ]
     if rounded:
         yield (

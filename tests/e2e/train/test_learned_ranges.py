@@ -87,9 +87,9 @@ def test_learned_ranges_win_back_half_of_what_measured_ones_lose(uneven, data):
     metrics = {each["file"]: each["metrics"] for each in manifest["artifacts"]}
     assert "training_labels" not in metrics["learned-float32.tflite"]
     for file in ("learned-int8.tflite", "learned-int8.onnx"):
-        # One step of the large channel is many of the others'.
-        assert metrics[file]["training_labels"] > 0.99
-        assert metrics[file]["training_quanta"] < 4.5
+        # One step of the large channel is many of the others': what is not rounded as files do it shows.
+        assert metrics[file]["training_labels"] == 1
+        assert metrics[file]["training_quanta"] < 1.01
     opened = open_keras(model).model
     found = learned_ranges(model, opened)
     with load(bundle / "learned-int8.tflite") as loaded:
@@ -108,13 +108,13 @@ def test_a_file_with_averages_gates_and_sums_is_the_graph_that_was_trained(data,
     x = layers.AveragePooling1D(3)(layers.Multiply()([x, layers.Reshape((1, 12))(gate)]))
     model = keras.Model(window, layers.Dense(4)(layers.Flatten()(x)))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(data.x_train, data.y_train, epochs=3, verbose=0)
+    model.fit(data.x_train, data.y_train, epochs=2, verbose=0)
     model.save(tmp_path / "gated.keras")
-    config = TrainConfig(engine="own", sparsity=0.0, quantize_epochs=2, ranges="learned")
+    config = TrainConfig(engine="own", sparsity=0.0, quantize_epochs=1, ranges="learned")
     pressed = press_model(data, tmp_path / "gated.keras", config, tmp_path / "pressed.keras").path
     made = export({"pressed": pressed}, data, tmp_path / "bundle", variants=["tflite:int8"], bounds={"int8": 90})
     (file,) = made.manifest.artifacts
-    assert file.metrics["training_quanta"] <= 1
+    assert file.metrics["training_quanta"] < 1.01
     assert file.metrics["training_labels"] == 1
 
 
