@@ -20,7 +20,7 @@ from .serving import Server, serve
 if TYPE_CHECKING:
     from .benchmarks import Report
     from .export import ExportResult
-    from .press import Budget, PressResult
+    from .press import Budget, Needs, PressResult
     from .runtime import Model
     from .train import TrainConfig, TrainResult
 
@@ -49,6 +49,7 @@ def press(
     trials: int = 12,
     workers: int = 1,
     ray: str | None = None,
+    needs: Needs | None = None,
     overwrite: bool = False,
     custom: str | os.PathLike[str] | None = None,
 ) -> PressResult:
@@ -81,6 +82,7 @@ def press(
         trials: How many models such a search trains.
         workers: How many of them at a time, in processes of their own.
         ray: `local`, or the address of a Ray cluster that runs them.
+        needs: What each of them takes there, as `edgepress.press.Needs(cpus=2, gpus=0.5)`; one processor when None.
         overwrite: Start again whatever the run folder holds.
         custom: A Python file that defines layers and functions which Keras files name; its code runs.
 
@@ -103,8 +105,8 @@ def press(
     with custom_layers(custom):
         return press(
             dataset, out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
-            overwrite=overwrite, budget=budget, trials=trials, workers=workers, ray=ray, task=task, input=input,
-            bounds=bounds, accept_chance=accept_chance,
+            overwrite=overwrite, budget=budget, trials=trials, workers=workers, ray=ray, needs=needs, task=task,
+            input=input, bounds=bounds, accept_chance=accept_chance,
         )  # fmt: skip
 
 

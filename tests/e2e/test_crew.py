@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from edgepress.press.crew import crew_of
+from edgepress.press.crew import Needs, crew_of
 from edgepress.runtime import CheckFailedError, InputError
 
 
@@ -95,7 +95,31 @@ def test_ray_runs_them_and_those_of_a_worker_that_dies(tmp_path):
         crew.submit(7, 7, tmp_path, 99)
         with pytest.raises(CheckFailedError, match="trial 7 was lost"):
             crew.next()
+    with (
+        pytest.raises(
+            InputError, match=r"takes 1 CPUs and 1 GPUs, and the nodes have 1 CPUs and 0 GPUs: .*--trial-gpus"
+        ),
+        crew_of(double, ray="local", needs=Needs(gpus=1)),
+    ):
+        pass
+    with crew_of(os.getenv, ray="local", needs=Needs(cpus=2)) as crew:
+        crew.submit(1, "TF_NUM_INTRAOP_THREADS")
+        assert crew.next() == (1, "2")
     with crew_of(refuse, workers=1, ray="local") as crew:
         crew.submit(3, 3)
         with pytest.raises(InputError, match="trial 3 cannot be"):
             crew.next()
+
+
+@pytest.mark.parametrize(
+    ("needs", "ray", "said"),
+    [
+        (Needs(cpus=0), "local", "processors of a trial 0: at least 1"),
+        (Needs(gpus=1.5), "local", "GPUs of a trial 1.5: a share from 0 to 1, or a whole number"),
+        (Needs(gpus=-1), "local", "GPUs of a trial -1"),
+        (Needs(cpus=2), None, "name --ray"),
+    ],
+)
+def test_needs_that_nobody_fulfils_are_refused(needs, ray, said):
+    with pytest.raises(InputError, match=said), crew_of(double, ray=ray, needs=needs):
+        pass

@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from bundles import golden, write_bundle
+from PIL import Image
 
-from edgepress.runtime import load
+from edgepress.runtime import MissingExtraError, load
+from edgepress.scoring import score
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the table extra")
 
@@ -90,3 +93,43 @@ def _workers_of(pid):
             except OSError:
                 continue
     return children
+
+
+_ON_RAY = """
+import sys
+import edgepress.scoring.bulk as bulk
+bulk._PIECE_BYTES = 784 * 100
+bulk.score(sys.argv[1], sys.argv[2], sys.argv[3], workers=2, ray="local", variant="float32")
+"""
+
+
+def test_ray_writes_the_same_table_and_goes_on_after_a_kill(pictures, images, tmp_path):
+    """Arrays travel to the processes of Ray, which read files themselves."""
+    pytest.importorskip("ray", reason="needs the ray extra")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, image in enumerate(images[:30]):
+        Image.fromarray(image).save(folder / f"{number:02}.png")
+    (folder / "07.png").write_bytes(b"no picture")
+    for data in (tmp_path / "d.npz", folder):
+        alone, out = tmp_path / "alone.parquet", tmp_path / "ray.parquet"
+        command = [sys.executable, "-c", _ON_RAY, str(pictures), str(data), str(out)]
+        if data.is_file():
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+                shards = wait_for_pieces(process, out, 3)
+                process.send_signal(signal.SIGKILL)
+            assert len(list(shards.glob("*.arrow"))) < 50
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ""
+        score(pictures, data, alone, variant="float32")
+        assert parquet.read_table(out).equals(parquet.read_table(alone))
+        for place in (alone, out):
+            place.unlink()
+
+
+def test_without_ray_it_is_said(pictures, images, tmp_path):
+    if find_spec("ray") is not None:
+        pytest.skip("Ray is installed")
+    with pytest.raises(MissingExtraError, match=r"edgepress\[ray\]"):
+        score(pictures, tmp_path / "d.npz", tmp_path / "a.parquet", ray="local", variant="float32")

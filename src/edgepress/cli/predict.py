@@ -36,6 +36,9 @@ _SHOWN = 8
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="With --data: processes that answer."
 )
+@click.option(
+    "--ray", metavar="ADDRESS|local", help="With --data: let --workers processes of Ray answer; needs the ray extra."
+)
 @click.option("--variant", default="int8", show_default=True, help="Which artifact of a bundle to take.")
 @click.option("--backend", default="auto", show_default=True, help=f"auto, {', '.join(BACKENDS)}.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads of one call.")
@@ -53,6 +56,7 @@ def command(
     out: str | None,
     overwrite: bool,
     workers: int,
+    ray: str | None,
     variant: str,
     backend: str,
     threads: int,
@@ -77,13 +81,15 @@ def command(
         if out is None or page:
             raise InputError("--data needs --out, a .parquet or .csv for the answers, and takes no --page")
         _in_bulk(
-            model, data, out, as_json, part=part, overwrite=overwrite, workers=workers, unknown=unknown, **settings
-        )
+            model, data, out, as_json, part=part, overwrite=overwrite, workers=workers, ray=ray, unknown=unknown,
+            **settings,
+        )  # fmt: skip
         return
     about = {
         **{name: value for name, value in vars(data).items() if value is not None},
         "out": out,
         "part": part != "all",
+        "ray": ray,
     }
     bulk = [name for name, value in {**about, "overwrite": overwrite, "workers": workers > 1}.items() if value]
     if bulk:

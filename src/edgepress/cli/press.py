@@ -50,6 +50,12 @@ _TRIALS = 12
 @click.option(
     "--ray", metavar="ADDRESS|local", help="Of a search: run its trials as tasks of Ray; needs the ray extra."
 )
+@click.option("--trial-cpus", type=click.IntRange(1), help="With --ray: processors of a trial; 1 when not given.")
+@click.option(
+    "--trial-gpus",
+    type=click.FloatRange(0),
+    help="With --ray: GPUs of a trial, or a share of one; none when not given.",
+)
 @json_option
 @reports_errors
 @custom_option
@@ -71,6 +77,8 @@ def command(
     trials: int | None,
     workers: int | None,
     ray: str | None,
+    trial_cpus: int | None,
+    trial_gpus: float | None,
     as_json: bool,
 ) -> None:
     """Train, prune and quantize, export, benchmark; print the table, write the bundle and the report.
@@ -85,7 +93,7 @@ def command(
     from edgepress.benchmarks import report_to_dict
     from edgepress.benchmarks.report.terminal import to_terminal
     from edgepress.benchmarks.report.write import check_report_place
-    from edgepress.press import Budget, press
+    from edgepress.press import Budget, Needs, press
 
     check_report_place(Path(out or "runs") / "bundle/report")
     limits = (max_drop, max_bytes, max_latency_us)
@@ -95,9 +103,13 @@ def command(
             raise InputError(
                 f"{option} without a limit: name --max-drop, --max-bytes or --max-latency-us to search for"
             )
+    asked = trial_cpus is not None or trial_gpus is not None
+    if asked and ray is None:
+        raise InputError("--trial-cpus and --trial-gpus are said to Ray: name --ray, or leave them out")
     result = press(
         data.load(in_pieces=True), out, model=model, teacher=teacher, backbone=backbone, preset=preset, seed=seed,
         overwrite=overwrite, budget=budget, trials=trials or _TRIALS, workers=workers or 1, ray=ray,
+        needs=Needs(trial_cpus or 1, trial_gpus or 0) if asked else None,
         task=data.task, input=input_, bounds=bounds_of(bounds), accept_chance=accept_chance,
     )  # fmt: skip
     page = result.bundle / "report" / "report.html"

@@ -43,6 +43,9 @@ class Rows:
     Wherever an array of examples is indexed by example, this does the same; `numpy.asarray` reads all of it.
     """
 
+    anywhere = False
+    """Whether another machine can read them, which has the same files at the same paths."""
+
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -166,6 +169,7 @@ class _Selected(Rows):
     def __init__(self, rows: Rows, places: NDArray[np.int64]) -> None:
         super().__init__((len(places), *rows.shape[1:]), rows.dtype)
         self._rows, self._places = rows, places
+        self.anywhere = rows.anywhere
 
     def read(self, places: NDArray[np.int64]) -> NDArray[Any]:
         return self._rows.read(self._places[places])

@@ -9,17 +9,33 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from edgepress.base.extras import require
-from edgepress.runtime import CheckFailedError
+from edgepress.base.cluster import ALONE, ray_cluster
+from edgepress.runtime import CheckFailedError, InputError
 
-__all__ = ["Crew", "crew_of"]
+__all__ = ["Crew", "Needs", "crew_of"]
 
 _LOG = logging.getLogger("edgepress")
 _LIVES = 3
 """Times that a trial may be lost with the process that ran it."""
 _Work = Callable[..., Any]
+
+
+class Needs(NamedTuple):
+    """What one trial takes of a Ray cluster's node."""
+
+    cpus: int = 1
+    """Processors; TensorFlow uses as many threads."""
+    gpus: float = 0.0
+    """Graphics processors: a share of one, or whole ones."""
+
+    def check(self) -> None:
+        """Raise InputError where Ray could not give that."""
+        if self.cpus < 1:
+            raise InputError(f"processors of a trial {self.cpus}: at least 1 is allowed")
+        if self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus)):
+            raise InputError(f"GPUs of a trial {self.gpus:g}: a share from 0 to 1, or a whole number is allowed")
 
 
 class Crew(Protocol):
@@ -36,19 +52,25 @@ class Crew(Protocol):
 
 
 @contextmanager
-def crew_of(work: _Work, *, workers: int = 1, ray: str | None = None) -> Iterator[Crew]:
+def crew_of(work: _Work, *, workers: int = 1, ray: str | None = None, needs: Needs | None = None) -> Iterator[Crew]:
     """A crew, which is sent home when the block ends.
 
     Args:
         work: A function of a module, with arguments and results that can be pickled.
-        workers: Processes; with `ray` the tasks that run at a time, each on one processor.
+        workers: Processes; with `ray` the tasks that run at a time.
         ray: `local`, or the address of a cluster; None without Ray.
+        needs: What each task takes with `ray`; one processor when None.
 
     Raises:
+        InputError: Needs without Ray, or that this machine alone cannot fulfil.
         MissingExtraError: Ray is asked for and not installed.
     """
+    if needs is not None:
+        needs.check()
+        if ray is None:
+            raise InputError("what a trial needs of processors and GPUs is said to Ray: name --ray, or leave it out")
     if ray is not None:
-        with _ray_crew(work, workers, ray) as crew:
+        with _ray_crew(work, workers, ray, needs or Needs()) as crew:
             yield crew
     elif workers == 1:
         yield _Alone(work)
@@ -152,24 +174,35 @@ def _begin(threads: int, level: int) -> None:
 
 
 @contextmanager
-def _ray_crew(work: _Work, workers: int, address: str) -> Iterator[Crew]:
-    ray = require("ray", extra="ray")
-    alone = address == "local"
-    own = {"num_cpus": workers, "include_dashboard": False} if alone else {}
-    ray.init(address=address, **own)
-    try:
-        yield _Ray(ray, work, workers)
-    finally:
-        ray.shutdown()
+def _ray_crew(work: _Work, workers: int, address: str, needs: Needs) -> Iterator[Crew]:
+    with ray_cluster(address, workers * needs.cpus) as ray:
+        _check_nodes(ray, needs, alone=address == ALONE)
+        yield _Ray(ray, work, workers, needs)
+
+
+def _check_nodes(ray: Any, needs: Needs, *, alone: bool) -> None:
+    """A trial that no node can run would wait without end: not on a machine alone, and told where nodes may come."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(node.get("CPU", 0) >= needs.cpus and node.get("GPU", 0) >= needs.gpus for node in nodes):
+        return
+    there = "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes)
+    what = f"a trial takes {needs.cpus} CPUs and {needs.gpus:g} GPUs, and the nodes have {there}"
+    if alone:
+        raise InputError(f"{what}: ask for less with --trial-cpus and --trial-gpus, or name a cluster with --ray")
+    _LOG.warning("search: %s: trials wait until one comes that has enough", what)
 
 
 class _Ray:
-    """Tasks of a Ray cluster, one processor each. Ray itself runs those again whose node is lost."""
+    """Tasks of a Ray cluster. Ray itself runs those again whose node is lost."""
 
-    def __init__(self, ray: Any, work: _Work, size: int) -> None:
+    def __init__(self, ray: Any, work: _Work, size: int, needs: Needs) -> None:
         self.size = size
         self._ray = ray
-        self._task = ray.remote(num_cpus=1, max_retries=_LIVES)(work)
+        # A task on a part of a node must not take all of its processors.
+        threads = {"env_vars": {"TF_NUM_INTRAOP_THREADS": str(needs.cpus)}}
+        self._task = ray.remote(
+            num_cpus=needs.cpus, num_gpus=needs.gpus, max_retries=_LIVES, runtime_env=threads
+        )(work)  # fmt: skip
         self._running: dict[Any, int] = {}
         # The data go to each node once.
         self._shared: dict[int, tuple[Any, Any]] = {}

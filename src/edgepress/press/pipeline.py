@@ -29,6 +29,7 @@ from edgepress.train import (
 )
 
 from .budget import Budget
+from .crew import Needs
 from .search import search
 
 __all__ = ["PressResult", "next_run_folder", "press"]
@@ -94,6 +95,7 @@ def press(
     trials: int = 12,
     workers: int = 1,
     ray: str | None = None,
+    needs: Needs | None = None,
     task: str | None = None,
     input: str | None = None,
     bounds: Mapping[str, float] | None = None,
@@ -117,6 +119,7 @@ def press(
         trials: How many models such a search trains.
         workers: How many of them at a time, in processes of their own.
         ray: `local`, or the address of a Ray cluster that runs them.
+        needs: What each of them takes of the cluster's nodes; one processor when None.
         task: The question, where the data ask several.
         input: How a model of the user's own takes its input; found where None.
         bounds: Variant to the bound that takes the place of its own, in the task's unit.
@@ -166,7 +169,16 @@ def press(
     variants, packed = list(DEFAULT_VARIANTS), []
     if budget:
         found = search(
-            dataset, config, models["float"], run / "search", budget, own=own, trials=trials, workers=workers, ray=ray
+            dataset,
+            config,
+            models["float"],
+            run / "search",
+            budget,
+            own=own,
+            trials=trials,
+            workers=workers,
+            ray=ray,
+            needs=needs,
         )
         models["pressed"] = found.model
         variants += [] if found.choice.variant in variants else [found.choice.variant]

@@ -42,7 +42,7 @@ from edgepress.train.fitting.feed import normalized, predictor
 from edgepress.train.keras_file import inside
 
 from .budget import Budget, Candidate, choose, pareto_front
-from .crew import Crew, crew_of
+from .crew import Crew, Needs, crew_of
 
 __all__ = ["SearchResult", "search"]
 
@@ -96,6 +96,7 @@ def search(
     trials: int = 12,
     workers: int = 1,
     ray: str | None = None,
+    needs: Needs | None = None,
 ) -> SearchResult:
     """Train, press and export models of several sizes and sparsities; name the best one within the budget.
 
@@ -114,6 +115,7 @@ def search(
             chooses, and a trial's own result stays what it is.
         ray: `local`, or the address of a Ray cluster whose nodes all see `folder` and the baseline; each trial is a
             task there.
+        needs: What such a task takes of a node.
 
     Raises:
         InputError: Not a search for a classifier; times that would be measured side by side.
@@ -147,8 +149,8 @@ def search(
     handed = dataset if ray is None else dataset.in_memory()
     given = (handed, config, baseline, folder, budget, reference, custom and str(custom.path.resolve()))
     if done < trials:
-        with crew_of(_run_trial, workers=workers, ray=ray) as crew:
-            for trial, made, seconds in _trials(study, left, ranges, crew, trials - done, given):
+        with crew_of(_run_trial, workers=workers, ray=ray, needs=needs) as crew:
+            for trial, made, seconds in _trials(study, left, ranges, crew, trials - done, given, config.seed):
                 trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
                 if made:
                     best = min(made, key=lambda c: (budget.excess(c), c.bytes))
@@ -176,7 +178,7 @@ def search(
 
 
 def _trials(
-    study: Any, left: list[Any], ranges: _Ranges, crew: Crew, count: int, given: Sequence[Any]
+    study: Any, left: list[Any], ranges: _Ranges, crew: Crew, count: int, given: Sequence[Any], seed: int = 0
 ) -> Iterator[tuple[Any, list[Candidate], float]]:
     """So many trials, those that were left first, as many at a time as the crew can: each with what it made and its
     seconds, when it is done."""
@@ -186,7 +188,7 @@ def _trials(
     while ended < count:
         while len(running) < crew.size and (held or begun < count):
             if held is None:
-                trial = left.pop(0) if left else study.ask()
+                trial = left.pop(0) if left else _ask(study, seed)
                 held, begun = (trial, _suggest(trial, ranges)), begun + 1
             trial, parameters = held
             if any(other == parameters for _, other, _ in running.values()):
@@ -211,12 +213,17 @@ def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> tuple[An
         directions=["minimize", "minimize"],
         load_if_exists=True,
     )
-    # The sampler's state is not in the journal; its seed moves on with the trials, or it would repeat itself.
-    study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), n_startup_trials=5)
     running = optuna.trial.TrialState.RUNNING
     for start in _starts(ranges):
         study.enqueue_trial(start, skip_if_exists=True)
     return study, [optuna.trial.Trial(study, left._trial_id) for left in study.get_trials(states=(running,))]
+
+
+def _ask(study: Any, seed: int) -> Any:
+    """A trial with a sampler of its own seed: it becomes what is known by then makes it, however often one had left."""
+    samplers = require("optuna.samplers", extra="toolkit")
+    study.sampler = samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=5)
+    return study.ask()
 
 
 def _starts(ranges: _Ranges) -> list[dict[str, Any]]:

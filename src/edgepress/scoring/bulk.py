@@ -16,6 +16,7 @@ from edgepress.data import Options
 from edgepress.runtime import InputError, Model
 
 from .asked import ALL, Asked, ask
+from .on_ray import run_on_ray
 from .shards import Shards, format_of
 from .workers import Job, run_here, run_workers
 
@@ -61,6 +62,7 @@ def score(
     *,
     part: str = ALL,
     workers: int = 1,
+    ray: str | None = None,
     unknown: bool = False,
     label: str | None = None,
     task: str | None = None,
@@ -83,6 +85,8 @@ def score(
         out: Ends with `.parquet` or `.csv`.
         part: train, validation, test, or all.
         workers: Processes; each has `threads` of its own.
+        ray: `local`, or the address of a Ray cluster whose processes answer; all its nodes see model and data at their
+            paths. The table is the same.
         unknown: Say `unknown` below the bundle's threshold.
         label: Of a table: the column or columns with the right answers, which are written beside the model's.
         task: How the data are read, where it is not as the model's task says.
@@ -94,12 +98,14 @@ def score(
 
     Raises:
         InputError: A model or data that cannot be used, or `out` is there.
-        MissingExtraError: pyarrow is not installed (`edgepress[table]`).
+        MissingExtraError: pyarrow (`edgepress[table]`), or Ray, where it is asked for, is not installed.
         CheckFailedError: Not one example has an answer.
     """
     place = Path(out)
     format_of(place)
     require("pyarrow", extra="table")
+    if ray is not None:
+        require("ray", extra="ray")
     if place.is_dir():
         raise InputError(f"{place} is a folder: name a file")
     if place.exists() and not overwrite and not place.with_name(f"{place.name}.shards").exists():
@@ -113,7 +119,7 @@ def score(
         job = Job(os.fspath(model), settings, unknown, asked, shards)
         with shards.opened(_description(job, loaded, part), overwrite=overwrite) as lacking:
             begun = sum(stop - start for start, stop in map(shards.bounds, lacking))
-            took = _run(job, loaded, lacking, workers)
+            took = _run(job, loaded, lacking, workers, ray)
             failed, first = shards.join(asked.known)
         return Scored(
             out=str(place),
@@ -158,7 +164,7 @@ def _description(job: Job, model: Model, part: str) -> dict[str, Any]:
     }
 
 
-def _run(job: Job, model: Model, lacking: list[int], workers: int) -> float:
+def _run(job: Job, model: Model, lacking: list[int], workers: int, ray: str | None) -> float:
     """Answer the pieces that are lacking; seconds that it took."""
     total = len(job.asked)
     sizes = {number: stop - start for number in lacking for start, stop in [job.shards.bounds(number)]}
@@ -185,7 +191,9 @@ def _run(job: Job, model: Model, lacking: list[int], workers: int) -> float:
                 line = f"predict: {done + answered:,} of {total:,}, {rate:,.0f}/s, {left:,.0f} s left"
                 _LOG.info(line, extra=STEP)
 
-        if workers == 1:
+        if ray is not None and lacking:
+            run_on_ray(job, lacking, report, workers=workers, address=ray, started=started)
+        elif workers == 1:
             run_here(job, model, lacking, report)
         elif lacking:
             run_workers(job, lacking, report, workers=workers, started=started)

@@ -24,6 +24,8 @@ _ROWS = 4_096
 class FileRows(Rows):
     """Files of one example each, decoded in threads when they are asked for."""
 
+    anywhere = True
+
     def __init__(self, files: list[File], contract: Input) -> None:
         super().__init__((len(files), *contract.shape), contract.dtype)
         self._files, self._contract = files, contract

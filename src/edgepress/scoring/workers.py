@@ -19,7 +19,7 @@ from .asked import Asked
 from .columns import answer_columns
 from .shards import ERROR, Shards
 
-__all__ = ["Job", "run_here", "run_workers"]
+__all__ = ["Job", "answers", "run_here", "run_workers"]
 
 _LOG = logging.getLogger("edgepress")
 _AHEAD = 3
@@ -48,6 +48,13 @@ class Job:
         with hushed():
             return load(self.model, **self.settings)
 
+    def read(self, number: int) -> Any:
+        """The examples of a piece, or why one of them cannot be read."""
+        try:
+            return self.asked.piece(*self.shards.bounds(number))
+        except InputError as error:
+            return error
+
 
 def run_here(job: Job, model: Model, pieces: Iterable[int], report: _Report) -> None:
     """Answer pieces one after another: while one is answered, the next is read and the last one is written.
@@ -60,12 +67,6 @@ def run_here(job: Job, model: Model, pieces: Iterable[int], report: _Report) -> 
     """
     remaining = iter(pieces)
 
-    def read(number: int) -> Any:
-        try:
-            return job.asked.piece(*job.shards.bounds(number))
-        except InputError as error:
-            return error
-
     def write(number: int, table: Any) -> None:
         job.shards.write(number, table)
         report(number)
@@ -74,13 +75,13 @@ def run_here(job: Job, model: Model, pieces: Iterable[int], report: _Report) -> 
 
         def ahead() -> tuple[int, Future[Any]] | None:
             number = next(remaining, None)
-            return None if number is None else (number, reader.submit(read, number))
+            return None if number is None else (number, reader.submit(job.read, number))
 
         following, written = ahead(), None
         while following is not None:
             number, examples = following
             following = ahead()
-            table = _answers(job, model, number, examples.result())
+            table = answers(job, model, number, examples.result())
             if written is not None:
                 written.result()
             written = writer.submit(write, number, table)
@@ -88,7 +89,7 @@ def run_here(job: Job, model: Model, pieces: Iterable[int], report: _Report) -> 
             written.result()
 
 
-def _answers(job: Job, model: Model, number: int, examples: Any) -> Any:
+def answers(job: Job, model: Model, number: int, examples: Any) -> Any:
     """The columns of one piece; where one of its examples cannot be read or answered, of each by itself."""
     arrow = require("pyarrow", extra="table")
     start, stop = job.shards.bounds(number)

@@ -39,6 +39,18 @@ def test_left_trials_go_first_under_their_own_numbers(tmp_path):
     assert sum(trial.values is not None for trial in finished.trials) == 4
 
 
+def test_what_a_trial_becomes_does_not_depend_on_how_often_the_search_was_left(tmp_path):
+    found = []
+    for way, lives in (("once", [12]), ("often", [6, 2, 4])):
+        crew = Crew(1)
+        for count in lives:
+            study, left = _open_study(tmp_path / f"{way}.log", TrainConfig(), RANGES)
+            for trial, _, _ in _trials(study, left, RANGES, crew, count, (), 3):
+                study.tell(trial, [1 / (1 + trial.number), float(trial.number)])
+        found.append(crew.given)
+    assert found[0] == found[1]
+
+
 def test_shares_of_channels_are_tried_as_far_as_a_model_can_lose_them():
     whole, half = (_starts(_Ranges(False, False, channels)) for channels in ((1.0,), (1.0, 0.75, 0.5)))
     assert [each["structured"] for each in whole] == [1.0] * 4
