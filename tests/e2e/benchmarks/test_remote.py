@@ -1,6 +1,5 @@
 """A real SSH server on loopback: bundle and package travel there, the report comes back, nothing stays."""
 
-import dataclasses
 import getpass
 import json
 import os
@@ -10,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from emulation import RELEASES, SYSTEMS, interpreter, needs_emulation, system, wheels
 
-from edgepress.benchmarks import benchmark, benchmark_on, merge_reports, write_report
+from edgepress.benchmarks import benchmark_on, merge_reports, parse_report, write_report
 from edgepress.benchmarks.values import Data
 from edgepress.runtime import CheckFailedError, InputError, Manifest
 
@@ -106,14 +106,18 @@ def test_the_command_brings_the_report_back(server, python, bundle):
     assert "device: benchmark: repetition 1 of 3" in done.stderr
 
 
-def test_a_device_that_dies_midway_stops_no_other(server, scratch, python, bundle, tmp_path):
-    (tmp_path / "devices.toml").write_text(
-        f'[[device]]\nhost = "device"\nname = "pi4"\npython = "{python}"\n'
-        f'[[device]]\nhost = "mortal"\nname = "nano"\npython = "{python}"\n'
-    )
-    command = [sys.executable, "-m", "edgepress", "benchmark", str(bundle), "--preset", "quick", "--json"]
-    command += ["--shelf", str(tmp_path / "devices.toml"), "--on", "second", "--remote-python", python]
-    command += ["--out", str(tmp_path / "out")]
+def test_a_device_that_dies_midway_stops_no_other(server, python, bundle, tmp_path):
+    shelf = f'[[device]]\nhost = "device"\nname = "pi4"\npython = "{python}"\n'
+    found = _shelf_of_which_one_dies(server, python, bundle, shelf, tmp_path, [])
+    assert [each["name"] for each in found["devices"]] == ["second", "pi4"]
+
+
+def _shelf_of_which_one_dies(server, python, bundle, shelf, folder, arguments):
+    """The command's object for `second`, the devices of a shelf of one, and `mortal`, which dies midway: exit 1."""
+    devices = folder / "devices.toml"
+    devices.write_text(f'{shelf}[[device]]\nhost = "mortal"\nname = "nano"\npython = "{python}"\n')
+    command = [sys.executable, "-m", "edgepress", "benchmark", str(bundle), "--preset", "quick", "--json", *arguments]
+    command += ["--shelf", str(devices), "--on", "second", "--remote-python", python, "--out", str(folder / "out")]
     environment = os.environ | {"EDGEPRESS_SSH": " ".join(server)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -123,25 +127,25 @@ def test_a_device_that_dies_midway_stops_no_other(server, scratch, python, bundl
             lines.append(line)
             if line.startswith("mortal: benchmark: repetition 1"):
                 assert _kill_server("mortal")
-        found = json.loads(process.stdout.read())
-    assert process.returncode == 1
+        said = process.stdout.read()
+    assert process.returncode == 1, lines[-1]
+    found = json.loads(said)
     assert lines[-1].startswith("edgepress: 1 of 3 devices were not measured: nano: ")
-    assert [each["name"] for each in found["devices"]] == ["second", "pi4"]
-    assert {row["device"] for row in found["rows"]} == {"second", "pi4"}
-    assert [(each["device"], each["fastest"] is not None) for each in found["best"]] == [
-        ("second", True),
-        ("pi4", True),
-    ]
+    names = [each["name"] for each in found["devices"]]
+    assert len(names) == 2
+    assert {row["device"] for row in found["rows"]} == set(names)
+    assert [(each["device"], each["fastest"] is not None) for each in found["best"]] == [(name, True) for name in names]
     (failed,) = found["failed"]
     assert (failed["device"], failed["host"]) == ("nano", "mortal")
     # ssh calls it a broken pipe, a reset or a closed connection.
     assert len(failed["reason"]) > 10
     assert lines[-1].strip().endswith(failed["reason"])
-    assert json.loads((tmp_path / "out/devices.json").read_text()) == found
-    page = (tmp_path / "out/devices.md").read_text()
+    assert json.loads((folder / "out/devices.json").read_text()) == found
+    page = (folder / "out/devices.md").read_text()
     assert page.startswith("| device | ship |")
     assert "- nano: not measured: " in page
-    assert (tmp_path / "out/device-2/report.html").is_file()
+    assert (folder / "out/device-2/report.html").is_file()
+    return found
 
 
 def _kill_server(host):
@@ -194,19 +198,26 @@ def arm_python(request, tmp_path_factory):
 
 @needs_emulation[0]
 @needs_emulation[1]
-def test_an_emulated_raspberry_pi_over_ssh(server, arm_python, bundle, dataset, tmp_path):
+def test_an_emulated_raspberry_pi_beside_two_devices_of_which_one_dies(
+    server, python, arm_python, bundle, dataset, tmp_path
+):
     bundle = shutil.copytree(bundle, tmp_path / "bundle")
     manifest = Manifest.read(bundle)
     two = [manifest.artifact(f"float-{variant}.tflite") for variant in ("float32", "int8")]
     (bundle / "manifest.json").write_text(manifest._replace(artifacts=tuple(two)).to_json())
-    few = dataclasses.replace(dataset, test=dataset.test[:500])
-    report = benchmark_on("device", bundle, few, arguments=["--preset=quick"], ssh=server, python=arm_python)
-    assert report.machine["architecture"] == "aarch64"
-    here = benchmark(bundle, few, backends=("litert",), preset="quick")
-    there = {row.artifact: row for row in report.rows}
+    np.savez(
+        tmp_path / "few.npz",
+        x_train=dataset.x_train, y_train=dataset.y_train, x_test=dataset.x_test[:500], y_test=dataset.y_test[:500],
+    )  # fmt: skip
+    shelf = f'[[device]]\nhost = "device"\nname = "pi"\npython = "{arm_python}"\n'
+    data = ["--data", str(tmp_path / "few.npz")]
+    found = _shelf_of_which_one_dies(server, python, bundle, shelf, tmp_path, data)
+    assert [each["name"] for each in found["devices"]] == ["second", "pi"]
+    here, there = (parse_report(json.loads((tmp_path / f"out/device-{n}/report.json").read_text())) for n in (1, 2))
+    assert [each.machine["architecture"] for each in (here, there)] == ["x86_64", "aarch64"]
+    rows = {row.artifact: row for row in there.rows}
+    assert len(rows) == len(here.rows) == 2
     for row in here.rows:
         # Emulated times say nothing; answers do.
-        assert abs(there[row.artifact].accuracy - row.accuracy) <= 0.002
-        assert there[row.artifact].speed.latency_us.p50 > 0
-    merged = merge_reports([here, report])
-    assert [each.machine["architecture"] for _, each in merged.devices] == ["x86_64", "aarch64"]
+        assert abs(rows[row.artifact].accuracy - row.accuracy) <= 0.002
+        assert rows[row.artifact].speed.latency_us.p50 > 0
