@@ -24,6 +24,8 @@ __all__ = ["Job", "answers", "run_here", "run_workers"]
 _LOG = logging.getLogger("edgepress")
 _AHEAD = 3
 """Pieces that a process has in hand: one is read, one is answered, one is written."""
+_BATCH = 4_096
+"""Examples that `predict` gets at a time: of more, its numbers leave the processor's cache between its steps."""
 _LIVES = 2
 """Processes that one piece may kill before it is given up."""
 _READY = -1
@@ -95,8 +97,12 @@ def answers(job: Job, model: Model, number: int, examples: Any) -> Any:
     start, stop = job.shards.bounds(number)
     if not isinstance(examples, InputError):
         try:
-            columns = answer_columns(model, model.predict(examples, **_unknown(job)))
-            return arrow.table(columns | {ERROR: arrow.nulls(stop - start, arrow.string())})
+            said = [
+                arrow.table(answer_columns(model, model.predict(batch, **_unknown(job))))
+                for batch in _batches(examples)
+            ]
+            table = said[0] if len(said) == 1 else arrow.concat_tables(said).combine_chunks()
+            return table.append_column(ERROR, arrow.nulls(stop - start, arrow.string()))
         except InputError:
             if stop - start == 1:
                 raise
@@ -117,6 +123,15 @@ def answers(job: Job, model: Model, number: int, examples: Any) -> Any:
         return arrow.table(reasons)
     table = arrow.concat_tables(found).combine_chunks().take(arrow.array(places, arrow.int64()))
     return table.append_column(ERROR, reasons[ERROR])
+
+
+def _batches(examples: Any) -> Iterator[Any]:
+    """Of one array, or of several by input name."""
+    if not isinstance(examples, Mapping):
+        yield from in_pieces(examples, _BATCH)
+        return
+    for start in range(0, len(next(iter(examples.values()))), _BATCH):
+        yield {name: values[start : start + _BATCH] for name, values in examples.items()}
 
 
 def _unknown(job: Job) -> dict[str, bool]:
