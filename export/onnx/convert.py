@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,10 @@ def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
         metadata: Metadata properties of the new file.
     """
     with quiet():
-        model, _ = require("tf2onnx.convert", extra="toolkit").from_tflite(str(tflite), opset=_OPSET)
+        try:
+            model = _translated(tflite, careful=False)
+        except Exception:  # An optimizer that fails leaves half of its work behind; from the start, each with a copy.
+            model = _translated(tflite, careful=True)
     graph = Graph(model)
     lower(graph)
     file = read_tflite(tflite.read_bytes())
@@ -53,6 +57,22 @@ def to_onnx(tflite: Path, metadata: dict[str, str]) -> bytes:
     _float_boundary(graph, file)
     _clip_after_quantizing(graph)
     return graph.finish(_interface_names(file), metadata)
+
+
+def _translated(tflite: Path, *, careful: bool) -> Any:
+    """tf2onnx' model, as its `from_tflite` makes it.
+
+    Args:
+        tflite: The file.
+        careful: Whether every one of tf2onnx' optimizers is given a copy of the graph, and one that fails is left out.
+            Copying it, weights included, some sixty times takes longer than all the rest.
+    """
+    tf = require("tensorflow", extra="toolkit")
+    tfonnx = require("tf2onnx.tfonnx", extra="toolkit")
+    optimizer = require("tf2onnx.optimizer", extra="toolkit")
+    with tf.device("/cpu:0"), tf.Graph().as_default() as empty:
+        graph = tfonnx.process_tf_graph(empty, opset=_OPSET, tflite_path=str(tflite), continue_on_error=True)
+        return optimizer.optimize_graph(graph, catch_errors=careful).make_model("edgepress")
 
 
 def onnx_metadata(embedded: Embedded) -> dict[str, str]:

@@ -8,13 +8,28 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-__all__ = ["CLASSES", "ROWS", "TINY", "Row"]
+__all__ = ["CLASSES", "ROWS", "TINY", "Row", "settle"]
 
 CLASSES = 10
 _TUNING = 32
 """Noise pictures that the means and variances of BatchNormalization are taken from."""
 _READING = ("Rescaling", "Normalization")
 """First layers of a model that takes pixels from 0 to 255."""
+
+
+def settle(model: Any, noise: NDArray[np.float32]) -> None:
+    """Set the means and variances of a Keras 3 model's BatchNormalization by one pass over noise.
+
+    Random weights leave them at 0 and 1: activations fade or grow from layer to layer.
+    """
+    keras = require("keras", extra="toolkit")
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
+    model(noise, training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
 
 
 @dataclass(frozen=True)
@@ -30,8 +45,7 @@ class Row:
     def model(self) -> Any:
         """The model of Keras 3: logits of ten classes, and activations that live.
 
-        Random weights leave the means and variances of BatchNormalization at 0 and 1: activations fade or grow from
-        layer to layer, and scales of 8 bits have nothing to hold. One pass over noise sets them.
+        Random weights leave scales of 8 bits nothing to hold; `settle` mends that.
         """
         keras = require("keras", extra="toolkit")
         keras.utils.set_random_seed(0)
@@ -39,13 +53,7 @@ class Row:
         model = getattr(keras.applications, self.name)(
             weights=None, classes=CLASSES, classifier_activation=None, input_shape=shape, **dict(self.options)
         )
-        norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        momenta = [layer.momentum for layer in norms]
-        for layer in norms:
-            layer.momentum = 0.0
-        model(self.noise(model, _TUNING, seed=1), training=True)
-        for layer, momentum in zip(norms, momenta, strict=True):
-            layer.momentum = momentum
+        settle(model, self.noise(model, _TUNING, seed=1))
         return model
 
     def noise(self, model: Any, count: int, *, seed: int) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """The promises of exactness, kept on ARM: real aarch64 and armhf wheels under user-mode emulation."""
 
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -79,3 +80,7 @@ def test_onnxruntime_does_not_saturate_without_vnni(bundle, many_digits):
     python = ["qemu-x86_64-static", "-cpu", "max", sys.executable]
     there = outputs("onnxruntime", bundle, files, images, python=python)
     assert np.array_equal(there[files[0]], here[files[0]])
+    asked = (
+        "import onnxruntime; from edgepress.runtime.backends.onnx_runtime import saturates as s; print(s(onnxruntime))"
+    )
+    assert subprocess.check_output([*python, "-c", asked], text=True).strip() == "True"
