@@ -18,8 +18,8 @@ from ..bundle.manifest import Artifact, Manifest
 from ..tasks import Task
 from ..tasks.multiclass import probabilities
 from .golden import Vectors
-from .tensors import Tensors, by_name
-from .trial import Answer, run_trial, trial_backends
+from .tensors import Tensors, by_name, unnamed
+from .trial import PORTION, Answer, run_trial, trial_backends
 
 __all__ = ["Cell", "Matrix", "Verdict", "conformance", "default_tolerance", "quantum", "setting_name"]
 
@@ -206,12 +206,18 @@ def _cells(
     task: Task | None,
     verdict: Verdict | None,
 ) -> list[Cell]:
-    def attempt(files: list[str]) -> dict[str, Answer]:
-        return run_trial(folder, files, vectors.feed, backend=backend.name, delegate=delegate)
+    def attempt(files: list[str], *, again: bool = False) -> dict[str, Answer]:
+        # What differs from process to process does so on any examples. A whole portion: batches are those of before.
+        feed = (
+            {name: values[:PORTION] for name, values in by_name(vectors.feed).items()}
+            if again
+            else by_name(vectors.feed)
+        )
+        return run_trial(folder, files, unnamed(feed), backend=backend.name, delegate=delegate)
 
     first = attempt([a.file for a in artifacts])
     runnable = [file for file, answer in first.items() if answer.output is not None]
-    second = attempt(runnable) if runnable else {}
+    second = attempt(runnable, again=True) if runnable else {}
     cells = []
     for artifact in artifacts:
         one, two = first[artifact.file], second.get(artifact.file)
@@ -219,7 +225,7 @@ def _cells(
         if cell.status in ("fail", "killed") and not (one.alone and (two is None or two.alone)):
             # An artifact that ran earlier in the same process may have spoiled its memory: judge this one by itself.
             one = attempt([artifact.file])[artifact.file]
-            two = attempt([artifact.file])[artifact.file] if one.output is not None else None
+            two = attempt([artifact.file], again=True)[artifact.file] if one.output is not None else None
             cell = _judge(artifact, one, two, vectors, backend, delegate, task, verdict)
         cells.append(cell)
     return cells
@@ -251,7 +257,7 @@ def _judge(
     if _form(given) != _form(expected):
         return replace(cell, status="fail", reason=f"gives {_form(given)}, expected {_form(expected)}")
     reasons = []
-    if not all(np.array_equal(given[name], again[name], equal_nan=given[name].dtype.kind == "f") for name in given):
+    if not all(_same(given[name][: len(again[name])], again[name]) for name in given):
         reasons.append("gives another answer in each process")
     gaps = [_gap(artifact, name, backend, delegate, given[name], expected[name]) for name in expected]
     if verdict is not None:
@@ -277,6 +283,10 @@ def _judge(
         agreement=agreement,
         accuracy=accuracy,
     )
+
+
+def _same(one: NDArray[Any], two: NDArray[Any]) -> bool:
+    return np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
 
 
 class _Gap(NamedTuple):

@@ -27,11 +27,11 @@ from .tensors import Tensors, by_name, read_tensors, unnamed, write_tensors
 if TYPE_CHECKING:
     from ..model import Model
 
-__all__ = ["Answer", "run_trial", "trial_backends"]
+__all__ = ["PORTION", "Answer", "run_trial", "trial_backends"]
 
 _SECONDS = 300
 """Without a sign of life, after which a process counts as hung: large models on slow machines take long as a whole."""
-_PORTION = 256
+PORTION = 256
 """Samples after which a process gives a sign of life."""
 _ALIVE = "alive"
 
@@ -168,8 +168,8 @@ def _answers(model: "Model", manifest: Manifest, feed: Tensors, alive: Path) -> 
     """What the model says about everything that it is fed, portion by portion."""
     named = by_name(feed)
     parts = []
-    for start in range(0, len(next(iter(named.values()))), _PORTION):
-        portion = unnamed({name: values[start : start + _PORTION] for name, values in named.items()})
+    for start in range(0, len(next(iter(named.values()))), PORTION):
+        portion = unnamed({name: values[start : start + PORTION] for name, values in named.items()})
         parts.append(by_name(_answer(model, manifest, portion)))
         alive.touch()
     return unnamed({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

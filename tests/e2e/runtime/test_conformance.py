@@ -42,6 +42,14 @@ def test_a_sound_bundle_conforms_everywhere(tested):
     assert "digits-int8.onnx" in matrix.to_text()
 
 
+def test_more_examples_than_a_portion_are_tried_again_in_part(golden_bundle, digits):
+    images = np.resize(digits[0], (300, *digits[0].shape[1:]))
+    files = ["digits-int8.tflite"]
+    vectors = Vectors(images, None, reference_outputs(golden_bundle, images, files))
+    found = conformance(golden_bundle, vectors=vectors, backends=["litert"], files=files)
+    assert [cell.status for cell in found.cells] == ["pass", "pass"]
+
+
 def test_golden_vectors_are_stable_and_labelled(tested, digits, tmp_path):
     vectors = Vectors.read(tested / "selftest.npz")
     assert np.array_equal(vectors.labels, digits[1][:64])
