@@ -49,7 +49,7 @@ def folder(report, tmp_path):
 
 def test_every_file_is_there_and_whole(folder):
     names = {path.name for path in folder.iterdir()}
-    pictures = {"pareto.svg", "latency.svg", "confusion-float.svg", "confusion-chosen.svg"}
+    pictures = {"pareto.svg", "latency.svg", "confusion-float.svg", "confusion-chosen.svg", "sweep.svg"}
     assert names == {"report.json", "report.html", "report.csv", "report.md", "model-card.md"} | pictures
     for name in pictures:
         ElementTree.parse(folder / name)

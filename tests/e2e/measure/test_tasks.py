@@ -124,8 +124,9 @@ def test_regression(tmp_path):
 
 
 def test_multilabel(tmp_path):
-    kernel = RNG.normal(0, 3, (3, 4)).astype(np.float32)
-    y = (ROWS @ kernel.T + RNG.normal(0, 1, (len(ROWS), 3)) > 0).astype(np.int64)
+    rng = np.random.default_rng(2)
+    kernel = rng.normal(0, 3, (3, 4)).astype(np.float32)
+    y = (ROWS @ kernel.T + rng.normal(0, 1, (len(ROWS), 3)) > 0).astype(np.int64)
     task = Task("multilabel", "probabilities", ("red", "green", "blue"))
     spoilt = kernel.copy()
     spoilt[1] = 0
