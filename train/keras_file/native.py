@@ -284,7 +284,9 @@ def _loaded(raw: RawModel, config: Any, library: str, custom: Custom | None) -> 
     except Exception as error:
         # Keras raises whatever comes up, and so does code of the user's own.
         reason = " ".join(str(error).split())[:200]
-        mend = "save the model again" if custom is None else f"save the model again, or mend {custom.path.name}"
+        # Some of what Keras 3 writes as HDF5 it cannot read itself: its attention, numbers among operations' arguments.
+        again = "save the model again" + (", as .keras" if raw.format == "h5" else "")
+        mend = again if custom is None else f"{again}, or mend {custom.path.name}"
         raise InputError(f"{raw.path}: Keras cannot load it ({reason}): {mend}") from None
 
 
