@@ -12,7 +12,9 @@ import pytest
 @pytest.fixture(scope="session")
 def offline_env(tmp_path_factory):
     """No data folder, an empty Keras cache, and a proxy that refuses: what a machine without network has."""
-    env = {name: value for name, value in os.environ.items() if name != "EDGEPRESS_DATA_DIR"}
+    # JAX, once a test has imported it, sets how much TensorFlow logs.
+    left_out = ("EDGEPRESS_DATA_DIR", "TF_CPP_MIN_LOG_LEVEL")
+    env = {name: value for name, value in os.environ.items() if name not in left_out}
     refused = "http://127.0.0.1:9"
     return env | {
         "KERAS_HOME": str(tmp_path_factory.mktemp("keras")),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgepress.benchmarks.studies.export_cost import measure, table
+from edgepress.benchmarks.studies.exports.cost import measure, table
 
 
 def test_an_export_that_fails_says_why(tmp_path):

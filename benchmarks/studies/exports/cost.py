@@ -1,6 +1,6 @@
 """What an export takes: seconds, and the memory of its processes.
 
-    python -m edgepress.benchmarks.studies.export_cost --pages docs/growth.md
+    python -m edgepress.benchmarks.studies.exports.cost --pages docs/growth.md
 
 `mobilenetv2` exports a MobileNetV2 0.5 at 96 px with random weights and activations that live in the six default
 variants, on 1,000 random pictures that it labelled itself, so that how it takes its input is found by trying; half of
@@ -30,8 +30,8 @@ from edgepress.base.child import run_module
 from edgepress.base.files import write_file
 from edgepress.base.tables import markdown_table
 
-from .models.rows import Row
-from .page.study import chosen, conclude
+from ..models.rows import Row
+from ..page.study import chosen, conclude
 
 __all__ = ["ROWS", "measure", "table"]
 
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 wrong.append(f"{row}, {code}: {error}")
     asked = "" if options.rows == ",".join(ROWS) else f" --rows {options.rows}"
     asked += "".join(f" --source {each}" for each in options.source)
-    command = f"python -m edgepress.benchmarks.studies.export_cost{asked}"
+    command = f"python -m edgepress.benchmarks.studies.exports.cost{asked}"
     return conclude("export-cost", "\n".join(table(measured)), command, options.pages, wrong)
 
 

@@ -3,7 +3,7 @@
     edgepress train --model runs/mnist-default-1/float.keras --weight-bits 4 --out runs/mnist-default-1/four.keras
     edgepress export --variant float32 --variant int8 --variant mixed --variant int4 --variant dynamic-int4 \\
         --out runs/mnist-default-1/bits runs/mnist-default-1/{four,pressed}.keras
-    python -m edgepress.benchmarks.studies.export_accuracy runs/mnist-default-1/bits |
+    python -m edgepress.benchmarks.studies.exports.accuracy runs/mnist-default-1/bits |
         python -m edgepress.benchmarks.studies.page.figures docs/export.md export-accuracy -
 
 Targets: int8 within 0.10 points of float32, int4 that was trained for it (the model called `four`) within 0.5; every
@@ -26,7 +26,7 @@ from edgepress.export import describe
 from edgepress.runtime import Artifact, Manifest
 from edgepress.runtime.conformance.trial import run_trial
 
-from ..statistics.intervals import Pairs, mcnemar_exact
+from ...statistics.intervals import Pairs, mcnemar_exact
 
 __all__ = ["Row", "compare_with_float32"]
 
@@ -110,7 +110,7 @@ def _main() -> None:
     data = load_dataset(options.data)
     rows = list(compare_with_float32(options.bundle, data))
     print("\n".join(_table(rows, data)))
-    print(f"\nWritten by `python -m edgepress.benchmarks.studies.export_accuracy {' '.join(sys.argv[1:])}`.")
+    print(f"\nWritten by `python -m edgepress.benchmarks.studies.exports.accuracy {' '.join(sys.argv[1:])}`.")
     sys.exit(not all(row.met for row in rows))
 
 

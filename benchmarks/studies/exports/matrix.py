@@ -1,6 +1,6 @@
 """Every kind of model, every variant, every backend: what it costs in accuracy, or why it does not work.
 
-    python -m edgepress.benchmarks.studies.export_matrix --model mlp=runs/mnist-default-1/pressed.keras |
+    python -m edgepress.benchmarks.studies.exports.matrix --model mlp=runs/mnist-default-1/pressed.keras |
         python -m edgepress.benchmarks.studies.page.figures docs/export.md export-matrix -
 
 Trains one small model of each kind, exports every variant, runs each artifact in every backend that is here (delegates
@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("docs/export-matrix.json"))
     parser.add_argument("--page", type=Path, default=Path("docs/export-matrix.md"))
     options = parser.parse_args()
-    command = " ".join(["python -m edgepress.benchmarks.studies.export_matrix", *sys.argv[1:]])
+    command = " ".join(["python -m edgepress.benchmarks.studies.exports.matrix", *sys.argv[1:]])
     data = load_dataset(options.data)
     record: dict[str, Any] = {"command": command, "kinds": []}
     if options.record.exists() and (before := json.loads(options.record.read_text()))["command"] == command:
