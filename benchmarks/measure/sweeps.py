@@ -20,6 +20,9 @@ _LOG = logging.getLogger("edgepress")
 _ROUNDS = 5
 _BATCHES = 3
 """Of a size and round: a first one, untimed, precedes them."""
+_LONGEST_NS = 250_000_000
+"""Other sizes than the table's are left out where a batch would take longer: little is left to gain, and it is long to
+wait for."""
 
 
 def thread_counts(cores: int) -> tuple[int, ...]:
@@ -50,9 +53,11 @@ def sweep_threads(subjects: Sequence[dict[str, Any]], examples: Path, pace: Pace
 
 def _sweep(subject: dict[str, Any], examples: Path, pace: Pace, counts: Sequence[int]) -> tuple[Threads, ...]:
     latencies: dict[int, list[float]] = {count: [] for count in counts}
-    batches: dict[int, dict[int, list[float]]] = {c: {size: [] for size in pace.batches} for c in counts}
     with ExitStack() as stack:
         workers = {c: stack.enter_context(Worker({**subject, "threads": c}, examples)) for c in counts}
+        alone_ns = np.median(workers[counts[0]].ask("latency", what="run", warmup=5, count=10)["ns"])
+        sizes = [size for size in pace.batches if size == BATCH or size * alone_ns <= _LONGEST_NS]
+        batches: dict[int, dict[int, list[float]]] = {count: {size: [] for size in sizes} for count in counts}
         for _ in range(_ROUNDS):
             for count, worker in workers.items():
                 one = np.median(worker.ask("latency", what="run", warmup=0, count=10)["ns"])
