@@ -1,5 +1,6 @@
 """The page in real headless Chromium: a phone that notes what went wrong, and a static host."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgepress.runtime.serve.web.assets import find_assets
+from edgepress.runtime.serve.web.offline import write_static_site
 
 CHROMIUM = shutil.which("chromium")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
@@ -100,3 +102,15 @@ class Site(threading.Thread):
     def stop(self):
         self.host.shutdown()
         self.host.server_close()
+
+
+@contextlib.contextmanager
+def static_site(bundle, folder):
+    """The page of a bundle, written into a folder and on a plain static host."""
+    site = Site(write_static_site(bundle, folder))
+    site.start()
+    try:
+        yield site
+    finally:
+        if site.is_alive():
+            site.stop()

@@ -182,8 +182,7 @@ ROWS: dict[str, Row] = {
 
 def commands(row: Row, places: Mapping[str, str], preset: str) -> list[list[str]]:
     """The row's command lines."""
-    arguments = [argument.format(**places) for argument in row.arguments]
-    run = f"{places['work']}/run"
+    arguments, run = _filled(row, places)
     if arguments[0] != "export":
         return [["press", *arguments, "--preset", preset, "--out", run, "--json"]]
     model, options = arguments[1], arguments[2:]
@@ -193,9 +192,13 @@ def commands(row: Row, places: Mapping[str, str], preset: str) -> list[list[str]
 
 def measuring(row: Row, places: Mapping[str, str], preset: str) -> list[str]:
     """The command line that measures what the row has made."""
-    arguments = [argument.format(**places) for argument in row.arguments]
-    run = f"{places['work']}/run"
+    arguments, run = _filled(row, places)
     exported = arguments[0] == "export"
     model, options = (arguments[1], arguments[2:]) if exported else (f"{run}/float.keras", arguments)
     report = ["--preset", preset, "--out", f"{run}/bundle/report", "--json"]
     return ["benchmark", f"{run}/bundle", *options, "--float-model", model, *report]
+
+
+def _filled(row: Row, places: Mapping[str, str]) -> tuple[list[str], str]:
+    """The row's arguments, and its run folder."""
+    return [argument.format(**places) for argument in row.arguments], f"{places['work']}/run"

@@ -6,6 +6,7 @@ import { onlyInput } from "./engines.js";
 import { rowNumbers } from "./features.js";
 import { atRate, motionOf, recordMotion } from "./motion.js";
 import { Page, byId } from "./page.js";
+import { pixelsOf } from "./tensors.js";
 
 /** JSON values of one input as what an engine in the browser takes. */
 function numbersOf(values, contract) {
@@ -14,11 +15,7 @@ function numbersOf(values, contract) {
     return { numbers: Float64Array.from(given.flatMap((row) => rowNumbers(row, contract))) };
   }
   const flat = given.flat(Infinity);
-  if (contract.kind !== "picture") return { numbers: Float64Array.from(flat) };
-  if (!flat.every((level) => Number.isInteger(level) && level >= 0 && level <= 255)) {
-    throw new Error(`${contract.name} is no list of integers from 0 to 255.`);
-  }
-  return { pixels: Uint8Array.from(flat) };
+  return contract.kind === "picture" ? { pixels: pixelsOf(flat, contract.name) } : { numbers: Float64Array.from(flat) };
 }
 
 export class JsonPage extends Page {

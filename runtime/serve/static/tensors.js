@@ -37,6 +37,14 @@ export function pixelTables(contract, spec) {
   });
 }
 
+/** Numbers of the input called `name` as pixels. */
+export function pixelsOf(levels, name) {
+  if (!levels.every((level) => Number.isInteger(level) && level >= 0 && level <= 255)) {
+    throw new Error(`${name} is no list of integers from 0 to 255.`);
+  }
+  return Uint8Array.from(levels);
+}
+
 /** Pixels, colours as RGB, as the values of the input tensor `spec`. */
 export function encodePixels(pixels, contract, spec) {
   const tables = pixelTables(contract, spec), values = new ARRAYS[spec.dtype](pixels.length);

@@ -5,13 +5,12 @@ import json
 import numpy as np
 import pytest
 from kinds import KINDS, MOTION, make_kind, wav, wine_rows
-from pages import Site, needs_browser, needs_runtime
+from pages import needs_browser, needs_runtime, static_site
 from serving import start_server
 from streams import tones_at, tones_bundle
 
 from edgepress.runtime import InputError, load
 from edgepress.runtime.encoding import encoder_of
-from edgepress.runtime.serve.web.offline import write_static_site
 
 pytestmark = needs_browser
 SIZES = {"phone": {}, "desktop": {"viewport": {"width": 1280, "height": 800}, "is_mobile": False, "has_touch": False}}
@@ -160,9 +159,7 @@ def test_without_a_server_the_browser_prepares_and_answers_as_python_does(open_p
         tensor = encoder.encode(encoder.rows(examples)).copy()
         expected = model.predict(examples)
         given = [model.predict(example[None]).rows()[0] for example in examples]
-    site = Site(write_static_site(kinds[kind], tmp_path / "site"))
-    site.start()
-    try:
+    with static_site(kinds[kind], tmp_path / "site") as site:
         phone = open_phone(site.url)
         answer = phone.page.evaluate(
             """async ([rows, numbers, isPicture]) => {
@@ -180,8 +177,6 @@ def test_without_a_server_the_browser_prepares_and_answers_as_python_does(open_p
             }""",
             [rows, examples.ravel().tolist(), contract.kind == "picture"],
         )
-    finally:
-        site.stop()
     assert np.array_equal(np.array(answer["tensor"], tensor.dtype), tensor.ravel())
     if kind == "raw":
         assert np.allclose(answer["answers"][0]["outputs"]["y"], expected.outputs["y"], rtol=1e-6, atol=1e-6)
@@ -201,12 +196,10 @@ def test_without_a_server_the_browser_prepares_and_answers_as_python_does(open_p
 
 @needs_runtime
 def test_without_a_server_several_inputs_are_answered_as_python_does(open_phone, kinds, tmp_path):
-    site = Site(write_static_site(kinds["several"], tmp_path / "site"))
-    site.start()
     left = np.random.default_rng(4).normal(0, 3, (3, 4))
     rows = [row | {"sweet": "?" if i == 1 else row["sweet"]} for i, row in enumerate(wine_rows(3))]
     good = [row for row in rows if row["sweet"] != "?"]
-    try:
+    with static_site(kinds["several"], tmp_path / "site") as site:
         phone = open_phone(site.url)
         phone.page.click("#ask")
         settle(phone)
@@ -236,34 +229,26 @@ def test_without_a_server_several_inputs_are_answered_as_python_does(open_phone,
             phone.page.click("#ask")
             wait = "text => document.querySelector('[data-part=problem]').textContent.includes(text)"
             phone.page.wait_for_function(wait, arg=words)
-    finally:
-        site.stop()
 
 
 @needs_runtime
 def test_without_a_server_infinity_is_no_answer(open_phone, kinds, tmp_path):
-    site = Site(write_static_site(kinds["raw"], tmp_path / "site"))
-    site.start()
     with load(kinds["raw"], "float32") as model:
         weights = model.run(np.eye(4, dtype=np.float32))
         given = np.where(weights[:, :1].T > 0, 3e38, -3e38)
         with pytest.raises(InputError, match="NaN or infinity"):
             model.predict(given)
-    try:
+    with static_site(kinds["raw"], tmp_path / "site") as site:
         phone = open_phone(site.url)
         phone.page.fill("#text", json.dumps({"inputs": given.tolist()}))
         phone.page.click("#ask")
         wait = "() => document.querySelector('[data-part=problem]').textContent.includes('gives NaN or infinity')"
         phone.page.wait_for_function(wait)
-    finally:
-        site.stop()
 
 
 @needs_runtime
 def test_without_a_server_a_form_is_answered_too(open_phone, kinds, tmp_path):
-    site = Site(write_static_site(kinds["features"], tmp_path / "site"))
-    site.start()
-    try:
+    with static_site(kinds["features"], tmp_path / "site") as site:
         phone = open_phone(site.url)
         row = wine_rows(1)[0]
         fill(phone.page, row)
@@ -271,16 +256,12 @@ def test_without_a_server_a_form_is_answered_too(open_phone, kinds, tmp_path):
         with load(kinds["features"], "float32") as model:
             expected = model.predict([row])
         assert phone.texts("confidence") == [f"{expected.probabilities.max() * 100:.1f} %"]
-    finally:
-        site.stop()
 
 
 @needs_runtime
 def test_without_a_server_a_recording_is_answered_in_the_browser(open_phone, kinds, tmp_path):
-    site = Site(write_static_site(kinds["audio"], tmp_path / "site"))
-    site.start()
     rng = np.random.default_rng(0)
-    try:
+    with static_site(kinds["audio"], tmp_path / "site") as site:
         phone = open_phone(site.url)
         for name, count in (("short", 300), ("long", 2000)):
             (tmp_path / f"{name}.wav").write_bytes(wav(rng.uniform(-0.9, 0.9, count), 8000))
@@ -293,8 +274,6 @@ def test_without_a_server_a_recording_is_answered_in_the_browser(open_phone, kin
         (tmp_path / "text.wav").write_text("no sound")
         phone.page.set_input_files("#upload", tmp_path / "text.wav")
         phone.page.wait_for_function("() => document.querySelector('[data-part=problem]').textContent.includes('WAV')")
-    finally:
-        site.stop()
 
 
 def test_the_microphone_hears_what_is_played_to_it(open_hearing, tmp_path, run_server):

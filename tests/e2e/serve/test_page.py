@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 import pytest
-from pages import Site, needs_browser, needs_runtime
+from pages import needs_browser, needs_runtime, static_site
 
 from edgepress.runtime import load
 from edgepress.runtime.serve.web.offline import write_static_site
@@ -151,11 +151,8 @@ def test_the_page_asks_for_the_key(open_phone, run_server, served_bundle):
 
 @pytest.fixture
 def site(served_bundle, tmp_path):
-    site = Site(write_static_site(served_bundle, tmp_path / "site"))
-    site.start()
-    yield site
-    if site.is_alive():
-        site.stop()
+    with static_site(served_bundle, tmp_path / "site") as site:
+        yield site
 
 
 @needs_runtime
