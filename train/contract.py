@@ -59,11 +59,16 @@ def own_contract(dataset: Dataset, fitted: Part) -> Contract:
 
 
 def _standardized(described: Features | Signal, values: NDArray[Any]) -> Features | Signal:
-    rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
-    std = rows.std(axis=0)
+    def rows() -> Iterator[NDArray[np.float64]]:
+        return (piece.reshape(-1, piece.shape[-1]).astype(np.float64) for piece in in_pieces(values))
+
+    count = values.size // values.shape[-1]
+    mean = sum(each.sum(axis=0) for each in rows()) / count
+    std = np.sqrt(sum(np.square(each - mean).sum(axis=0) for each in rows()) / count)
+    largest = np.max([np.abs(each).max(axis=0) for each in rows()], axis=0)
     # What never changes has no deviation, and tells nothing.
-    std = np.where(std > 1e-12 * np.maximum(1.0, np.abs(rows).max(axis=0, initial=0.0)), std, 1.0)
-    return described._replace(mean=tuple(rows.mean(axis=0).tolist()), std=tuple(std.tolist()))
+    std = np.where(std > 1e-12 * np.maximum(1.0, largest), std, 1.0)
+    return described._replace(mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
 def stated_inputs(stated: str, dataset: Dataset) -> dict[str, Input]:

@@ -19,7 +19,8 @@ import numpy as np
 
 from edgepress.base.extras import require
 from edgepress.data import Dataset, load_dataset
-from edgepress.data.rows import in_pieces, store_rows
+from edgepress.data.gathered import store_rows
+from edgepress.data.rows import in_pieces
 from edgepress.runtime import Picture
 from edgepress.runtime.tasks import Task
 from edgepress.train import build_mlp

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", default=",".join(MODELS), help="some of them, separated by commas")
     parser.add_argument("--peers", default=",".join(PEERS), help="some of them, separated by commas")
     parser.add_argument("--preset", default="quick", help="of the benchmark: quick, default or frontier")
-    parser.add_argument("--seconds", type=float, default=600.0, help="that a peer may take for one model")
+    parser.add_argument("--seconds", type=float, default=1800.0, help="that a peer may take for one model")
     parser.add_argument("--work", type=Path, default=Path("runs/peers"))
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="Markdown files with a block for `peers`")
     options = parser.parse_args(arguments)

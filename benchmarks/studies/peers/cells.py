@@ -18,6 +18,7 @@ from typing import Any
 
 from edgepress.base.child import run_module
 from edgepress.base.files import file_sha256, write_file
+from edgepress.runtime import InputError
 
 from .models import given, prepare
 from .recipes import PEERS, count_lines
@@ -127,6 +128,9 @@ def _run(peer: str, model: str, work: Path) -> None:
     logging.getLogger().addHandler(heard)
     recipe.recipe(found, out)
     file = out if recipe.suffix else out / (recipe.file or _only_file(out))
+    if not file.exists():
+        # A bundle without it: what was said last is why.
+        raise InputError(heard.last or f"no {file.name}")
     told: dict[str, Any] = {"file": str(file.relative_to(work)), "said": heard.last}
     write_file(out.parent / "told.json", json.dumps(told, indent=2) + "\n")
 

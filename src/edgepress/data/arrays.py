@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from edgepress.runtime.contract import Features, Input, Signal, Tensor
 
 from .convention import picture_of
 from .dataset import CLASSES, LABELS, NOTHING, NUMBERS, Dataset, Part, Targets
-from .rows import Rows, StoredRows, in_pieces
+from .rows import Rows, StoredRows, bounds, in_pieces, mapped
 
 __all__ = ["Inputs", "dataset_of_arrays", "split_off_test"]
 
@@ -97,7 +98,7 @@ def split_off_test(name: str, part: Part) -> dict[str, Part]:
 
 def _by_name(x: Inputs, what: str) -> dict[str, NDArray[Any]]:
     arrays = dict(x) if isinstance(x, Mapping) else {"": x}
-    found = {key: values if _may_stay(values) else np.asarray(values) for key, values in arrays.items()}
+    found = {key: values if isinstance(values, Rows) else np.asarray(values) for key, values in arrays.items()}
     for key, values in found.items():
         if values.dtype.kind not in "fiub" or values.ndim < 1:
             raise InputError(
@@ -111,21 +112,15 @@ def _by_name(x: Inputs, what: str) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _may_stay(values: Any) -> bool:
-    """Whether examples are in a form already in which they can be left in their file."""
-    pixels = values.dtype == np.uint8 and values.ndim in (3, 4) if isinstance(values, Rows) else False
-    return pixels or (isinstance(values, Rows) and values.dtype == np.float32 and values.ndim == 2)
-
-
 def _input(name: str, columns: list[NDArray[Any]], known: Input | None) -> tuple[Input, list[NDArray[Any]]]:
     """What an input is, and its arrays of every part in that form."""
     first = columns[0]
     if known is not None:
-        return known, [values if values.dtype == known.dtype else values.astype(known.dtype) for values in columns]
+        return known, [values.astype(known.dtype, copy=False) for values in columns]
     pixels = _as_pixels(name, columns)
     if pixels is not None:
         return picture_of(pixels[0]), pixels
-    floats = [values if isinstance(values, Rows) else values.astype(np.float32) for values in columns]
+    floats = [values.astype(np.float32) for values in columns]
     if first.ndim == 1:
         return Features(("x",)), [values[:, None] for values in floats]
     if first.ndim == 2:
@@ -152,37 +147,62 @@ def _as_pixels(name: str, columns: list[NDArray[Any]]) -> list[NDArray[np.uint8]
         if all(values is not None for values in fresh):
             return [_drop_channels(values) for values in fresh if values is not None]
     if all(any(_pixels(values, *way) is not None for way in _PIXEL_WAYS) for values in columns):
-        ranges = ", ".join(f"{float(values.min()):g} to {float(values.max()):g}" for values in columns)
+        ranges = ", ".join("{:g} to {:g}".format(*bounds(values)) for values in columns)
         raise InputError(f"{name}: the pixels of its parts run from {ranges}: bring all parts to one range")
     return None
 
 
-def _pixels(values: NDArray[Any], factor: float, offset: float) -> NDArray[np.uint8] | None:
+def _pixels(values: Any, factor: float, offset: float) -> Any:
+    """The values as pixels, an array or `Rows` as they are; None where they are none in this way."""
     if values.dtype == np.uint8:
         return values if factor == 1.0 else None
     if values.dtype == bool:
-        return values.astype(np.uint8) * np.uint8(255)
-    levels = values.astype(np.float64) * factor + offset
-    whole = np.rint(levels)
+        return mapped(values, _black_and_white, np.uint8)
     slack = 0.0 if values.dtype.kind in "iu" else 0.01
-    if values.size == 0 or whole.min() < 0 or whole.max() > 255 or np.abs(levels - whole).max() > slack:
-        return None
+    highest = -1.0
+    for piece in in_pieces(values):
+        levels = _levels(piece, factor, offset)
+        whole = np.rint(levels)
+        if piece.size == 0 or whole.min() < 0 or whole.max() > 255 or np.abs(levels - whole).max() > slack:
+            return None
+        highest = max(highest, float(whole.max()))
     # 0 and 1 alone would pass for pixels as they are, and for pixels / 255.
-    if factor == 1.0 and values.dtype.kind == "f" and whole.max() <= 1:
+    if highest < 0 or (factor == 1.0 and values.dtype.kind == "f" and highest <= 1):
         return None
-    pixels: NDArray[np.uint8] = whole.astype(np.uint8)
-    return pixels
+    return mapped(values, partial(_whole_levels, factor=factor, offset=offset), np.uint8)
 
 
-def _drop_channels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _levels(values: NDArray[Any], factor: float, offset: float) -> NDArray[np.float64]:
+    return values.astype(np.float64) * factor + offset
+
+
+def _whole_levels(values: NDArray[Any], factor: float, offset: float) -> NDArray[np.uint8]:
+    whole: NDArray[np.uint8] = np.rint(_levels(values, factor, offset)).astype(np.uint8)
+    return whole
+
+
+def _black_and_white(bits: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return bits.astype(np.uint8) * np.uint8(255)
+
+
+def _first_channel(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels[..., 0]
+
+
+def _colours(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def _drop_channels(pixels: Any) -> Any:
     """Grey without an axis for it, colours without transparency: the colours under it count."""
-    if isinstance(pixels, Rows) and not isinstance(pixels, StoredRows):
+    channels = pixels.shape[3:]
+    if channels in ((), (3,)):
         return pixels
-    if isinstance(pixels, StoredRows) and pixels.shape[3:] in ((), (1,), (3,)):
-        return pixels if pixels.shape[3:] != (1,) else pixels.reshaped(pixels.shape[:3])
-    if pixels.ndim == 4 and pixels.shape[-1] == 1:
-        return pixels[..., 0]
-    return np.ascontiguousarray(pixels[..., :3]) if pixels.ndim == 4 else pixels
+    if isinstance(pixels, StoredRows) and channels == (1,):
+        return pixels.reshaped(pixels.shape[:3])
+    if channels == (1,):
+        return mapped(pixels, _first_channel, np.uint8, pixels.shape[1:3])
+    return mapped(pixels, _colours, np.uint8, (*pixels.shape[1:3], 3))
 
 
 def _targets(

@@ -12,11 +12,13 @@ from edgepress.runtime.contract import Features, Input
 
 from .arrays import dataset_of_arrays
 from .dataset import Dataset
+from .gathered import Gathered
 from .options import Options
 from .readers.columns import arrow_columns
 from .readers.files import part_of
 from .readers.npz import dataset_of_members
 from .readers.tables import table_dataset
+from .rows import bounds, mapped
 
 __all__ = ["FORMS", "dataset_in_memory"]
 
@@ -54,7 +56,7 @@ def dataset_in_memory(data: Any, name: str, options: Options) -> Dataset:
     if parts.get("train") is data and isinstance(data, Mapping):
         return dataset_of_members(name, name, {str(key): np.asarray(each) for key, each in data.items()}, options)
     names = next((_class_names(given) for given in parts.values() if _class_names(given)), ())
-    pairs = {part: _pair(given) for part, given in parts.items()}
+    pairs = {part: _pair(given, options) for part, given in parts.items()}
     if options.raw:
         pairs = {part: (x, None) for part, (x, _) in pairs.items()}
     if "train" not in pairs:
@@ -117,45 +119,55 @@ def _parts(data: Any) -> dict[str, Any]:
     return {"train": data}
 
 
-def _pair(given: Any) -> _Pair:
+def _pair(given: Any, options: Options) -> _Pair:
     """Inputs and targets of one part."""
     if isinstance(given, tuple) and len(given) in (1, 2):
         return _inputs(given[0]), _array(given[1]) if len(given) == 2 else None
     if isinstance(given, np.ndarray | Mapping) or hasattr(given, "__array__"):
         return _inputs(given), None
     if _is_tensorflow(given):
-        pair = _joined(given.as_numpy_iterator(), batched=_is_batched(given))
+        x, y = _joined(given.as_numpy_iterator(), options, batched=_is_batched(given))
         # image_dataset_from_directory: pixels that were scaled, and are not whole any more.
-        return (np.rint(pair[0]), pair[1]) if hasattr(given, "file_paths") and _is_levels(pair[0]) else pair
+        if hasattr(given, "file_paths") and _is_levels(x):
+            x = mapped(x, np.rint, x.dtype)
+        return x, y
     if _is_batches(given):
-        return _joined((given[i] for i in range(len(given))), batched=True)
+        return _joined((given[i] for i in range(len(given))), options, batched=True)
     if hasattr(given, "__len__") and hasattr(given, "__getitem__") and not isinstance(given, str | bytes):
-        return _joined((given[i] for i in range(len(given))), batched=False)
+        return _joined((given[i] for i in range(len(given))), options, batched=False)
     raise InputError(f"{type(given).__name__}: {_ALLOWED}")
 
 
-def _joined(items: Iterator[Any], *, batched: bool) -> _Pair:
-    """Examples or batches as arrays of all."""
-    xs: list[Any] = []
+def _joined(items: Iterator[Any], options: Options, *, batched: bool) -> _Pair:
+    """Examples or batches as arrays of all, or as `Rows` of many with `options.in_pieces`."""
+    xs: dict[str, Gathered] = {}
     ys: list[Any] = []
-    for item in items:
-        has_targets = isinstance(item, tuple | list) and len(item) in (2, 3)
-        xs.append(_inputs(item[0] if has_targets else item))
-        if has_targets:
-            ys.append(_array(item[1]))
-    if not xs:
-        raise InputError("the data hold no examples: at least 2 are needed")
-    if len(ys) not in (0, len(xs)):
-        raise InputError("some examples have targets and some have none: give all or none")
-    join = np.concatenate if batched else np.stack
+    count, several = 0, False
     try:
-        if isinstance(xs[0], Mapping):
-            x: Any = {key: join([each[key] for each in xs]) for key in xs[0]}
-        else:
-            x = join(xs)
-        return x, join(ys) if ys else None
-    except (ValueError, KeyError) as error:
+        for item in items:
+            has_targets = isinstance(item, tuple | list) and len(item) in (2, 3)
+            given = _inputs(item[0] if has_targets else item)
+            several = isinstance(given, Mapping)
+            named = given if isinstance(given, Mapping) else {"": given}
+            if not xs:
+                xs = {key: Gathered(in_pieces=options.in_pieces) for key in named}
+            if set(named) != set(xs):
+                raise ValueError(f"{', '.join(named)} after {', '.join(xs)}")
+            for key, values in named.items():
+                xs[key].add(values if batched else values[None])
+            ys += [_array(item[1])] if has_targets else []
+            count += 1
+        if len(ys) not in (0, count):
+            raise InputError("some examples have targets and some have none: give all or none")
+        x: Any = {key: gathered.whole() for key, gathered in xs.items()}
+        y = (np.concatenate if batched else np.stack)(ys) if ys else None
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"the examples do not agree ({error}): every example has the same inputs and shape") from None
+    if not count:
+        raise InputError("the data hold no examples: at least 2 are needed")
+    return x if several else x[""], y
 
 
 def _inputs(x: Any) -> Any:
@@ -213,7 +225,10 @@ def _is_batched(given: Any) -> bool:
 
 
 def _is_levels(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.ndim == 4 and bool(x.min() >= 0) and 1 < x.max() <= 255
+    if isinstance(x, Mapping) or x.ndim != 4:
+        return False
+    low, high = bounds(x)
+    return low >= 0 and 1 < high <= 255
 
 
 def _class_names(given: Any) -> tuple[str, ...]:

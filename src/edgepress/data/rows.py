@@ -1,10 +1,10 @@
 """Examples that stay where they are, in a file, until some of them are asked for."""
 
 import os
-import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing import reduction
 from pathlib import Path
 from typing import IO, Any
@@ -21,14 +21,15 @@ __all__ = [
     "Rows",
     "StoredRows",
     "batch_of",
+    "bounds",
     "in_pieces",
     "joined",
+    "mapped",
     "open_npy",
     "save_npy",
     "save_npz",
     "save_pieces",
     "select",
-    "store_rows",
 ]
 
 MANY_BYTES = 64_000_000
@@ -86,9 +87,9 @@ class Rows:
         """As of an array; all is read."""
         return np.asarray(self).reshape(*shape)
 
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
-        """As of an array; all is read where the type changes."""
-        return self if self.dtype == dtype else np.asarray(self).astype(dtype)
+    def astype(self, dtype: Any, copy: bool = True) -> "Rows":
+        """As of an array; what is read is changed then."""
+        return self if self.dtype == dtype else mapped(self, partial(_cast, dtype=dtype), dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         values = self.read(np.arange(len(self)))
@@ -206,6 +207,24 @@ class Mapped(Rows):
         return given.reshape(len(places), *self.shape[1:]).astype(self.dtype, copy=False)
 
 
+def _cast(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    return values.astype(dtype)
+
+
+def mapped(
+    values: Any, made: Callable[[NDArray[Any]], NDArray[Any]], dtype: Any, shape: tuple[int, ...] | None = None
+) -> Any:
+    """What is made of an array, or of `Rows` when they are read.
+
+    Args:
+        values: (n, ...).
+        made: From (k, ...) of them to (k, *shape); a function of a module, which another process can be given.
+        dtype: Of what is made.
+        shape: Of one example; that of `values` where None.
+    """
+    return Mapped(values, made, shape or values.shape[1:], dtype) if isinstance(values, Rows) else made(values)
+
+
 class _Joined(Rows):
     """Rows of several, one after another."""
 
@@ -246,6 +265,12 @@ def in_pieces(values: Any, count: int | None = None) -> Iterator[NDArray[Any]]:
     step = count or max(1, PIECE_BYTES * len(values) // max(1, values.nbytes))
     for start in range(0, len(values), step):
         yield values[start : start + step]
+
+
+def bounds(values: Any) -> tuple[float, float]:
+    """The lowest and the highest number of an array or of `Rows` (n, ...), n above 0."""
+    found = [(float(piece.min()), float(piece.max())) for piece in in_pieces(values)]
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
 def batch_of(numbers: int, most: int, limit: int = 8_000_000) -> int:
@@ -291,25 +316,3 @@ def _write_pieces(
     np.lib.format.write_array_header_1_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
     for piece in pieces:
         file.write(np.ascontiguousarray(piece).data)
-
-
-def store_rows(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> StoredRows:
-    """Write examples, piece by piece, to a file that vanishes with this process; it lies in `$TMPDIR`.
-
-    Args:
-        pieces: (k, *shape) each, any number of them.
-        shape: Of one example.
-        dtype: Of all.
-
-    Raises:
-        OSError: No space there.
-    """
-    # Without a name from the start: a process that is killed leaves nothing behind.
-    count = 0
-    with tempfile.TemporaryFile(prefix="edgepress-", buffering=0) as file:
-        for piece in pieces:
-            data = np.ascontiguousarray(piece, dtype).reshape(-1).view(np.uint8).data
-            while len(data):
-                data = data[file.write(data) or 0 :]
-            count += len(piece)
-        return StoredRows(file, (count, *shape), dtype)

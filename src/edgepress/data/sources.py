@@ -126,7 +126,7 @@ def as_dataset(
     Raises:
         InputError, MissingExtraError: As `load_dataset`, `dataset_in_memory` and `with_normal`.
     """
-    options = Options(label, task, input_shape, seconds)
+    options = Options(label, task, input_shape, seconds, in_pieces)
     if isinstance(data, Dataset):
         return data if normal is None else with_normal(data, normal)
     if isinstance(data, str | os.PathLike):

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.base.extras import require
+from edgepress.data.gathered import store_rows
 from edgepress.data.readers.files import File, in_parallel, part_of
-from edgepress.data.rows import Rows, store_rows
+from edgepress.data.rows import Rows
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import Features, Input
 from edgepress.runtime.preprocess.files import read_files

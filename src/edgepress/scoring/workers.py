@@ -12,7 +12,8 @@ from typing import Any
 
 from edgepress.base.extras import require
 from edgepress.base.hush import hushed
-from edgepress.data.rows import Rows, in_pieces, store_rows
+from edgepress.data.gathered import store_rows
+from edgepress.data.rows import Rows, in_pieces
 from edgepress.runtime import CheckFailedError, EdgepressError, InputError, Model, load
 
 from .asked import Asked

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from edgepress.base.files import file_sha256
 from edgepress.cli import main
 from edgepress.data import dataset_of_arrays
-from edgepress.data.rows import store_rows
+from edgepress.data.gathered import store_rows
 from edgepress.export import bundle, export
 from edgepress.export.convert import Converter
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load

@@ -17,7 +17,8 @@ from edgepress.benchmarks.models.questions import Questions
 from edgepress.benchmarks.report.terminal import to_terminal
 from edgepress.benchmarks.statistics import robustness
 from edgepress.data import dataset_of_arrays
-from edgepress.data.rows import in_pieces, store_rows
+from edgepress.data.gathered import store_rows
+from edgepress.data.rows import in_pieces
 from edgepress.runtime import CheckFailedError, InputError, Manifest, load
 from edgepress.runtime.backends import present_backends
 

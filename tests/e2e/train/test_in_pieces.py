@@ -7,7 +7,8 @@ import pytest
 from fixtures.trained import blobs
 
 from edgepress.data import Dataset, Part
-from edgepress.data.rows import Rows, in_pieces, store_rows
+from edgepress.data.gathered import store_rows
+from edgepress.data.rows import Rows, in_pieces
 from edgepress.train import TrainConfig, adopt_baseline, open_keras, press_model, train
 from edgepress.train.fitting import epochs
 

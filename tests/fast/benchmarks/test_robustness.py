@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgepress.benchmarks.statistics import robustness
-from edgepress.data.rows import in_pieces, store_rows
+from edgepress.data.gathered import store_rows
+from edgepress.data.rows import in_pieces
 
 
 def perturb(images, seed):

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from edgepress.data.gathered import store_rows
 from edgepress.data.rows import (
     Mapped,
     StoredRows,
@@ -16,7 +17,6 @@ from edgepress.data.rows import (
     save_npy,
     save_npz,
     select,
-    store_rows,
 )
 
 

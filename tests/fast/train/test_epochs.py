@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from edgepress.data.rows import in_pieces, store_rows
+from edgepress.data.gathered import store_rows
+from edgepress.data.rows import in_pieces
 from edgepress.train.fitting.changes import disturb_recordings, jitter, move_pictures
 from edgepress.train.fitting.epochs import EpochInPieces, LabelledEpochs
 

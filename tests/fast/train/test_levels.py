@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgepress.data.rows import store_rows
+from edgepress.data.gathered import store_rows
 from edgepress.train.contract import _levels
 
 

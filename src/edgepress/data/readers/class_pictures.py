@@ -12,8 +12,9 @@ from edgepress.runtime.preprocess.fit import bilinear_resize
 from edgepress.runtime.preprocess.pictures import PICTURE_FORMATS, PictureHeader, decode_picture, picture_header
 
 from ..convention import picture_of
+from ..gathered import store_rows
 from ..options import Options
-from ..rows import MANY_BYTES, PIECE_BYTES, store_rows
+from ..rows import MANY_BYTES, PIECE_BYTES
 from .files import File, in_parallel
 
 __all__ = ["PICTURE_SUFFIXES", "read_pictures"]

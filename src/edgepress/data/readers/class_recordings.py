@@ -3,6 +3,7 @@
 import logging
 import math
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from edgepress.runtime import InputError
 from edgepress.runtime.contract import Audio
 from edgepress.runtime.preprocess.sound import RECORDING_SUFFIXES, read_recording, recording_header
 
+from ..gathered import store_rows
 from ..options import Options
+from ..rows import MANY_BYTES, PIECE_BYTES
 from .files import File, in_parallel
 
 __all__ = ["RECORDING_SUFFIXES", "read_recordings", "window_seconds"]
@@ -23,14 +26,14 @@ _QUANTILE = 0.95
 _MUCH_LONGER = 1.5
 
 
-def read_recordings(files: list[File], options: Options) -> tuple[Audio, NDArray[np.float32]]:
+def read_recordings(files: list[File], options: Options) -> tuple[Audio, Any]:
     """Decode, mix to one channel, and bring to one rate and length.
 
     The rate is that of most files; the others are resampled. The length is `options.seconds`, or what `window_seconds`
     finds; longer recordings are cut and shorter ones followed by silence.
 
     Returns:
-        What they are, and float32 (n, samples) between -1 and 1.
+        What they are, and float32 (n, samples) between -1 and 1: an array, or `Rows` of many with `options.in_pieces`.
 
     Raises:
         InputError: Files that are none (the first of them, and how many), without sound, or too many for the memory.
@@ -54,18 +57,29 @@ def read_recordings(files: list[File], options: Options) -> tuple[Audio, NDArray
         cut,
     )
     total = len(files) * audio.samples * 4
-    if total > _MAX_BYTES:
+    stays = options.in_pieces and total > MANY_BYTES
+    if total > _MAX_BYTES and not stays:
         raise InputError(
             f"{len(files)} recordings of {audio.seconds:g} s take {total:,} bytes: at most {_MAX_BYTES:,} are read; "
             "shorten the window with --seconds"
         )
+
+    def decode(file: File) -> NDArray[np.float32]:
+        with file.open() as stream:
+            return read_recording(stream, audio, name=file.place)
+
+    if stays:
+        # Decoded once, and read from there in every pass.
+        step = max(1, PIECE_BYTES // (4 * audio.samples))
+        portions = (files[start : start + step] for start in range(0, len(files), step))
+        pieces = (np.stack(in_parallel(decode, portion, "files")) for portion in portions)
+        return audio, store_rows(pieces, (audio.samples,), np.float32)
     waveforms = np.empty((len(files), audio.samples), np.float32)
 
-    def decode(index: int) -> None:
-        with files[index].open() as stream:
-            waveforms[index] = read_recording(stream, audio, name=files[index].place)
+    def keep(index: int) -> None:
+        waveforms[index] = decode(files[index])
 
-    in_parallel(decode, range(len(files)), "files")
+    in_parallel(keep, range(len(files)), "files")
     return audio, waveforms
 
 

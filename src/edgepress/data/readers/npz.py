@@ -19,8 +19,9 @@ from edgepress.runtime.preprocess.files import TARGET_NAMES
 
 from ..arrays import dataset_of_arrays
 from ..dataset import Dataset
+from ..gathered import store_rows
 from ..options import Options
-from ..rows import MANY_BYTES, PIECE_BYTES, StoredRows, store_rows
+from ..rows import MANY_BYTES, PIECE_BYTES, StoredRows
 from .files import DAMAGED, PART_NAMES
 
 __all__ = ["dataset_of_members", "is_npy", "is_npz", "npy_rows", "read_npz", "refuse_npy"]
