@@ -178,16 +178,18 @@ def _ends_in_logits(model: Any, examples: NDArray[np.float32]) -> bool:
 
 
 def _save_for_keras3(model: Path, folder: Path) -> None:
-    """Write the model as Keras 3 reads it: a setting of Dropout that Keras 3 does not have is left out."""
+    """Write the model as Keras 3 reads it: without settings of Dropout and DepthwiseConv2D that it does not have."""
     tf_keras, h5py = require("tf_keras", extra="toolkit"), require("h5py", extra="toolkit")
     file = folder / "keras3.h5"
     tf_keras.models.load_model(model, compile=False).save(file, save_format="h5")
     with h5py.File(file, "r+") as opened:
         config = json.loads(opened.attrs["model_config"])
-        opened.attrs["model_config"] = json.dumps(_without(config, "rng_type"))
+        opened.attrs["model_config"] = json.dumps(_for_keras3(config))
 
 
-def _without(config: Any, key: str) -> Any:
+def _for_keras3(config: Any) -> Any:
     if isinstance(config, dict):
-        return {name: _without(value, key) for name, value in config.items() if name != key}
-    return [_without(value, key) for value in config] if isinstance(config, list) else config
+        # One group is what every convolution has that says nothing of it.
+        kept = {key: value for key, value in config.items() if key != "rng_type" and (key, value) != ("groups", 1)}
+        return {key: _for_keras3(value) for key, value in kept.items()}
+    return [_for_keras3(value) for value in config] if isinstance(config, list) else config
