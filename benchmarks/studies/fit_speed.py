@@ -6,13 +6,21 @@ keeps the best weights within the time that is counted; the tutorial's loop does
 images that stay in a file and are read in pieces: how its epochs compare with ours in memory is the last line.
 
     python benchmarks/studies/fit_speed.py --rounds 5 --epochs 6
+
+`--source ../before/src` compares, instead, `edgepress train` of MNIST as a whole process, so many epochs a fit, by the code of
+another checkout and by this one's, in turn.
 """
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,12 +76,38 @@ def ours(dataset: Dataset, epochs: int, seed: int, *, stored: bool = False) -> t
     return [e["seconds"] + e["wait_seconds"] for e in state.epochs], state.epochs[-1]["validation_accuracy"]
 
 
+def pressed(source: Path | None, epochs: int, folder: Path) -> float:
+    """Seconds of `edgepress train` with the code below `source`; this one's where None."""
+    preset = folder / "few.toml"
+    preset.write_text("".join(f"{fit}epochs = {epochs}\n" for fit in ("", "prune_", "quantize_")))
+    command = [sys.executable, "-m", "edgepress", "train", "--data", "mnist", "--preset", str(preset)]
+    env = os.environ | ({"PYTHONPATH": str(source.resolve())} if source else {})
+    start = time.perf_counter()
+    subprocess.run([*command, "--out", str(folder / "model.keras"), "--overwrite"], env=env, check=True)
+    return time.perf_counter() - start
+
+
+def compare(before: Path, rounds: int, epochs: int) -> None:
+    """Alternate two checkouts, and print the ratio of their seconds."""
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            old, new = (pressed(source, epochs, Path(folder)) for source in (before, None))
+            ratios.append(new / old)
+            print(f"{new:.1f} s, before {old:.1f} s", flush=True)
+    print(f"mnist: {statistics.median(ratios):.3f} of the time before (rounds {min(ratios):.3f} to {max(ratios):.3f})")
+
+
 def main() -> None:
     """Alternate, and print medians and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--source", type=Path, help="another checkout's src")
     options = parser.parse_args()
+    if options.source:
+        compare(options.source, options.rounds, options.epochs)
+        return
     dataset = load_dataset("mnist")
     make_deterministic(0)
     contenders: dict[str, Callable[..., tuple[list[float], float]]] = {
