@@ -7,8 +7,8 @@ images that stay in a file and are read in pieces: how its epochs compare with o
 
     python benchmarks/studies/fit_speed.py --rounds 5 --epochs 6
 
-`--source ../before/src` compares, instead, `edgepress train` of MNIST as a whole process, so many epochs a fit, by the code of
-another checkout and by this one's, in turn.
+`--source ../before/src` compares, instead, `edgepress train` of MNIST as a whole process, so many epochs a fit, by the
+code of another checkout and by this one's, in turn.
 """
 
 import argparse
