@@ -21,26 +21,23 @@ def choose_row(report: Report) -> Row | None:
 
 
 def fastest_row(report: Report) -> Row | None:
-    """The fastest of the rows that are as good as the baseline and conform; None without any."""
+    """The fastest of the rows that are as good as the baseline, itself among them, and conform; None without any."""
     refused = (report.conformance or {}).get("refused", {})
-    true = [
-        row
-        for row in report.rows[1:]
-        if row.verdict is not None and row.verdict.non_inferior and row.artifact not in refused
-    ]
-    return min(true, key=lambda row: row.speed.latency_us.p50, default=None)
+    others = [row for row in report.rows[1:] if row.verdict is not None and row.verdict.non_inferior]
+    true = [row for row in (report.rows[0], *others) if row.artifact not in refused]
+    return min(true, key=lambda row: row.speed.latency_us.p50) if others else None
 
 
 def say_fastest(report: Report) -> str:
     """The fastest row that is as good, in one sentence; empty where none is, and of a single row."""
     row, chosen = fastest_row(report), choose_row(report)
-    if row is None or chosen is None or row.verdict is None or len(report.rows) < _SEVERAL:
+    if row is None or chosen is None or chosen.verdict is None or len(report.rows) < _SEVERAL:
         return ""
     threads = f" with {row.threads} threads" if row.threads > 1 else ""
-    too = ", the one to ship" if row.key == chosen.key else ""
+    too = {chosen.key: ", the one to ship", report.rows[0].key: ", the baseline"}.get(row.key, "")
     doubt = "; latencies are not comparable" if report.conditions.not_comparable else ""
     return (
-        f"fastest within {row.verdict.within}: {row.artifact} in {row.backend}{threads}{too}, "
+        f"fastest within {chosen.verdict.within}: {row.artifact} in {row.backend}{threads}{too}, "
         f"{row.speed.latency_us.p50:,.1f} us ({row.speed.latency_ratio.value:.2f} x {report.rows[0].artifact}){doubt}"
     )
 
