@@ -14,6 +14,7 @@ from ..variants import VARIANTS, Variant, parse_variants
 from .micro import reference_answers, write_c_header
 from .ort_format import write_ort
 from .packed import write_packed
+from .vela import write_vela_report
 
 __all__ = ["ALSO", "Companion", "Companions"]
 
@@ -45,6 +46,7 @@ def _write_header(path: Path, artifact: Artifact, manifest: Manifest, vectors: V
         named = [(spec.name, contract.only or contract.inputs[spec.name]) for spec in artifact.inputs]
         meaning = named, manifest.task
     write_c_header(path, inputs, reference_answers(path, inputs), meaning)
+    write_vela_report(path)
 
 
 def _write_ort(path: Path, artifact: Artifact, manifest: Manifest, vectors: Vectors) -> None:

@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -6,9 +7,10 @@ import numpy as np
 import pytest
 
 from edgepress.export import export
-from edgepress.export.companions import micro
+from edgepress.export.companions import micro, vela
 from edgepress.export.companions.micro import reference_answers, write_c_header
 from edgepress.export.companions.ort_format import write_ort
+from edgepress.export.companions.vela import ACCELERATORS, write_vela_report
 from edgepress.export.companions.write import Companions
 from edgepress.export.inspect.describe import describe
 from edgepress.export.variants import parse_variants
@@ -63,6 +65,26 @@ def test_networks_of_other_layers_are_held_to_the_reference_kernels(file, tmp_pa
     inputs = np.random.default_rng(0).integers(-128, 128, (8, *spec.shape[1:])).astype(np.int8)
     expected = reference_answers(path, [inputs])
     compile_header(write_c_header(path, [inputs], expected))
+
+
+def test_vela_says_what_an_npu_needs(tmp_path, monkeypatch):
+    pytest.importorskip("ethosu.vela", reason="ethos-u-vela is not installed: pip install 'edgepress[micro]'")
+    path = Path(shutil.copy(Path(__file__).parents[3] / "docs/frontier/cnn-int8.tflite", tmp_path))
+    report = json.loads(write_vela_report(path).read_text())
+    assert report["file"] == path.name
+    assert list(report["accelerators"]) == list(ACCELERATORS)
+    for found in report["accelerators"].values():
+        assert found["operators"]["npu"] > 0
+        assert found["operators"]["cpu"] == 0
+        assert 10_000 < found["multiply_adds"] < 10_000_000
+        assert found["cycles"] > 1000
+        assert 0 < found["milliseconds"] < 10
+        assert sum(found["memory_bytes"].values()) > path.stat().st_size / 2
+    path.write_bytes(path.read_bytes()[:500])
+    refused = json.loads(write_vela_report(path).read_text())["accelerators"]
+    assert all(list(found) == ["refused"] for found in refused.values())
+    monkeypatch.setattr(vela, "find_spec", lambda name: None)
+    assert write_vela_report(path) is None
 
 
 def test_what_micro_says_itself_is_the_reason():
