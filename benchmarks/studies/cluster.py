@@ -4,13 +4,14 @@
     python -m edgepress.benchmarks.studies.cluster work --only killed --out docs/cluster.json
 
 In each round, in turn, a search of `--trials` small models on one node and on two, a cluster each; every node has one
-processor, to which its processes are held. The seconds are those of the search, from the first trial's beginning until
-the last one's end, in the journal. Then one such search on two nodes is disturbed: a node is killed (SIGKILL to its
-raylet) when a quarter of the trials is there, and another joins; the driver is killed (SIGKILL) when half of them are,
-and called again. All trials must be there, none twice, and the choice that of the undisturbed search of the first
-round on two nodes. A study that is stopped goes on after the last search that ended. Needs the ray extra and Linux, and
-at least two processors for the figures of time. Exit status 1 where the disturbed search went wrong. Prints the table
-for docs/growth.md.
+processor, to which its processes are held. The seconds are those of the search, from the first trial's beginning
+until the last one's end, in the journal. Then one such search on two nodes is disturbed: a node is killed (SIGKILL to
+its raylet) when a quarter of the trials is there, and another joins; the driver is killed (SIGKILL) when half of them
+are, and called again. All trials must be there, none twice, and the choice that of the undisturbed search of the
+first round on two nodes. How much two processors of this machine can do that share its memory is measured beside it:
+a plain tf-keras fit, one process on one processor and two on two. A study that is stopped goes on after the last
+search that ended. Needs the ray extra and Linux, and at least two processors for the figures of time. Exit status 1
+where the disturbed search went wrong. Prints the table for docs/growth.md.
 """
 
 import argparse
@@ -239,10 +240,43 @@ def to_table(record: dict[str, Any]) -> str:
             f"{'the same choice' if killed['same_choice'] else 'ANOTHER CHOICE'} as without "
             f"({killed['same_candidates']} of {killed['all_candidates']} candidates the same)."
         )
+    if gains := [2 * one / two for one, two in record.get("plain_fits", [])]:
+        told.append(
+            f"Two plain fits at once, without Ray and a search, come to {statistics.median(gains):.2f} times one "
+            f"(rounds {min(gains):.2f} to {max(gains):.2f}): more than that this machine does not give."
+        )
     return "\n".join([*table, *([""] if table else []), " ".join(told)])
 
 
 _WAYS = {"one node": 1, "two nodes": 2}
+_FIT = """
+import numpy as np
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+import tf_keras
+layers = tf_keras.layers
+hidden = [layers.Dense(128, "relu"), layers.Dense(64, "relu")]
+model = tf_keras.Sequential([layers.Input((784,)), *hidden, layers.Dense(10)])
+model.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+rng = np.random.default_rng(0)
+model.fit(rng.random((20000, 784), np.float32), rng.integers(0, 10, 20000), batch_size=128, epochs=8, verbose=0)
+"""
+
+
+def fits_at_once(processors: Sequence[int]) -> float:
+    """Seconds of a plain fit on each of these processors, all at once, with the start of their processes."""
+    start = time.perf_counter()
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{processor}])\n{_FIT}"],
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, stderr=subprocess.DEVNULL,
+        )
+        for processor in processors
+    ]  # fmt: skip
+    if any([process.wait() for process in running]):
+        raise RuntimeError("a plain fit of tf-keras failed")
+    return time.perf_counter() - start
 
 
 def _compared(found: dict[str, Any], undisturbed: dict[str, Any]) -> dict[str, Any]:
@@ -294,6 +328,12 @@ def _main(arguments: Sequence[str] | None = None) -> None:
                 found = search_on(count, work / "round", options.trials, options.examples)
                 record["rounds"][-1][way] = {key: found[key] for key in ("seconds", "trials", "twice")}
                 keep()
+    if options.only is None and "plain_fits" not in record:
+        first, second, *_ = sorted(os.sched_getaffinity(0))
+        # The first pair reads the libraries from disk.
+        pairs = [(fits_at_once([first]), fits_at_once([first, second])) for _ in range(options.rounds + 1)]
+        record["plain_fits"] = [[round(each, 2) for each in pair] for pair in pairs[1:]]
+        keep()
     print(to_table(record))
     killed = record["killed"]
     sys.exit(not (killed["trials"] == options.trials and not killed["twice"] and killed["same_choice"]))
