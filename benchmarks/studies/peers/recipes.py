@@ -207,7 +207,7 @@ def edgepress_press(given: Given, out: Path) -> None:
     import edgepress
 
     preset = out.with_name("half.toml")
-    preset.write_text('base = "default"\nstructured = 0.5\nprune_epochs = 0\nsparsity = 0.0\n')
+    preset.write_text('base = "quick"\nstructured = 0.5\nstructured_epochs = 30\nprune_epochs = 0\nsparsity = 0.0\n')
     edgepress.press(given.keras, given.dataset(), out, preset=str(preset), input=given.input)
 
 
