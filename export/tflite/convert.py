@@ -186,14 +186,15 @@ def converting(models: Sequence[Conversions], *further: Settings, by: Started | 
         further: More that each of them is asked for.
         by: The process that begins.
     """
+    before = [model.work for model in models]
     with _Work(models, further, by) as work:
         for model in models:
             model.work = work
         try:
             yield
         finally:
-            for model in models:
-                model.work = None
+            for model, other in zip(models, before, strict=True):
+                model.work = other
 
 
 class _Work:
@@ -268,11 +269,12 @@ class _Work:
                 # It died at this one; the next process begins behind it.
                 model.keep(settings, f"the converter was lost: {self._end.result().reason}")
                 self._waiting.remove(number)
-                return self._start()
+                self._start()
+                return
             else:
-                return time.sleep(_GLANCE)
+                time.sleep(_GLANCE)
+                return
             self._waiting.remove(number)
-        return None
 
 
 def _computes_shapes(content: bytes) -> bool:

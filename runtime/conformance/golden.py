@@ -118,9 +118,9 @@ def reference_answers(
     """
     manifest = Manifest.read(folder)
     by_format: dict[str, list[str]] = {}
-    for each in manifest.artifacts:
-        if files is None or each.file in files:
-            by_format.setdefault(each.format, []).append(each.file)
+    for artifact in manifest.artifacts:
+        if files is None or artifact.file in files:
+            by_format.setdefault(artifact.format, []).append(artifact.file)
 
     def answers(format: str) -> dict[str, dict[str, Answer]]:
         found: dict[str, dict[str, Answer]] = {}
@@ -135,9 +135,9 @@ def reference_answers(
     found: dict[str, dict[str, Answer]] = {}
     # Each waits for processes of one thread.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for each in pool.map(answers, by_format):
-            for backend, given in each.items():
-                found.setdefault(backend, {}).update(given)
+        for given in pool.map(answers, by_format):
+            for backend, own in given.items():
+                found.setdefault(backend, {}).update(own)
     return found
 
 
