@@ -1,5 +1,6 @@
 """Models in, bundle out: convert, describe, run on held-back data, publish what is true."""
 
+import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -29,13 +30,13 @@ from .errors import ConversionError
 from .fidelity.admit import Standard, verify
 from .fidelity.judge import judge
 from .fidelity.learned import from_training, rounded_answers
-from .fidelity.measure import run_artifacts
+from .fidelity.measure import Outputs, Runs, run_artifacts
 from .inspect.describe import describe
 from .question import Asked, ask, common, with_thresholds
 from .source import Source, open_source
 from .standardize import blamed, standardized
 from .targets import RuntimeFloor
-from .tflite.convert import convert_all
+from .tflite.convert import converting, start_converter
 from .variants import DEFAULT_VARIANTS, Variant, parse_variants, with_bounds
 
 __all__ = ["ExportResult", "Withheld", "export"]
@@ -133,7 +134,7 @@ def export(
     dataset = as_dataset(data, in_pieces=True)
     own = None if calibration is None else as_dataset(calibration, in_pieces=True)
     check_writable(out)
-    with new_folder(Path(out), overwrite=overwrite) as folder:
+    with new_folder(Path(out), overwrite=overwrite) as folder, start_converter() as converts:
         sources = [open_source(name, Path(path)) for name, path in models.items()]
         asked = [
             ask(
@@ -142,6 +143,8 @@ def export(
             for source in sources
         ]  # fmt: skip
         asked = standardized(asked)
+        # Models that were opened to compare with, and what was asked on the way, wait in cycles.
+        gc.collect()
         default = asked[-1]
         contract, question = common(asked)
         question = with_thresholds(question, default)
@@ -152,13 +155,15 @@ def export(
         converters = [
             Converter(model.source, model.calibration, model.held_back, embedded, chosen) for model in asked
         ]  # fmt: skip
-        convert_all([converter.conversions for converter in converters])
-        for model, converter in zip(asked, converters, strict=True):
-            made, failed = _convert(model.source, chosen, converter, floor, folder)
-            kept, refused = _check(made, model, question, folder)
-            artifacts += kept
-            records[model.source.name] = _record(model) | converter.record
-            withheld += failed + refused
+        with converting([converter.conversions for converter in converters], by=converts):
+            for model, converter in zip(asked, converters, strict=True):
+                with Runs(folder, model.held_back) as runs:
+                    made, failed = _convert(model.source, chosen, converter, floor, folder, runs)
+                    answers = runs.answers()
+                kept, refused = _check(made, answers, model, question, folder)
+                artifacts += kept
+                records[model.source.name] = _record(model) | converter.record
+                withheld += failed + refused
         manifest = Manifest(
             name=name or Path(out).name,
             contract=contract,
@@ -222,11 +227,17 @@ _EIGHT_BITS = ("int8", "uint8")
 
 
 def _convert(
-    source: Source, variants: Sequence[Variant], converter: Converter, floor: RuntimeFloor | None, folder: Path
+    source: Source,
+    variants: Sequence[Variant],
+    converter: Converter,
+    floor: RuntimeFloor | None,
+    folder: Path,
+    runs: Runs,
 ) -> tuple[list[_Made], list[Withheld]]:
     made: list[_Made] = []
     failed: list[Withheld] = []
-    for variant in each(f"export {source.name}", variants, lambda variant: {"file": variant.file(source.name)}):
+    waiting = converter.soonest_first(variants)
+    for variant in each(f"export {source.name}", waiting, lambda variant: {"file": variant.file(source.name)}):
         logger.info("exporting %s", variant.file(source.name), extra=STEP)
         try:
             path = converter.write(variant, folder)
@@ -254,14 +265,19 @@ def _convert(
             oldest_runtime=found.oldest_runtime,
         )
         made.append((variant, artifact))
+        runs.add(artifact)
+    order = {variant.file(source.name): place for place, variant in enumerate(variants)}
+    made.sort(key=lambda pair: order[pair[1].file])
+    failed.sort(key=lambda withheld: order[withheld.file])
     return made, failed
 
 
-def _check(made: Sequence[_Made], asked: Asked, task: Task, folder: Path) -> tuple[list[Artifact], list[Withheld]]:
-    """Run each artifact; what keeps its bound stays in the folder, with its metrics."""
+def _check(
+    made: Sequence[_Made], answers: Mapping[str, Outputs | str], asked: Asked, task: Task, folder: Path
+) -> tuple[list[Artifact], list[Withheld]]:
+    """Judge each artifact by its answers; what keeps its bound stays in the folder, with its metrics."""
     kept: list[Artifact] = []
     refused: list[Withheld] = []
-    answers = run_artifacts(folder, [artifact for _, artifact in made], asked.held_back)
     rounded = rounded_answers(asked)
     learned = [artifact for variant, artifact in made if rounded is not None and variant.learned_ranges]
     # As people run them: kernels without a delegate round twice.

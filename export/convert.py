@@ -1,6 +1,6 @@
 """From one Keras model to the files of its variants."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from edgepress.base.files import write_file
 from edgepress.runtime import EdgepressError
 from edgepress.runtime.bundle.embedded import Embedded
 
-from .errors import ConversionError
+from .errors import ConversionError, first_line
 from .materials import Materials
 from .samples import Samples
 from .source import Source
@@ -34,12 +34,20 @@ class Converter:
         self._calibration = calibration
         self._held_back = held_back
         self._embedded = embedded
-        needed = [each.settings for variant in variants for each in _chain(variant) if each.settings]
+        needed = [settings for variant in variants if (settings := _first(variant).settings)]
         self.conversions = Conversions(source, calibration, needed)
         """The model in TensorFlow's converter; `convert_all` takes those of several models."""
         self._made: dict[str, bytes] = {}
         self.record: dict[str, Any] = {}
         """What makers measured and chose, for the manifest."""
+
+    def soonest_first(self, variants: Sequence[Variant]) -> list[Variant]:
+        """Variants in the order in which what they are made from is there."""
+        order = {settings: place for place, settings in enumerate(self.conversions.wanted)}
+        firsts = {variant.key: _first(variant).settings for variant in variants}
+        return sorted(
+            variants, key=lambda variant: order[settings] if (settings := firsts[variant.key]) else len(order)
+        )
 
     def write(self, variant: Variant, folder: Path) -> Path:
         """Convert to one variant.
@@ -52,8 +60,7 @@ class Converter:
         except EdgepressError:
             raise
         except Exception as error:  # Converters raise whatever their libraries do.
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise ConversionError(f"{variant.format} conversion: {reason.strip()}") from error
+            raise ConversionError(f"{variant.format} conversion: {first_line(error)}") from error
         path = folder / variant.file(self._source.name)
         write_file(path, content)
         return path
@@ -76,9 +83,8 @@ class Converter:
         return self._made[variant.key]
 
 
-def _chain(variant: Variant) -> Iterator[Variant]:
-    """A variant and those that it is made from."""
-    yield variant
+def _first(variant: Variant) -> Variant:
+    """The variant that it is made from in the end."""
     while variant.base:
         variant = VARIANTS[variant.base]
-        yield variant
+    return variant

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Part
-from edgepress.data.rows import Mapped, Rows, select
+from edgepress.data.rows import PIECE_BYTES, Mapped, Rows, select
 from edgepress.runtime.contract import Contract
 from edgepress.train.asking import outputs_of
 
@@ -57,7 +57,8 @@ def samples_of(model: Any, contract: Contract, part: Part) -> Samples:
         # Grey pictures leave out their channel, and flat inputs take the pixels in a row.
         sizes = given.shape[1:] if None in sizes else sizes
         rows = Mapped(given, normalize, sizes, dtype)
-        inputs[name] = rows if isinstance(given, Rows) else rows[:]
+        # Bytes in memory take four times as much as real numbers.
+        inputs[name] = rows if isinstance(given, Rows) or rows.nbytes > PIECE_BYTES else rows[:]
     return Samples(inputs, part.targets)
 
 

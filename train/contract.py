@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
-from edgepress.data.rows import MANY_BYTES, Mapped, in_pieces
+from edgepress.data.rows import Mapped, in_pieces
 from edgepress.quality import Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
@@ -25,7 +25,17 @@ from edgepress.runtime.tasks import Task
 
 from .asking import outputs_of
 from .keras_file import outline_of
-from .trying import NoBetterThanChanceError, Tried, all_alike, choose, confirm, enough, least_left, some
+from .trying import (
+    NoBetterThanChanceError,
+    Tried,
+    all_alike,
+    choose,
+    confirm,
+    enough,
+    least_left,
+    out_of_reach,
+    some,
+)
 
 __all__ = [
     "NoBetterThanChanceError",
@@ -40,6 +50,8 @@ __all__ = [
 
 _CENTRED = 0.25
 """Standard deviations that a column's mean may be from 0, and that (in logarithms) its deviation may be from 1."""
+_FIRST, _WORTH_TWO_ROUNDS = 256, 3
+"""Examples that all ways are tried on first, and how many times as many there must be, so that it is worth while."""
 _FIELDS = frozenset({"kind"}).union(*(kind._fields for kind in KINDS.values()))
 """What a table of `--input` may say of an input of any kind."""
 _RAW_LAYERS = frozenset({"Normalization", "Rescaling"})
@@ -320,14 +332,11 @@ def _answers(model: Any, contract: Contract, task: Task, quality: Quality, part:
 
 
 def _outputs(model: Any, contract: Contract, part: Part) -> tuple[NDArray[Any], Any]:
-    # Keras keeps one compiled function a model, whatever it is fed with.
     feeds = [
         Mapped(part.inputs[name], contract.inputs[name].normalize, tuple(tensor.shape[1:]), tensor.dtype.as_numpy_dtype)
         for name, tensor in zip(model.input_names, model.inputs, strict=True)
     ]
-    # Bytes in memory take four times as much as real numbers.
-    many = sum(rows.nbytes for rows in feeds) > MANY_BYTES
-    (output, *_) = outputs_of(model, feeds if many else [rows[:] for rows in feeds])
+    (output, *_) = outputs_of(model, feeds)
     # What goes in is asked for where it should come out again, and made then.
     return output, feeds[0]
 
@@ -356,8 +365,20 @@ def _tried(
     accept_chance: bool,
 ) -> Contract:
     part = enough(held_back, fitted)
-    answers = {why: _answers(model, contract, task, quality, part) for why, contract in ways.items()}
-    why, found = choose(model.name, answers, task, quality, fitted, part, accept_chance=accept_chance)
+
+    def asked(chosen: Mapping[str, Contract], part: Part) -> dict[str, NDArray[Any]]:
+        return {why: _answers(model, contract, task, quality, part) for why, contract in chosen.items()}
+
+    behind: list[Tried] = []
+    if len(part) >= _WORTH_TWO_ROUNDS * _FIRST:
+        first = some(part, _FIRST)
+        if not all_alike(first):
+            behind = out_of_reach(asked(ways, first), quality, fitted, first)
+    left = {why: contract for why, contract in ways.items() if why not in {each.input for each in behind}}
+    answers = asked(left, part)
+    why, found = choose(
+        model.name, answers, task, quality, fitted, part, accept_chance=accept_chance, behind=behind
+    )  # fmt: skip
     return ways[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))
 
 

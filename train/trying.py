@@ -1,7 +1,7 @@
 """Ways of feeding a model, told apart by what it says about labelled examples."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = [
     "confirm",
     "enough",
     "least_left",
+    "out_of_reach",
     "refuse_chance",
     "some",
 ]
@@ -32,6 +33,9 @@ _LEAST_SKILL = 0.28
 pixels save less on pixels / 255, and networks of pixels / 255 more, even after a few epochs."""
 _AS_GOOD = 1.1
 """How much more a likelier way may leave unexplained than the best, and be as good."""
+_FAR = 2.0
+"""Half widths of a 95 % interval, about four standard deviations, that a way may be behind the best after the first
+examples."""
 _TOLD_APART = 0.7
 """Share of answers that are right under another order of the classes, from which on that order is what is wrong."""
 
@@ -49,6 +53,12 @@ class Tried(NamedTuple):
     value: float
     loss: float | None
     """A proper score, where the task has one."""
+    examples: int | None = None
+    """How many it was tried on, where those were fewer: it was far behind the best already."""
+
+    def record(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {name: value for name, value in self._asdict().items() if name != "examples" or value is not None}
 
 
 def some(part: Part, count: int = _TRIED) -> Part:
@@ -84,7 +94,7 @@ def confirm(
     assert fitted.targets is not None
     tried = Tried(why, quality.metric.name, quality.metric.of(answers, part.targets), None)
     trivial, better = quality.beats_trivial(answers, fitted.targets, part.targets)
-    found: dict[str, Any] = {"tried": [tried._asdict()], "trivial": trivial, "examples": len(part)}
+    found: dict[str, Any] = {"tried": [tried.record()], "trivial": trivial, "examples": len(part)}
     if not better:
         refuse_chance(model, [tried], trivial, task, [answers], part, accept_chance=accept_chance)
         found["chance"] = True
@@ -100,6 +110,7 @@ def choose(
     part: Part,
     *,
     accept_chance: bool,
+    behind: Sequence[Tried] = (),
 ) -> tuple[str, dict[str, Any]]:
     """Which way of feeding a model is the right one, and what was found on the way there, for the manifest.
 
@@ -111,6 +122,7 @@ def choose(
         fitted: What the trivial answer knows.
         part: The examples that were tried.
         accept_chance: Take the likeliest where the model is no better than the trivial answer.
+        behind: Ways that are `out_of_reach`, for the record.
 
     Raises:
         NoBetterThanChanceError: No way is better than the trivial answer; the message has the table.
@@ -118,18 +130,10 @@ def choose(
     """
     assert part.targets is not None
     assert fitted.targets is not None
-    sign = 1 if quality.metric.higher else -1
-    tried = [
-        Tried(
-            why, quality.metric.name, quality.metric.of(given, part.targets),
-            None if quality.proper is None else quality.proper.of(given, part.targets),
-        )
-        for why, given in answers.items()
-    ]  # fmt: skip
-    best = max(tried, key=lambda each: (sign * each.value, -(each.loss or 0.0)))
+    tried, best = _measured(quality, answers, part)
     close = [each for each in tried if not _clearly_better(quality.metric, answers, best, each, part)]
     trivial, better = quality.beats_trivial(answers[best.input], fitted.targets, part.targets)
-    found = {"tried": [each._asdict() for each in tried], "trivial": trivial, "examples": len(part)}
+    found = {"tried": [each.record() for each in (*tried, *behind)], "trivial": trivial, "examples": len(part)}
     if not better:
         refuse_chance(model, tried, trivial, task, list(answers.values()), part, accept_chance=accept_chance)
         return tried[0].input, {**found, "chance": True}
@@ -139,9 +143,55 @@ def choose(
             f"{model} answers equally well however it is fed ({_table(tried, trivial, len(part))}): say with "
             f"--input which it is: {', '.join(each.input for each in close)}"
         )
-    if len(tried) > 1:
-        _log.info("input of %s: %s, found by trying (%s)", model, chosen.input, _table(tried, trivial, len(part)))
+    if len(tried) + len(behind) > 1:
+        table = _table([*tried, *behind], trivial, len(part))
+        _log.info("input of %s: %s, found by trying (%s)", model, chosen.input, table)
     return chosen.input, found
+
+
+def _measured(quality: Quality, answers: Mapping[str, NDArray[Any]], part: Part) -> tuple[list[Tried], Tried]:
+    """Each way, and the best."""
+    assert part.targets is not None
+    sign = 1 if quality.metric.higher else -1
+    tried = [
+        Tried(
+            why, quality.metric.name, quality.metric.of(given, part.targets),
+            None if quality.proper is None else quality.proper.of(given, part.targets),
+        )
+        for why, given in answers.items()
+    ]  # fmt: skip
+    return tried, max(tried, key=lambda each: (sign * each.value, -(each.loss or 0.0)))
+
+
+def out_of_reach(answers: Mapping[str, NDArray[Any]], quality: Quality, fitted: Part, part: Part) -> list[Tried]:
+    """Ways that no further examples bring back: as far behind the best as about one in 10,000 would be by chance, were
+    they as good. None where the best itself is no better than the trivial answer.
+
+    Args:
+        answers: By the way's name: what the model says about `part`, in the form that is judged.
+        quality: How that is judged.
+        fitted: What the trivial answer knows.
+        part: The first examples.
+    """
+    assert part.targets is not None
+    assert fitted.targets is not None
+    tried, best = _measured(quality, answers, part)
+    if not quality.beats_trivial(answers[best.input], fitted.targets, part.targets)[1]:
+        return []
+    return [
+        each._replace(examples=len(part))
+        for each in tried
+        if each is not best and _lead(quality.metric, answers, best, each, part) > _FAR
+    ]
+
+
+def _lead(metric: Metric, answers: Mapping[str, NDArray[Any]], best: Tried, other: Tried, part: Part) -> float:
+    """How far the best is ahead, in half widths of the paired 95 % interval."""
+    assert part.targets is not None
+    ahead, low, high = bootstrap(metric, answers[best.input], answers[other.input], part.targets, seed=0, draws=400)
+    # The end that is nearer to no difference.
+    near = ahead - low if metric.higher else high - ahead
+    return abs(ahead) / near if near > 0 else np.inf if ahead else 0.0
 
 
 def enough(held_back: Part, fitted: Part) -> Part:
@@ -170,7 +220,7 @@ def least_left(
         NoBetterThanChanceError: The model explains nothing however it is fed; the message has the table.
     """
     tried = [Tried(why, "share left", value, None) for why, value in left.items()]
-    found: dict[str, Any] = {"tried": [each._asdict() for each in tried], "trivial": 1.0, "examples": examples}
+    found: dict[str, Any] = {"tried": [each.record() for each in tried], "trivial": 1.0, "examples": examples}
     least = min(left.values())
     if not least < 1:
         text = f"{model} reconstructs nothing however it is fed ({_table(tried, 1.0, examples)})"
@@ -255,5 +305,7 @@ def refuse_chance(
 
 
 def _table(tried: list[Tried], trivial: float, examples: int) -> str:
-    rows = ", ".join(f"{each.input} {each.value:.4f}" for each in tried)
+    rows = ", ".join(
+        f"{each.input} {each.value:.4f}{f' on {each.examples}' if each.examples else ''}" for each in tried
+    )
     return f"{tried[0].metric} on {examples} examples: {rows}; trivial {trivial:.4f}"

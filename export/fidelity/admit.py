@@ -17,7 +17,13 @@ from edgepress.base.files import write_file
 from edgepress.runtime import Artifact, Manifest
 from edgepress.runtime.backends import BACKENDS, Backend, backends_of
 from edgepress.runtime.bundle.manifest import MANIFEST_NAME
-from edgepress.runtime.conformance.golden import SELFTEST_NAME, Vectors, reference_outputs
+from edgepress.runtime.conformance.golden import (
+    SELFTEST_NAME,
+    Vectors,
+    outputs_of,
+    reference_answers,
+    reference_outputs,
+)
 from edgepress.runtime.conformance.matrix import Cell, Matrix, conformance, quantum, setting_name
 from edgepress.runtime.conformance.tensors import Tensors, by_name
 from edgepress.runtime.tasks import Task
@@ -68,9 +74,10 @@ def verify(
         written; the failed files are gone.
     """
     write_file(folder / MANIFEST_NAME, manifest.to_json())
-    outputs = reference_outputs(folder, vectors.feed)
+    begun = reference_answers(folder, vectors.feed)
+    outputs = outputs_of(begun)
     court = _Court(outputs, standards, {variant.key: variant for variant in variants})
-    matrix = conformance(folder, vectors=replace(vectors, outputs=outputs), verdict=court.verdict)
+    matrix = conformance(folder, vectors=replace(vectors, outputs=outputs), verdict=court.verdict, begun=begun)
     matrix = Matrix(tuple(_loadable(matrix.cells)))
     for file in matrix.refused:
         (folder / file).unlink()

@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from edgepress.runtime.batches import run_batches
 
 from ..samples import Samples
 
-__all__ = ["Outputs", "run_artifacts", "to_real"]
+__all__ = ["Outputs", "Runs", "run_artifacts", "to_real"]
 
 Outputs = dict[str, NDArray[np.float32]]
 """Output name to real numbers, shape (n, ...)."""
@@ -30,10 +31,44 @@ _SILENT_SECONDS = 300.0
 _PORTION = 256
 """Samples after which the process gives a sign of life."""
 _ALIVE = "alive"
+_AT_ONCE = 2
+"""Processes side by side: each computes in one thread, and holds a model in memory."""
+
+
+class Runs:
+    """`run_artifacts` on files that appear one by one, beside what makes the next ones."""
+
+    def __init__(self, folder: Path, samples: Samples) -> None:
+        """Arguments as `run_artifacts` has them."""
+        self._folder, self._samples = folder, samples
+        self._waiting: list[Artifact] = []
+        self._begun: list[Future[dict[str, Outputs | str]]] = []
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def __enter__(self) -> "Runs":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def add(self, artifact: Artifact) -> None:
+        """One more, which is whole now; those that come while others run are run together."""
+        self._waiting.append(artifact)
+        if all(each.done() for each in self._begun):
+            self._begun.append(self._thread.submit(run_artifacts, self._folder, self._waiting, self._samples))
+            self._waiting = []
+
+    def answers(self) -> dict[str, Outputs | str]:
+        """Of all files, as `run_artifacts` gives them."""
+        found = run_artifacts(self._folder, self._waiting, self._samples, at_once=_AT_ONCE) if self._waiting else {}
+        self._waiting = []
+        for each in self._begun:
+            found |= each.result()
+        return found
 
 
 def run_artifacts(
-    folder: Path, artifacts: Sequence[Artifact], samples: Samples, *, delegate: bool = False
+    folder: Path, artifacts: Sequence[Artifact], samples: Samples, *, delegate: bool = False, at_once: int = 1
 ) -> dict[str, Outputs | str]:
     """Every artifact's outputs for every sample.
 
@@ -42,17 +77,28 @@ def run_artifacts(
         artifacts: Which of them, with their tensors.
         samples: Real numbers; integer tensors are quantized and dequantized.
         delegate: Whether backends use their default delegates.
+        at_once: How many processes share the files.
 
     Returns:
         File name to outputs, or to the reason why the runtime does not run it.
     """
-    with tempfile.TemporaryDirectory() as name:
-        exchange = Path(name)
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(max_workers=at_once) as pool:
+        given = Path(name)
         for place, values in enumerate(samples.inputs.values()):
-            save_npy(exchange / f"input-{place}.npy", values)
-        (exchange / "inputs.json").write_text(json.dumps(list(samples.inputs)))
-        results: dict[str, Outputs | str] = {}
-        waiting = [artifact.file for artifact in artifacts]
+            save_npy(given / f"input-{place}.npy", values)
+        (given / "inputs.json").write_text(json.dumps(list(samples.inputs)))
+        files = [artifact.file for artifact in artifacts]
+        shares = [share for part in range(at_once) if (share := files[part::at_once])]
+        found: dict[str, Outputs | str] = {}
+        for answered in pool.map(lambda share: _run_share(folder, share, given, delegate), shares):
+            found |= answered
+        return found
+
+
+def _run_share(folder: Path, files: Sequence[str], given: Path, delegate: bool) -> dict[str, Outputs | str]:
+    results: dict[str, Outputs | str] = {}
+    with tempfile.TemporaryDirectory(dir=given) as name:
+        exchange, waiting = Path(name), list(files)
         while waiting:
             (exchange / "request.json").write_text(
                 json.dumps({"files": [str((folder / file).resolve()) for file in waiting], "delegate": delegate})
@@ -84,8 +130,9 @@ def _collect(exchange: Path, files: Sequence[str]) -> dict[str, Outputs | str]:
 
 
 def _child(exchange: Path) -> None:
-    names = json.loads((exchange / "inputs.json").read_text())
-    inputs = {name: open_npy(exchange / f"input-{place}.npy") for place, name in enumerate(names)}
+    given = exchange.parent
+    names = json.loads((given / "inputs.json").read_text())
+    inputs = {name: open_npy(given / f"input-{place}.npy") for place, name in enumerate(names)}
     request = json.loads((exchange / "request.json").read_text())
     for i, file in enumerate(request["files"]):
         # Written under another name first: a crash in the middle leaves no file that looks whole.

@@ -5,32 +5,34 @@ other, and where it dies the file that it was at is the one that failed, and ano
 """
 
 import json
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edgepress.base.child import run_module
-from edgepress.base.extras import require
+from edgepress.base.child import Started, start_module
 from edgepress.data.rows import save_npz
 from edgepress.runtime.formats.tflite_file import read_tflite
 from edgepress.train import has_loops, rounding, unrolled
 
-from ..errors import ConversionError
+from ..errors import ConversionError, first_line
 from ..quiet import quiet
 from ..samples import Samples
 from ..source import Source
+from . import process
 from .freeze import Frozen, freeze
 from .settings import FULL_INT8, Settings
 
-__all__ = ["Conversions", "convert_all", "to_integers"]
+__all__ = ["Conversions", "convert_all", "converting", "start_converter", "to_integers"]
 
 _SILENT = 1800.0
 """Seconds for one conversion: of a large model with many calibration examples, on a small machine."""
+_GLANCE = 0.02
+"""Seconds between looks at what is made."""
 _PLAIN, _AWARE, _UNROLLED, _ONE = "plain", "aware", "unrolled", "one"
 """The graph without quantizers, the one with those that training put in, the one without loops, and the plain one for
 one example a call."""
@@ -48,10 +50,13 @@ class Conversions:
         """
         self._source = source
         self._calibration = calibration
-        self._wanted = tuple(wanted)
+        self.wanted = tuple(dict.fromkeys(wanted))
+        """In the order in which it is made."""
         self._made: dict[Settings, bytes | str] = {}
         self._one_by_one: dict[Settings, str] = {}
         """What was not made of a graph with a free batch, and why."""
+        self.work: _Work | None = None
+        """The processes that are at it."""
 
     def content(self, settings: Settings) -> bytes:
         """The file as the converter leaves it.
@@ -59,6 +64,8 @@ class Conversions:
         Raises:
             ConversionError: The converter refuses, in its own words, or its process died.
         """
+        if self.work is not None:
+            self.work.wait(self, settings)
         if settings not in self._made:
             convert_all([self], settings)
         made = self._made[settings]
@@ -66,9 +73,18 @@ class Conversions:
             raise ConversionError(f"tflite conversion: {made}")
         return made
 
+    def finish(self) -> None:
+        """Wait until all that will be asked for is made."""
+        if self.work is not None:
+            self.work.finish()
+
+    def failed(self, settings: Settings) -> bool:
+        """Whether a file could not be made."""
+        return isinstance(self._made.get(settings), str)
+
     def missing(self, *further: Settings) -> list[Settings]:
         """What will be asked for and is not made yet."""
-        return [each for each in dict.fromkeys((*self._wanted, *further)) if each not in self._made]
+        return [each for each in dict.fromkeys((*self.wanted, *further)) if each not in self._made]
 
     def keep(self, settings: Settings, made: bytes | str) -> None:
         """Keep a file, or why there is none: the first reason, where there are two."""
@@ -135,7 +151,7 @@ class Conversions:
                 return freeze(model, path, batch=1 if graph == _ONE or has_loops(model) else None)
         except Exception as error:  # Keras and TensorFlow raise whatever comes up.
             loop = "a recurrent layer cannot be unrolled: does its input leave the length open? " * (graph == _UNROLLED)
-            return loop + _first_line(error)
+            return loop + first_line(error)
 
     def _freeze_aware(self, path: Path) -> Frozen:
         if self._source.quantized is not None:
@@ -151,45 +167,119 @@ def convert_all(models: Sequence[Conversions], *further: Settings) -> None:
         models: Each is given its files.
         further: More that each of them is asked for.
     """
-    _convert(models, further)
-    if again := [model for model in models if model.one_by_one()]:
-        _convert(again, further)
+    with converting(models, *further):
+        for model in models:
+            model.finish()
 
 
-def _convert(models: Sequence[Conversions], further: Sequence[Settings]) -> None:
-    with tempfile.TemporaryDirectory(prefix="edgepress-") as name:
-        folder = Path(name)
-        jobs = [
+def start_converter() -> Started:
+    """A process that is ready to convert once it has imported what that takes."""
+    return start_module(process.__name__)
+
+
+@contextmanager
+def converting(models: Sequence[Conversions], *further: Settings, by: Started | None = None) -> Iterator[None]:
+    """Let a process make what several models will be asked for, beside what is done inside the block.
+
+    Args:
+        models: Each is given its files; `content` waits for one alone.
+        further: More that each of them is asked for.
+        by: The process that begins.
+    """
+    before = [model.work for model in models]
+    with _Work(models, further, by) as work:
+        for model in models:
+            model.work = work
+        try:
+            yield
+        finally:
+            for model, other in zip(models, before, strict=True):
+                model.work = other
+
+
+class _Work:
+    """Processes that convert, one after the other, and what they have made by now."""
+
+    def __init__(self, models: Sequence[Conversions], further: Sequence[Settings], by: Started | None) -> None:
+        self._models, self._further, self._next = models, further, by
+        self._kept = ExitStack()
+        self._again = True
+        """Whether what was not made is to be tried once more."""
+
+    def __enter__(self) -> "_Work":
+        self._begin(self._models)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def _begin(self, models: Sequence[Conversions]) -> None:
+        self._kept.close()
+        self._folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory(prefix="edgepress-")))
+        self._jobs = [
             (model, *job)
             for number, model in enumerate(models)
-            for job in model.prepare(model.missing(*further), folder, f"{number}-")
+            for job in model.prepare(model.missing(*self._further), self._folder, f"{number}-")
         ]
-        for number, (_, _, job) in enumerate(jobs):
-            (folder / f"{number}.json").write_text(json.dumps(job))
-        waiting = list(range(len(jobs)))
-        while waiting:
-            ended = run_module(__name__, name, *map(str, waiting), seconds=_SILENT, alive=folder / "alive")
-            for number in tuple(waiting):
-                model, settings, _ = jobs[number]
-                made, refused = folder / f"{number}.tflite", folder / f"{number}.txt"
-                waiting.remove(number)
-                if made.exists():
-                    model.keep(settings, made.read_bytes())
-                elif refused.exists():
-                    model.keep(settings, refused.read_text())
-                else:
-                    # It died at this one; the next process begins behind it.
-                    model.keep(settings, f"the converter was lost: {ended.reason}")
-                    break
+        for number, (_, _, job) in enumerate(self._jobs):
+            (self._folder / f"{number}.json").write_text(json.dumps(job))
+        self._waiting = list(range(len(self._jobs)))
+        self._start()
+
+    def _start(self) -> None:
+        """A process for what is waiting."""
+        if not self._waiting:
+            return
+        running, self._next = self._next or start_converter(), None
+        # Files appear while it runs; a thread waits for its end, which comes first where we leave.
+        self._kept.enter_context(running)
+        thread = self._kept.enter_context(ThreadPoolExecutor(max_workers=1))
+        self._kept.callback(running.kill)
+        said = json.dumps([str(self._folder), self._waiting]) + "\n"
+        self._end = thread.submit(running.ended, said, seconds=_SILENT, alive=self._folder / process.ALIVE)
+
+    def wait(self, model: Conversions, settings: Settings) -> None:
+        """Until a file is there, or why there is none is known."""
+        while any(self._jobs[number][:2] == (model, settings) for number in self._waiting):
+            self._collect()
+        if model.failed(settings):
+            self.finish()
+
+    def finish(self) -> None:
+        """Until everything is made."""
+        while self._waiting:
+            self._collect()
+        if self._again:
+            self._again = False
+            if again := [model for model in self._models if model.one_by_one()]:
+                self._begin(again)
+                self.finish()
+
+    def _collect(self) -> None:
+        """Hand over what is there, or look again a moment later."""
+        over = self._end.done()
+        for number in tuple(self._waiting):
+            model, settings, _ = self._jobs[number]
+            made, refused = self._folder / f"{number}.tflite", self._folder / f"{number}.txt"
+            if made.exists():
+                model.keep(settings, made.read_bytes())
+            elif refused.exists():
+                model.keep(settings, refused.read_text())
+            elif over:
+                # It died at this one; the next process begins behind it.
+                model.keep(settings, f"the converter was lost: {self._end.result().reason}")
+                self._waiting.remove(number)
+                self._start()
+                return
+            else:
+                time.sleep(_GLANCE)
+                return
+            self._waiting.remove(number)
 
 
 def _computes_shapes(content: bytes) -> bool:
     """Whether a file computes what tensors are broadcast to: neither LiteRT nor ONNX Runtime runs that."""
     return any(each.name == "BROADCAST_ARGS" for each in read_tflite(content).main.operators)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def to_integers(source: Source, calibration: Samples, settings: Settings = FULL_INT8) -> bytes:
@@ -204,64 +294,3 @@ def to_integers(source: Source, calibration: Samples, settings: Settings = FULL_
         ConversionError: The converter refuses.
     """
     return Conversions(source, calibration, [settings]).content(settings)
-
-
-def _main(folder: Path, numbers: Sequence[str]) -> None:
-    graphs: dict[str, Any] = {}
-    for number in numbers:
-        (folder / "alive").touch()
-        job = json.loads((folder / f"{number}.json").read_text())
-        try:
-            converter = _converter(folder / job["graph"], job, graphs)
-            _set(converter, Settings(**job["settings"]), folder, job)
-            with quiet():
-                content: bytes = converter.convert()
-        except Exception as error:  # Converters raise whatever their libraries do.
-            (folder / f"{number}.txt").write_text(_first_line(error))
-        else:
-            whole = folder / f"{number}.part"
-            whole.write_bytes(content)
-            whole.rename(folder / f"{number}.tflite")
-
-
-def _converter(path: Path, job: Mapping[str, Any], graphs: dict[str, Any]) -> Any:
-    tf = require("tensorflow", extra="toolkit")
-    if job["graph"] not in graphs:
-        graph = tf.compat.v1.GraphDef.FromString(path.read_bytes())
-        wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
-        ends = [[wrapped.graph.get_tensor_by_name(name) for name in job[side]] for side in ("inputs", "outputs")]
-        graphs[job["graph"]] = wrapped.prune(*ends)
-    return tf.lite.TFLiteConverter.from_concrete_functions([graphs[job["graph"]]])
-
-
-def _set(converter: Any, settings: Settings, folder: Path, job: Mapping[str, Any]) -> None:
-    tf = require("tensorflow", extra="toolkit")
-    if settings.weights == "float32":
-        return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if settings.weights == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    elif settings.activations == "float32":
-        # Scales per channel raise FULLY_CONNECTED to version 12, which tflite-runtime 2.14 refuses.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    elif not job["aware"]:
-        # A model trained with quantizers brings its ranges; asking for the integer set there demands data again.
-        sets = tf.lite.OpsSet
-        widened = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-        converter.target_spec.supported_ops = [
-            widened if settings.activations == "int16" else sets.TFLITE_BUILTINS_INT8
-        ]
-        converter.representative_dataset = lambda: _one_by_one(folder / job["calibration"], job["order"])
-    if settings.ends:
-        converter.inference_input_type = converter.inference_output_type = getattr(tf, settings.ends)
-
-
-def _one_by_one(path: Path, order: Sequence[str]) -> Iterator[Any]:
-    with np.load(path) as archive:
-        inputs = [archive[name] for name in order]
-    for i in range(len(inputs[0])):
-        yield [each[i : i + 1] for each in inputs]
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]), sys.argv[2:])

@@ -9,6 +9,7 @@ outputs has an array `<file name>/<output name>` for each.
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from edgepress.base.errors import InputError
 from ..bundle.manifest import Artifact, Manifest
 from ..contract import Contract
 from .tensors import Tensors, by_name, read_tensors, write_tensors
-from .trial import run_trial, trial_backends
+from .trial import Answer, run_trial, trial_backends
 
-__all__ = ["SELFTEST_NAME", "Vectors", "reference_outputs", "write_selftest"]
+__all__ = ["SELFTEST_NAME", "Vectors", "outputs_of", "reference_answers", "reference_outputs", "write_selftest"]
 
 SELFTEST_NAME = "selftest.npz"
 _LIMIT = 1 << 28
@@ -101,10 +102,10 @@ def _part(tensors: Tensors, part: slice) -> Tensors:
     return {name: array[part] for name, array in tensors.items()}
 
 
-def reference_outputs(
+def reference_answers(
     folder: str | os.PathLike[str], feed: Tensors, files: Sequence[str] | None = None
-) -> dict[str, Tensors]:
-    """What a bundle's artifacts answer with default delegates off, each in a fresh process.
+) -> dict[str, dict[str, Answer]]:
+    """What a bundle's artifacts answer with default delegates off, each format in a fresh process.
 
     Args:
         folder: A bundle, or the folder that becomes one: manifest and artifacts are there.
@@ -112,18 +113,48 @@ def reference_outputs(
         files: Artifacts by file name; all of the manifest's by default.
 
     Returns:
-        The output of each artifact (of several a dictionary by name) that the best backend for its format could run, by
-        file name. The manifest's other artifacts are left out: conformance reports them.
+        By backend and file name, as `run_trial` gives them. A file that the best backend for its format could not run
+        is there under the next one too.
     """
     manifest = Manifest.read(folder)
-    wanted = [a for a in manifest.artifacts if files is None or a.file in files]
-    found: dict[str, Tensors] = {}
-    for backend in trial_backends(None):
-        names = [a.file for a in wanted if a.format in backend.formats and a.file not in found]
-        if names:
-            answers = run_trial(Path(folder), names, feed, backend=backend.name, delegate=False)
-            found |= {name: answer.output for name, answer in answers.items() if answer.output is not None}
+    by_format: dict[str, list[str]] = {}
+    for artifact in manifest.artifacts:
+        if files is None or artifact.file in files:
+            by_format.setdefault(artifact.format, []).append(artifact.file)
+
+    def answers(format: str) -> dict[str, dict[str, Answer]]:
+        found: dict[str, dict[str, Answer]] = {}
+        missing = by_format[format]
+        for backend in trial_backends(None):
+            if missing and format in backend.formats:
+                given = run_trial(Path(folder), missing, feed, backend=backend.name, delegate=False)
+                missing = [file for file in missing if given[file].output is None]
+                found[backend.name] = given
+        return found
+
+    found: dict[str, dict[str, Answer]] = {}
+    # Each waits for processes of one thread.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for given in pool.map(answers, by_format):
+            for backend, own in given.items():
+                found.setdefault(backend, {}).update(own)
     return found
+
+
+def reference_outputs(
+    folder: str | os.PathLike[str], feed: Tensors, files: Sequence[str] | None = None
+) -> dict[str, Tensors]:
+    """The output of each artifact (of several a dictionary by name) that the best backend for its format could run, by
+    file name; arguments as `reference_answers` has them. The manifest's other artifacts are left out: conformance
+    reports them."""
+    return outputs_of(reference_answers(folder, feed, files))
+
+
+def outputs_of(answers: Mapping[str, Mapping[str, Answer]]) -> dict[str, Tensors]:
+    """What there is of outputs in `reference_answers`, by file name."""
+    return {
+        file: answer.output for given in answers.values() for file, answer in given.items() if answer.output is not None
+    }
 
 
 def write_selftest(

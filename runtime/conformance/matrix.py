@@ -149,6 +149,7 @@ def conformance(
     backends: Sequence[str] | None = None,
     files: Sequence[str] | None = None,
     verdict: Verdict | None = None,
+    begun: Mapping[str, Mapping[str, Answer]] | None = None,
 ) -> Matrix:
     """Run the golden vectors through artifacts and backends, delegates on and off, twice in fresh processes.
 
@@ -158,6 +159,7 @@ def conformance(
         backends: Names; all that are present by default.
         files: Artifacts by file name; all of the manifest's by default.
         verdict: Judges answers; by default they must be the expected ones, within the manifest's tolerances.
+        begun: By backend and file, what fresh processes answered already, with delegates off: the first of two runs.
 
     Raises:
         InputError: No bundle, no golden vectors, or an artifact that has none.
@@ -183,7 +185,8 @@ def conformance(
 
     def tried(setting: tuple[Backend, bool, list[Artifact]]) -> list[Cell]:
         backend, delegate, own = setting
-        return _cells(folder, own, vectors, backend, delegate, task, verdict)
+        ran = {} if delegate or begun is None else begun.get(backend.name, {})
+        return _cells(folder, own, vectors, backend, delegate, task, verdict, ran)
 
     # Each waits for processes of one thread.
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as pool:
@@ -205,6 +208,7 @@ def _cells(
     delegate: bool,
     task: Task | None,
     verdict: Verdict | None,
+    ran: Mapping[str, Answer],
 ) -> list[Cell]:
     def attempt(files: list[str], *, again: bool = False) -> dict[str, Answer]:
         # What differs from process to process does so on any examples. A whole portion: batches are those of before.
@@ -215,7 +219,8 @@ def _cells(
         )
         return run_trial(folder, files, unnamed(feed), backend=backend.name, delegate=delegate)
 
-    first = attempt([a.file for a in artifacts])
+    files = [a.file for a in artifacts]
+    first = ran if ran.keys() >= set(files) else attempt(files)
     runnable = [file for file, answer in first.items() if answer.output is not None]
     second = attempt(runnable, again=True) if runnable else {}
     cells = []

@@ -6,7 +6,7 @@ import tf_keras
 from edgepress.export.samples import Samples
 from edgepress.export.source import open_source
 from edgepress.export.tflite import convert
-from edgepress.export.tflite.convert import Conversions, convert_all
+from edgepress.export.tflite.convert import Conversions, convert_all, converting
 from edgepress.export.tflite.settings import FULL_INT8, Settings
 
 
@@ -21,14 +21,15 @@ def test_several_models_share_a_process_and_get_the_files_that_each_gets_alone(t
         source = open_source(name, tmp_path / f"{name}.keras")
         models.append((source, Samples({"row": rows * size}, None)))
     started = []
-    run = convert.run_module
-    monkeypatch.setattr(
-        convert, "run_module", lambda *given, **options: started.append(given) or run(*given, **options)
-    )
+    start = convert.start_converter
+    monkeypatch.setattr(convert, "start_converter", lambda: started.append(1) or start())
     together = [Conversions(*model, wanted) for model in models]
     convert_all(together)
     files = [[each.content(settings) for settings in wanted] for each in together]
     assert len(started) == 1
     alone = Conversions(*models[1], wanted)
-    assert [alone.content(settings) for settings in wanted] == files[1]
+    with converting([alone]):
+        # What comes last is asked for first; the process goes on beside.
+        backwards = [alone.content(settings) for settings in reversed(wanted)]
+    assert backwards[::-1] == files[1]
     assert files[0][1] != files[1][1]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from edgepress.base.child import how_it_ended, run_child, run_module
+from edgepress.base.child import Started, how_it_ended, run_child, run_module
 
 SIGNS_OF_LIFE = (
     "import pathlib, sys, time\nfor _ in range(5):\n    time.sleep(0.4)\n    pathlib.Path(sys.argv[1]).touch()"
@@ -55,3 +55,15 @@ def test_no_such_program(tmp_path):
 
 def test_silence_has_a_reason_too():
     assert how_it_ended(1) == "exit status 1: no message"
+
+
+def test_a_process_that_waits_is_told_what_to_do():
+    with Started([sys.executable, "-c", "print(input() * 2)"], told=True) as process:
+        assert process.ended("yes\n", seconds=20).stdout == "yesyes\n"
+
+
+def test_a_process_that_waits_ends_with_its_context():
+    begin = time.monotonic()
+    with Started([sys.executable, "-c", "input()"], told=True):
+        pass
+    assert time.monotonic() - begin < 10
