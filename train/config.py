@@ -11,7 +11,7 @@ from typing import Any
 from edgepress.data import Dataset, SplitRecipe, question_of
 from edgepress.runtime import InputError
 
-from .compress.engine.scheme import PATTERNS, SCOPES
+from .compress.engine.scheme import BITS, MEASURED, PATTERNS, SCOPES
 from .fitting.rates import SCHEDULES
 from .models import MODELS
 
@@ -77,8 +77,9 @@ class TrainConfig:
     weight_decay: float = 0.0
     """Share of each kernel, times the rate, that a step of the baseline fit takes away (Loshchilov and Hutter 2019)."""
     choose_from: float = 0.0
-    """Part of the baseline fit after which an epoch may be the best one. Among hundreds of epochs at a high rate one is
-    right about more held-back images by luck alone, and is worse than the last."""
+    """Part of the fits of the baseline, and of what channels have left, after which an epoch may be the best one. Among
+    hundreds of epochs at a high rate one is right about more held-back images by luck alone, and is worse than the
+    last."""
     label_smoothing: float = 0.0
     """Share of each target that is spread over all classes (Szegedy et al. 2016)."""
     shift: int = 1
@@ -125,11 +126,16 @@ class TrainConfig:
     """Height and width of the blocks of a Dense kernel that are pruned together."""
     clusters: int = 0
     """Distinct values that each kernel keeps, from 3; 0 leaves clustering out."""
-    weight_bits: int = 8
-    """Of kernels in quantization-aware training: 8, 4 for files with int4 weights, or 2: zero and one magnitude."""
+    weight_bits: float = 8
+    """Of kernels in quantization-aware training: 8, 4 for files with int4 weights, or 2: zero and one magnitude. A
+    number between is what a weight has at most in the mean: layers get 8 or 4, below 4 also 2, by what that does to the
+    outputs on training examples."""
+    layer_bits: dict[str, int] = field(default_factory=dict)
+    """Bits of single layers by name, in place of `weight_bits`."""
     scope: str = ""
-    """Whether each `layer` loses that share of its kernel, or the whole `model` its least weights; empty for what the
-    engine does: TensorFlow Model Optimization goes layer by layer, our own takes the model as a whole."""
+    """Whether each `layer` loses that share of its kernel, the whole `model` its least weights, or each layer what is
+    `measured` to do least to the outputs on training examples; empty for what the engine does: TensorFlow Model
+    Optimization goes layer by layer, our own takes the model as a whole."""
     engine: str = ""
     """What presses: `tfmot`, TensorFlow Model Optimization, or `own`, which takes every layer; empty for the first that
     can."""
@@ -148,7 +154,7 @@ class TrainConfig:
             ("model", ("", *MODELS)),
             ("schedule", SCHEDULES),
             ("pruning", PATTERNS),
-            ("scope", SCOPES),
+            ("scope", (*SCOPES, MEASURED)),
             ("engine", ("", "tfmot", "own")),
             ("ranges", ("", "learned", "measured")),
         ):
@@ -176,8 +182,11 @@ class TrainConfig:
         self._require("mirror", type(self.mirror) is bool, "true or false")
         self._require("layer_sparsity", all(0 <= s < 1 for s in self.layer_sparsity.values()), "from 0 to below 1")
         self._require("clusters", self.clusters not in (1, 2), "0, or from 3")
-        self._require("weight_bits", self.weight_bits in (2, 4, 8), "8, 4 or 2")
+        self._require("weight_bits", min(BITS) <= self.weight_bits <= max(BITS), "8, 4, 2, or between")
         self._require("weight_bits", self.weight_bits == 8 or not self.clusters, "8 where weights are clustered")
+        self._require("layer_bits", {*self.layer_bits.values()} <= {*BITS}, "8, 4 or 2 for each layer")
+        self._require("layer_bits", not (self.layer_bits and self.clusters), "none where weights are clustered")
+        self._require("scope", self.scope != MEASURED or self.pruning != "2:4", "layer or model where pruning is 2:4")
         self._require("structured", 0 < self.structured <= 1, "above 0, and 1 at most")
         self._require("distill", 0 <= self.distill <= 1, "from 0 to 1")
         self._require("validation_share", 0 < self.validation_share < 1, "above 0 and below 1")

@@ -318,7 +318,8 @@ def _thinned(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None)
     counts = ", ".join(f"{layer} {count} to {kept}" for layer, (count, kept) in found.channels.items())
     _log.info("structured: %.1f %% of %.3g multiply-adds stay; %s", 100 * after / before, before, counts)
     smaller = as_tf_keras(found.model)
-    run.fit(smaller, "structured", teacher=teacher, **found.to_dict())
+    settle = round(config.choose_from * config.structured_epochs)
+    run.fit(smaller, "structured", teacher=teacher, settle=settle, **found.to_dict())
     return smaller
 
 

@@ -1,6 +1,7 @@
 """Pressing with our own engine: any Keras model's kernels, as they are."""
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from ..compress.engine.compression import UPDATES, Compression
 from ..compress.engine.kernels import kernels_of
 from ..compress.engine.points import without_a_place
 from ..compress.engine.ranges import Ranges
-from ..compress.engine.scheme import Scheme
+from ..compress.engine.scheme import BITS, MEASURED, Scheme
+from ..compress.engine.sensitivity import EXAMPLES, measured_bits, measured_sparsity
 from ..config import TrainConfig
 from ..fitting.ramp import ramp_epochs
 from ..keras_file import copied, inside
@@ -36,7 +38,17 @@ def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
 def prune(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model with the config's zeros, fitted."""
     ramp = ramp_epochs(config.prune_epochs, config.pruning)
-    return _fitted(run, model, "prune", pruning_of(config), teacher, settle=ramp)
+    if config.scope != MEASURED:
+        return _fitted(run, model, "prune", pruning_of(config), teacher, settle=ramp)
+    found = measured_sparsity(
+        inside(model),
+        [run.inputs_of(model, EXAMPLES)],
+        config.sparsity,
+        block=config.block,
+        fixed=config.layer_sparsity,
+    )
+    config = replace(config, scope="", layer_sparsity=found)
+    return _fitted(run, model, "prune", pruning_of(config), teacher, settle=ramp, layer_sparsity=found)
 
 
 def pruning_of(config: TrainConfig) -> Scheme:
@@ -56,15 +68,21 @@ def cluster(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) 
 def quantize(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model with kernels of few bits, fitted: a plain float one, to whose weights a converter gives the same
     integers. The run keeps the ranges of activations that are learned beside them; others are measured by export."""
-    clusters = config.clusters if config.clustered else 0
-    scheme = Scheme(clusters=clusters, weight_bits=config.weight_bits)
-    learns = config.weight_bits == 8 and config.ranges != "measured" and not without_a_place(inside(model))
-    return _fitted(run, model, "quantize", scheme, teacher, learns=learns)
+    clusters, bits, layer_bits = config.clusters if config.clustered else 0, config.weight_bits, config.layer_bits
+    if bits not in BITS:
+        found = measured_bits(inside(model), [run.inputs_of(model, EXAMPLES)], bits, fixed=layer_bits)
+        bits, layer_bits = max(BITS), found
+    scheme = Scheme(clusters=clusters, weight_bits=int(bits), layer_bits=layer_bits)
+    eight = {int(bits), *layer_bits.values()} == {8}
+    learns = eight and config.ranges != "measured" and not without_a_place(inside(model))
+    notes: dict[str, Any] = {"layer_bits": layer_bits} if layer_bits else {}
+    return _fitted(run, model, "quantize", scheme, teacher, learns=learns, **notes)
 
 
 def _fitted(
-    run: Run, model: Any, name: str, scheme: Scheme, teacher: Teacher | None, settle: int = 0, *, learns: bool = False
-) -> Any:
+    run: Run, model: Any, name: str, scheme: Scheme, teacher: Teacher | None, settle: int = 0, *, learns: bool = False,
+    **notes: Any,
+) -> Any:  # fmt: skip
     # The float model goes on as the teacher.
     model = copied(model)
     task, compression = run.task_of(model), Compression(inside(model), scheme)
@@ -72,6 +90,6 @@ def _fitted(
     with ranges.active() if ranges else contextlib.nullcontext():
         run.fit(
             model, name, task=task, teacher=teacher, settle=settle, engine="own",
-            compression=compression, ranges=ranges,
+            compression=compression, ranges=ranges, **notes,
         )  # fmt: skip
     return model

@@ -14,19 +14,21 @@ from ..run import Run, Teacher
 
 __all__ = ["cluster", "prune", "quantize", "refuses"]
 
-_FEWEST_BITS = 4
+_BITS = (8, 4)
 
 
 def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
     """Why it cannot press a model so; empty where it can."""
-    if config.weight_bits < _FEWEST_BITS or config.scope == "model":
-        return f"it has {_FEWEST_BITS} bits or more, and prunes layer by layer"
+    if config.weight_bits not in _BITS or config.layer_bits:
+        return f"it has {' or '.join(map(str, _BITS))} bits in all layers"
+    if config.scope not in ("", "layer"):
+        return "it prunes layer by layer, all alike"
     if config.ranges == "measured":
         return "it learns the ranges of activations always"
     if foreign:
         return foreign
     try:
-        add_quantization(fold_batch_norm(model), weight_bits=config.weight_bits)
+        add_quantization(fold_batch_norm(model), weight_bits=int(config.weight_bits))
     except UnknownLayersError as error:
         return str(error)
     return ""
@@ -59,7 +61,7 @@ def cluster(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) 
 
 def quantize(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model quantization-aware, its ranges in it; below 8 bits a plain float one with rounded weights."""
-    quantized = add_quantization(model, clustered=config.clustered, weight_bits=config.weight_bits)
+    quantized = add_quantization(model, clustered=config.clustered, weight_bits=int(config.weight_bits))
     run.fit(quantized, "quantize", task=run.task_of(model), teacher=teacher, engine="tfmot")
     quantized = release_clusters(quantized) if config.clustered else quantized
     if config.weight_bits == 8:

@@ -123,7 +123,9 @@ ROWS: dict[str, Row] = {
     "mobile, zeros 70 %, int8": Row("mnist", _mobile, _ZEROS, "own", _SHORT, examples=_FEW),
     "resnet8, half the multiply-adds, int8": Row(
         asked={**_WHOLE, "structured": 0.5, "quantize_epochs": 0}, engine="",
-        fitted={**_COLOURS, "structured_epochs": 48, "structured_learning_rate": 1.5e-3}, **_RESNET8,
+        fitted={
+            **_COLOURS, "distill": 0.5, "structured_epochs": 150, "structured_learning_rate": 4e-3, "choose_from": 0.8,
+        }, **_RESNET8,
     ),
     "resnet8, 4 bits": Row(
         asked={**_WHOLE, "weight_bits": 4, "quantize_epochs": 12}, engine="own",

@@ -1,7 +1,7 @@
 """What the rows say together, in sentences that are computed."""
 
 from collections.abc import Iterator, Mapping
-from statistics import fmean
+from statistics import fmean, geometric_mean
 from typing import Any
 
 import numpy as np
@@ -52,22 +52,38 @@ def _twins() -> Iterator[tuple[str, str, str]]:
 
 
 def _engines(found: Found) -> Iterator[str]:
-    worse, better, number = [], [], 0
+    worse, better, ratios, number = [], [], [], 0
     for asked, theirs, ours in _twins():
         count = min(len(found.get(theirs, [])), len(found.get(ours, [])))
         if not count:
             continue
-        number += 1
+        ratios += [
+            our["bytes"] / their["bytes"] for their, our in zip(found[theirs][:count], found[ours][:count], strict=True)
+        ]
         pairs = _pairs(*([(each, "pressed") for each in found[row][:count]] for row in (theirs, ours)))
         low, high = score_difference(pairs)
         told = f"{asked} ({100 * pairs.difference:+.2f} points [{100 * low:+.2f}, {100 * high:+.2f}])"
         worse += [told] if high < 0 else []
         better += [told] if low > 0 else []
+        number += 1
     if number:
         yield (
             f"Of {number} tasks that both engines pressed, our own is significantly worse than TensorFlow Model "
             f"Optimization in {_listed(worse)}, and significantly better in {_listed(better)}."
         )
+        ratio = geometric_mean(ratios)
+        # Of engines that are as accurate the one with smaller files.
+        best = ENGINES[0 if (len(worse) - len(better) or ratio - 1) >= 0 else 1]
+        yield (
+            f"Our files are {ratio:.3f} x as large as theirs in the mean. By accuracy, and then by bytes, {best} is "
+            f"the better engine; where both can press a model, {_asked_first()} does."
+        )
+
+
+def _asked_first() -> str:
+    from edgepress.train.engines import ENGINES as ASKED
+
+    return next(iter(ASKED))
 
 
 def _epochs(times: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -43,35 +43,17 @@ from edgepress.train.keras_file import inside
 
 from .budget import Budget, Candidate, choose, pareto_front
 from .crew import Crew, Needs, crew_of
+from .space import VARIANTS, WITH_WIDTHS, Space, space_of, starts, suggest
 
 __all__ = ["SearchResult", "search"]
 
 logger = logging.getLogger(__name__)
 
-_VARIANTS = {8: ("tflite:int8", "tflite:dynamic-int8"), 4: ("tflite:int4", "tflite:dynamic-int4")}
-"""By the bits of a weight that the model was trained for."""
-_FIRST_WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192)
-_LATER_WIDTHS = (8, 16, 24, 32, 48, 64)
-_PIXEL_LOSSES = (0.0, 0.01, 0.03)
-_CHANNELS = (1.0, 0.75, 0.5, 0.35)
-"""Shares of the multiply-adds."""
-_SPARSITIES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)
+_STUDY = "press-by-layer"
+"""Its name in the journal: one that chose among other values cannot go on as this one."""
 _LATENCY_IMAGES = 256
-_WITH_WIDTHS = frozenset({"mlp"})
-"""Models that are made of the widths that are searched."""
 _BACKEND = "litert"
 """Of a budget's latency."""
-
-
-class _Ranges(NamedTuple):
-    """What is searched besides bits and sparsity."""
-
-    widths: bool
-    """Of the hidden layers; else the channels that leave."""
-    pixels: bool
-    """How much of the picture's border leaves."""
-    channels: tuple[float, ...] = _CHANNELS
-    """Shares of the multiply-adds that may stay, all of them first."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +87,7 @@ def search(
 
     Args:
         dataset: Training images and labels.
-        config: The preset; its `widths`, `pixel_loss`, `structured`, `weight_bits` and `sparsity` are searched.
+        config: The preset; `space` says what else is tried of it.
         baseline: The float `.keras` file that drops are counted from.
         folder: Where trials lie; made here.
         budget: What to keep within.
@@ -134,13 +116,13 @@ def search(
     if not task.classifies:
         raise InputError(f"a search within a budget counts accuracy, and the task is {task.kind}: press without limits")
     foreign = inside(network) is not network
-    least = least_share(inside(network))
-    ranges = _Ranges(
-        widths=not own and (config.model or usual_model(contract, task)) in _WITH_WIDTHS,
+    space = space_of(
+        config,
+        widths=not own and (config.model or usual_model(contract, task)) in WITH_WIDTHS,
         pixels=isinstance(contract, Picture) and not foreign and can_crop(network),
-        channels=tuple(share for share in _CHANNELS if share == 1 or share >= least),
+        least=least_share(inside(network)),
     )
-    study, left = _open_study(folder / "journal.log", config, ranges)
+    study, left = _open_study(folder / "journal.log", config, space)
     reference = _validation_accuracy(network, dataset, config, contract, task)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
@@ -150,7 +132,7 @@ def search(
     given = (handed, config, baseline, folder, budget, reference, custom and str(custom.path.resolve()))
     if done < trials:
         with crew_of(_run_trial, workers=workers, ray=ray, needs=needs) as crew:
-            for trial, made, seconds in _trials(study, left, ranges, crew, trials - done, given, config.seed):
+            for trial, made, seconds in _trials(study, left, space, crew, trials - done, given, config.seed):
                 trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
                 if made:
                     best = min(made, key=lambda c: (budget.excess(c), c.bytes))
@@ -178,7 +160,7 @@ def search(
 
 
 def _trials(
-    study: Any, left: list[Any], ranges: _Ranges, crew: Crew, count: int, given: Sequence[Any], seed: int = 0
+    study: Any, left: list[Any], space: Space, crew: Crew, count: int, given: Sequence[Any], seed: int = 0
 ) -> Iterator[tuple[Any, list[Candidate], float]]:
     """So many trials, those that were left first, as many at a time as the crew can: each with what it made and its
     seconds, when it is done."""
@@ -189,7 +171,7 @@ def _trials(
         while len(running) < crew.size and (held or begun < count):
             if held is None:
                 trial = left.pop(0) if left else _ask(study, seed)
-                held, begun = (trial, _suggest(trial, ranges)), begun + 1
+                held, begun = (trial, suggest(trial, space)), begun + 1
             trial, parameters = held
             if any(other == parameters for _, other, _ in running.values()):
                 break  # Equal trials share a folder: this one finds there what the other makes.
@@ -202,19 +184,19 @@ def _trials(
         yield trial, made, time.monotonic() - started
 
 
-def _open_study(journal: Path, config: TrainConfig, ranges: _Ranges) -> tuple[Any, list[Any]]:
+def _open_study(journal: Path, config: TrainConfig, space: Space) -> tuple[Any, list[Any]]:
     """The study in the journal, and the trials that were under way when it was left: they go on as what they were."""
     optuna = require("optuna", extra="toolkit")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     backend = optuna.storages.journal.JournalFileBackend(str(journal))
     study = optuna.create_study(
-        study_name="press",
+        study_name=_STUDY,
         storage=optuna.storages.JournalStorage(backend),
         directions=["minimize", "minimize"],
         load_if_exists=True,
     )
     running = optuna.trial.TrialState.RUNNING
-    for start in _starts(ranges):
+    for start in starts(space):
         study.enqueue_trial(start, skip_if_exists=True)
     return study, [optuna.trial.Trial(study, left._trial_id) for left in study.get_trials(states=(running,))]
 
@@ -224,36 +206,6 @@ def _ask(study: Any, seed: int) -> Any:
     samplers = require("optuna.samplers", extra="toolkit")
     study.sampler = samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=5)
     return study.ask()
-
-
-def _starts(ranges: _Ranges) -> list[dict[str, Any]]:
-    """The first trials show where the budget lies: two large sparse models, a middling and a small one."""
-    sizes: list[dict[str, Any]] = [
-        {"structured": share} for share in (1.0, 1.0, ranges.channels[len(ranges.channels) // 2], ranges.channels[-1])
-    ]
-    if ranges.widths:
-        widths = ((128, 64), (128, 64), (48, 24), (24, 16))
-        sizes = [{"width1": first, "width2": second} for first, second in widths]
-    rest = ((0.03, 8, 0.9), (0.01, 4, 0.8), (0.03, 4, 0.5), (0.03, 8, 0.5))
-    return [
-        size | {"weight_bits": bits, "sparsity": share} | ({"pixel_loss": loss} if ranges.pixels else {})
-        for size, (loss, bits, share) in zip(sizes, rest, strict=True)
-    ]
-
-
-def _suggest(trial: Any, ranges: _Ranges) -> dict[str, Any]:
-    """Values of the config for one trial."""
-    parameters: dict[str, Any] = {}
-    if ranges.widths:
-        first = trial.suggest_categorical("width1", _FIRST_WIDTHS)
-        parameters["widths"] = [first, trial.suggest_categorical("width2", _LATER_WIDTHS)]
-    else:
-        parameters["structured"] = trial.suggest_categorical("structured", ranges.channels)
-    if ranges.pixels:
-        parameters["pixel_loss"] = trial.suggest_categorical("pixel_loss", _PIXEL_LOSSES)
-    parameters["weight_bits"] = trial.suggest_categorical("weight_bits", list(_VARIANTS))
-    parameters["sparsity"] = trial.suggest_categorical("sparsity", _SPARSITIES)
-    return parameters
 
 
 def _run_trial(
@@ -282,7 +234,7 @@ def _run_trial(
         # The baseline, which is larger or as well trained, teaches it; nobody trains a teacher for every trial.
         start = train_baseline(dataset, replace(how, teacher=str(baseline)), run / "float.keras").path
     pressed = press_model(dataset, start, how, run / "pressed.keras").path
-    variants = _VARIANTS[how.weight_bits]
+    variants = VARIANTS[how.weight_bits]
     try:
         manifest = export(
             {"pressed": pressed}, dataset, run / "bundle", variants=variants, packed=variants, seed=config.seed,

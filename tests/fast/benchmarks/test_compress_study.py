@@ -1,15 +1,17 @@
 """What the compression study says of its rows."""
 
 import numpy as np
+import pytest
 
 from edgepress.benchmarks.studies.compress.sentences import sentences
+from edgepress.train.engines import ENGINES
 
 
 def result(pressed, **more):
     """A seed's figures: 100 examples, of which the float model names 90."""
     right = {"float": 90, "rounded": 88, "pressed": pressed}
     packed = {name: np.packbits(np.arange(100) < count).tobytes().hex() for name, count in right.items()}
-    kept = {"zeros_in_file": [80, 80], "values_in_file": 16, "multiply_adds": None}
+    kept = {"bytes": 100, "zeros_in_file": [80, 80], "values_in_file": 16, "multiply_adds": None}
     return {"right": packed, "examples": 100, **kept, **more}
 
 
@@ -24,7 +26,18 @@ def test_engines_are_compared_where_both_have_a_row():
     assert told[0].startswith("Of 1 tasks that both engines pressed, our own is significantly worse")
     assert "in mlp, int8 (-20.00 points" in told[0]
     assert told[0].endswith("significantly better in none.")
-    assert told[1] == "An epoch of ours takes 0.50 to 0.50 x as long as one of theirs."
+    assert told[1].startswith("Our files are 1.000 x as large")
+    assert told[2] == "An epoch of ours takes 0.50 to 0.50 x as long as one of theirs."
+
+
+@pytest.mark.parametrize(
+    ("right", "size", "better"), [(90, 104, "tfmot"), (90, 96, "own"), (70, 96, "tfmot"), (99, 104, "own")]
+)
+def test_the_better_engine_is_the_more_accurate_one_or_has_smaller_files(right, size, better):
+    found = {"mlp, int8, tfmot": [result(90)] * 3, "mlp, int8, own": [result(right, bytes=size)] * 3}
+    told = sentences(found, {})[1]
+    assert told.startswith(f"Our files are {size / 100:.3f} x")
+    assert f"{better} is the better engine; where both can press a model, {next(iter(ENGINES))} does." in told
 
 
 def test_what_a_file_must_keep_is_counted():

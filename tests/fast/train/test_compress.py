@@ -1,5 +1,7 @@
 """What compression makes of single kernels: which weights leave, which share a value, which integers they get."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from edgepress.train.compress import Scheme
 from edgepress.train.compress.engine.compression import UPDATES
 from edgepress.train.compress.engine.grid import clipping, nearest_values, rounded, shared, values_of
 from edgepress.train.compress.engine.patterns import largest, largest_everywhere, two_of_four
+from edgepress.train.compress.engine.sensitivity import allocated, measured, stated
 from edgepress.train.engines.own import pruning_of
 
 
@@ -116,17 +119,20 @@ def test_zeros_come_as_zhu_and_gupta_have_it():
     ("asked", "told"),
     [
         ({"sparsity": 1.0}, "sparsity 1.0: allowed is from 0"),
-        ({"weight_bits": 3}, "weight_bits 3: allowed is 8, 4, 2"),
         ({"clusters": 2}, "clusters 2: allowed is 0, or from 3"),
         ({"clusters": 16, "weight_bits": 4}, "8 or 0 where values are shared"),
         ({"scope": "model", "block": (4, 4)}, "layer where whole blocks leave"),
         ({"pruning": "random"}, "one of polynomial"),
+        ({"layer_bits": {"head": 3}}, "8, 4, 2, or 0 for each layer"),
+        ({"layer_bits": {"head": 8}, "clusters": 16}, "none where values are shared"),
+        ({"scope": "measured", "pruning": "2:4"}, "layer or model where pruning is 2:4"),
+        ({"weight_bits": 9}, "weight_bits 9: allowed is 8, 4, 2"),
         ({"sparsness": 0.8}, "sparsness: allowed are sparsity, pruning"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(asked, told):
     with pytest.raises(InputError, match=told):
-        Scheme.of(asked)
+        stated(asked)
 
 
 @pytest.mark.parametrize(
@@ -143,3 +149,29 @@ def test_all_zeros_are_there_at_the_last_choice_of_a_press(epochs):
     last = 1 - 1 / (UPDATES * epochs)
     assert scheme.settled(last)
     assert scheme.share(last) == 1
+
+
+def test_what_is_won_costs_least():
+    damages = {"steep": [0, 4.0, 9.0], "flat": [0, 0.1, 0.3], "large": [0, 8.0, 6.0]}
+    won = {"steep": [0, 1, 2], "flat": [0, 1, 2], "large": [0, 10, 20]}
+    assert allocated(damages, won, 2) == {"steep": 0, "flat": 2, "large": 0}
+    # A level that happens to do less than the one before is taken at once.
+    assert allocated(damages, won, 3) == {"steep": 0, "flat": 2, "large": 2}
+    assert allocated(damages, won, 99) == {"steep": 2, "flat": 2, "large": 2}
+
+
+def test_layers_that_tell_little_lose_most():
+    keras = pytest.importorskip("keras", reason="needs the toolkit extra")
+    keras.utils.set_random_seed(0)
+    layers, given = keras.layers, keras.Input((16,))
+    told, whispered = layers.Dense(16, name="told")(given), layers.Dense(16, name="whispered")(given)
+    model = keras.Model(given, told + layers.Rescaling(0.01)(whispered))
+    before, inputs = model.get_weights(), np.random.default_rng(0).normal(size=(100, 16)).astype(np.float32)
+    scheme = measured(model, lambda: [inputs], {"scope": "measured", "sparsity": 0.4, "weight_bits": 6})
+    assert scheme.layer_sparsity["told"] < 0.1 < 0.7 < scheme.layer_sparsity["whispered"]
+    assert sum(round(256 * share) for share in scheme.layer_sparsity.values()) == math.ceil(512 * 0.4)
+    assert scheme.layer_bits == {"told": 8, "whispered": 4}
+    assert all(map(np.array_equal, model.get_weights(), before)), "the model is as it was"
+    asked = {"weight_bits": 6, "layer_bits": {"whispered": 8}}
+    assert measured(model, lambda: [inputs], asked).layer_bits == {"told": 4, "whispered": 8}
+    assert measured(model, pytest.fail, {"sparsity": 0.5, "weight_bits": 4}) == Scheme(0.5, weight_bits=4)

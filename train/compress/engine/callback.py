@@ -8,7 +8,7 @@ from edgepress.base.extras import require
 from .compression import UPDATES, Compression
 from .scheme import Scheme
 
-__all__ = ["callback", "library_of"]
+__all__ = ["callback", "callback_of", "compiled", "library_of"]
 
 
 def library_of(model: Any) -> str:
@@ -26,7 +26,7 @@ def callback(model: Any, **scheme: Any) -> Any:
     Args:
         model: Of Keras 3 or tf-keras, built; compiled and fitted by its owner.
         scheme: Fields of `Scheme`: `sparsity`, `pruning`, `scope`, `block`, `layer_sparsity`, `clusters`,
-            `weight_bits`, `ramp`.
+            `weight_bits`, `layer_bits`, `ramp`.
 
     Returns:
         A `Callback` of the model's own Keras.
@@ -35,14 +35,19 @@ def callback(model: Any, **scheme: Any) -> Any:
         InputError: An unknown field, a value outside its range, a layer that the model does not have, or no kernel
             at all.
     """
-    compression = Compression(model, Scheme.of(scheme))
+    return callback_of(model, Scheme.of(scheme))
+
+
+def callback_of(model: Any, scheme: Scheme) -> Any:
+    """The same, of a scheme that is there already."""
+    compression = Compression(model, scheme)
     base: Any = require(library_of(model), extra="toolkit").callbacks.Callback
 
     class Compress(base):
         def on_train_begin(self, logs: Any = None) -> None:
             self._done = self._since = 0
             self._before: float | None = None
-            self._follow = _compiled(compression.follow)
+            self._follow = compiled(compression.follow)
             self._choose(0.0)
             self._shown = compression.project(self._settled)
 
@@ -72,7 +77,7 @@ def callback(model: Any, **scheme: Any) -> Any:
     return Compress()
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """One graph where TensorFlow runs: a step's many small operations cost more than the step of a small model."""
     if require("keras", extra="toolkit").backend.backend() != "tensorflow":
         return function

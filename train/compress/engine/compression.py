@@ -20,7 +20,7 @@ from .kernels import Kernel, kernels_of
 from .patterns import largest, largest_everywhere, two_of_four
 from .scheme import Scheme
 
-__all__ = ["UPDATES", "Compression", "array_of", "in_tensorflow"]
+__all__ = ["UPDATES", "Compression", "array_of", "in_tensorflow", "outputs_of"]
 
 UPDATES = 4
 """How often in an epoch `update` is called."""
@@ -48,8 +48,10 @@ class Compression:
         if not self._kernels:
             raise InputError(f"{model.name} has no kernel to compress: a Dense, convolutional or recurrent layer is")
         names = list(dict.fromkeys(kernel.layer for kernel in self._kernels))
-        if unknown := sorted(set(scheme.layer_sparsity) - set(names)):
-            raise InputError(f"layer_sparsity names {', '.join(unknown)}: the model's layers are {', '.join(names)}")
+        for field in ("layer_sparsity", "layer_bits"):
+            if unknown := sorted(set(getattr(scheme, field)) - set(names)):
+                raise InputError(f"{field} names {', '.join(unknown)}: the model's layers are {', '.join(names)}")
+        self._bits = [scheme.bits_of(kernel.layer) for kernel in self._kernels]
         make: Any = require("keras", extra="toolkit").Variable
         start = [array_of(kernel.variable) for kernel in self._kernels]
         self._held = [values != 0 if values.any() else np.ones(values.shape, bool) for values in start]
@@ -106,8 +108,8 @@ class Compression:
                 index = nearest_values(weights, values, zeros=zeros)
                 self._index[place].assign(index)
                 weights = values[index]
-            if scheme.weight_bits and (first or progress < scheme.rest):
-                self._clips[place].assign(clipping(weights, scheme.weight_bits, self._scaled(kernel)))
+            if (bits := self._bits[place]) and (first or progress < scheme.rest):
+                self._clips[place].assign(clipping(weights, bits, self._scaled(kernel)))
 
     def project(self, settled: bool) -> list[Any]:
         """Write the compressed kernels into the model, and give them too; traceable.
@@ -124,8 +126,8 @@ class Compression:
                 # Weights that share a value move together. Each by itself would drift without end: nothing that it
                 # does shows.
                 latent.assign(copy(value))
-            if settled and scheme.weight_bits:
-                value = rounded(value, self._clips[place], scheme.weight_bits, self._scaled(kernel))
+            if settled and self._bits[place]:
+                value = rounded(value, self._clips[place], self._bits[place], self._scaled(kernel))
             # A step on JAX gives the memory of the model's weights to others.
             kernel.variable.assign(copy(value))
             values.append(value)
@@ -152,10 +154,10 @@ class Compression:
         weights = [array_of(latent) * held for latent, held in zip(self._latent, self._held, strict=True)]
         paired = list(zip(self._kernels, weights, strict=True))
         if scheme.pruning == "2:4":
-            kept = [two_of_four(values, _outputs(kernel)) for kernel, values in paired]
+            kept = [two_of_four(values, outputs_of(kernel)) for kernel, values in paired]
         else:
             kept = [
-                largest(values, scheme.share_of(kernel.layer) * part, _outputs(kernel), scheme.block)
+                largest(values, scheme.share_of(kernel.layer) * part, outputs_of(kernel), scheme.block)
                 for kernel, values in paired
             ]
             free = [place for place, kernel in enumerate(self._kernels) if kernel.layer not in scheme.layer_sparsity]
@@ -171,7 +173,7 @@ def in_tensorflow(variable: Any) -> Any:
     return variable if callable(variable.value) else variable.value
 
 
-def _outputs(kernel: Kernel) -> tuple[int, ...]:
+def outputs_of(kernel: Kernel) -> tuple[int, ...]:
     """Axes of a kernel's outputs; of a table's rows the last one, which is what a lookup gives."""
     return kernel.channels or (len(kernel.variable.shape) - 1,)
 

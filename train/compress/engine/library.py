@@ -7,8 +7,8 @@ from edgepress.runtime import InputError
 
 from ..structured.examples import first_inputs
 from ..structured.thin import thin
-from .callback import callback, library_of
-from .scheme import Scheme
+from .callback import callback_of, library_of
+from .sensitivity import measured, stated
 
 __all__ = ["compress"]
 
@@ -44,7 +44,10 @@ def compress(
         optimizer: Likewise; the model's own kind and rate, begun anew, when None.
         verbose: As Keras' `fit` takes it.
         scheme: What is asked for, fields of `Scheme`: `sparsity` (0.8), `pruning` (`polynomial`, `constant`, `2:4`),
-            `scope` (`layer`, `model`), `block`, `layer_sparsity`, `clusters` (16), `weight_bits` (8, 4, 2), `ramp`.
+            `scope` (`layer`, `model`), `block`, `layer_sparsity`, `clusters` (16), `weight_bits` (8, 4, 2),
+            `layer_bits`, `ramp`. And with `scope="measured"`, or `weight_bits` between these numbers, the zeros or the
+            bits go where that changes the outputs for a few examples least: `sparsity` is then the share of the whole
+            model, `weight_bits` the mean.
 
     Raises:
         InputError: Nothing is asked for, an unknown field, a value outside its range, a share that cannot be reached,
@@ -56,7 +59,7 @@ def compress(
         raise InputError(
             "nothing to compress: ask for structured=0.5, sparsity=0.8, clusters=16 or weight_bits=4, or several"
         )
-    Scheme.of(scheme)
+    stated(scheme)
     if isinstance(data, list):
         raise InputError("a list as data may be inputs alone: give a tuple (x, y), or what fit takes as a data set")
     if epochs < 1:
@@ -87,6 +90,6 @@ def compress(
         batch_size=batch_size,
         validation_data=validation_data,
         verbose=verbose,
-        callbacks=[callback(copy, **scheme)] if scheme else [],
+        callbacks=[callback_of(copy, measured(copy, lambda: first_inputs(copy, data), scheme))] if scheme else [],
     )
     return copy

@@ -6,10 +6,14 @@ from typing import Any
 
 from edgepress.runtime import InputError
 
-__all__ = ["PATTERNS", "SCOPES", "Scheme"]
+__all__ = ["BITS", "MEASURED", "PATTERNS", "SCOPES", "Scheme"]
 
 PATTERNS = ("polynomial", "constant", "2:4")
 SCOPES = ("", "layer", "model")
+MEASURED = "measured"
+"""Beside them, where there are examples: shares of single layers are found by `sensitivity`."""
+BITS = (8, 4, 2)
+"""Of integers that a file has."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Scheme:
     """Distinct values that each kernel keeps, zero among them where it has zeros (Han et al. 2016); 0 for any."""
     weight_bits: int = 0
     """8, 4 or 2: whole multiples of one scale, symmetric around zero; 0 for float weights."""
+    layer_bits: Mapping[str, int] = field(default_factory=dict)
+    """Bits of single layers by name, in place of `weight_bits`; 0 leaves a layer's weights as they are."""
     ramp: float = 0.6
     """Share of the training in which zeros come. Values are shared and rounded from then on."""
 
@@ -61,8 +67,10 @@ class Scheme:
             ("block", len(self.block) == 2 and min(self.block) >= 1, "two whole numbers from 1"),
             ("layer_sparsity", all(0 <= each < 1 for each in self.layer_sparsity.values()), "from 0 to below 1"),
             ("clusters", self.clusters == 0 or 3 <= self.clusters <= 256, "0, or from 3 to 256"),
-            ("weight_bits", self.weight_bits in (0, 2, 4, 8), "8, 4, 2, or 0 for float weights"),
+            ("weight_bits", self.weight_bits in (0, *BITS), "8, 4, 2, or 0 for float weights"),
             ("weight_bits", self.weight_bits in (0, 8) or not self.clusters, "8 or 0 where values are shared"),
+            ("layer_bits", {*self.layer_bits.values()} <= {0, *BITS}, "8, 4, 2, or 0 for each layer"),
+            ("layer_bits", not (self.layer_bits and self.clusters), "none where values are shared"),
             ("ramp", 0 <= self.ramp < 1, "from 0 to below 1"),
         ):
             if not holds:
@@ -86,6 +94,10 @@ class Scheme:
     def share_of(self, layer: str) -> float:
         """The zeros that are asked for in a layer by itself."""
         return self.layer_sparsity.get(layer, self.sparsity)
+
+    def bits_of(self, layer: str) -> int:
+        """Of the weights of a layer's kernels; 0 for float ones."""
+        return self.layer_bits.get(layer, self.weight_bits)
 
     def share(self, progress: float) -> float:
         """The part of the final zeros that is there when that part of the training, 0 to 1, is over."""

@@ -66,7 +66,8 @@ def gradients_of(model: Any, coupling: Coupling) -> tuple[Gradients, Callable[[l
     variables = [cut.variable for cut in coupling.cuts if cut.reads]
     backend = "tensorflow" if library_of(model) == "tf_keras" else require("keras", extra="toolkit").backend.backend()
     if backend not in _BACKENDS:
-        raise InputError(f"channels leave on TensorFlow and JAX, and Keras runs on {backend}: set KERAS_BACKEND")
+        allowed = ", ".join(_BACKENDS)
+        raise InputError(f"channels leave on {allowed}, and Keras runs on {backend}: set KERAS_BACKEND")
     return _BACKENDS[backend](model, variables)
 
 
@@ -118,7 +119,36 @@ def _on_jax(model: Any, variables: list[Any]) -> tuple[Gradients, Callable[[list
     )
 
 
-_BACKENDS = {"tensorflow": _on_tensorflow, "jax": _on_jax}
+def _on_torch(model: Any, variables: list[Any]) -> tuple[Gradients, Callable[[list[NDArray[Any]]], list[Any]]]:
+    torch = require("torch", extra="toolkit")
+    values = [variable.value for variable in variables]
+    flatten = require("keras", extra="toolkit").tree.flatten
+    call = lambda inputs: flatten(model(_one_or_all(inputs), training=False))  # noqa: E731
+
+    def run(inputs: Any, signs: Any) -> Any:
+        # Of layers that are frozen nobody asks a gradient otherwise.
+        asked = [value.requires_grad for value in values]
+        for value in values:
+            value.requires_grad_(True)
+        try:
+            made = call(inputs)
+            product = sum(
+                (each * torch.as_tensor(sign, device=each.device)).sum() for each, sign in zip(made, signs, strict=True)
+            )
+            slopes = torch.autograd.grad(product, values, allow_unused=True, materialize_grads=True)
+        finally:
+            for value, before in zip(values, asked, strict=True):
+                value.requires_grad_(before)
+        return [slope.cpu().numpy() for slope in slopes]
+
+    def forward(inputs: Any) -> list[Any]:
+        with torch.no_grad():
+            return [each.cpu().numpy() for each in call(inputs)]
+
+    return run, forward
+
+
+_BACKENDS = {"tensorflow": _on_tensorflow, "jax": _on_jax, "torch": _on_torch}
 
 
 def _one_or_all(inputs: Any) -> Any:
