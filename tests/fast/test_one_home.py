@@ -57,6 +57,7 @@ ALLOWED = {
     "runtime/stream/watchers.py": "watchers of classes",
     "src/edgepress/press/search.py": "border pixels that leave, of pictures alone; a file's name",
     "src/edgepress/press/search_figures.py": "how many examples a report counts",
+    "src/edgepress/press/space.py": "border pixels that leave, of pictures alone",
     "src/edgepress/quality/classes.py": CLASSES,
     "train/compress/engine/points.py": "steps of 8 bits",
     "train/compress/engine/ranges.py": "steps of 8 bits",
