@@ -22,6 +22,7 @@ from edgepress.runtime.conformance.matrix import Matrix
 from edgepress.runtime.contract import Contract
 from edgepress.runtime.tasks import Task
 
+from .clip import clipped
 from .companions.write import Companions
 from .convert import Converter
 from .draw import GOLDEN_SAMPLES
@@ -141,7 +142,7 @@ def export(
             )
             for source in sources
         ]  # fmt: skip
-        asked = standardized(asked)
+        asked = clipped(standardized(asked), chosen)
         default = asked[-1]
         contract, question = common(asked)
         question = with_thresholds(question, default)
@@ -210,6 +211,8 @@ def _record(asked: Asked) -> dict[str, Any]:
         record["test"] = dict(asked.test)
     if source.standardized:
         record["standardized"] = dict(source.standardized)
+    if source.clipped:
+        record["clipped"] = {name: clip._asdict() for name, clip in source.clipped.items()}
     if source.ranges:
         record["ranges"] = "learned"
     if source.custom:

@@ -112,6 +112,9 @@ class Conversions:
                 "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
                 "calibration": f"{prefix}calibration.npz", "order": self._source.model.input_names,
             }  # fmt: skip
+            # 16 bits have steps enough.
+            clips = self._source.clipped if settings.takes_ranges else {}
+            job["clipped"] = {name: [clip.low, clip.high] for name, clip in clips.items()}
             jobs.append((settings, job | {"inputs": ends.inputs, "outputs": ends.outputs}))
         if any(settings.activations != "float32" for settings, _ in jobs):
             save_npz(folder / f"{prefix}calibration.npz", self._calibration.inputs)
@@ -251,14 +254,17 @@ def _set(converter: Any, settings: Settings, folder: Path, job: Mapping[str, Any
         converter.target_spec.supported_ops = [
             widened if settings.activations == "int16" else sets.TFLITE_BUILTINS_INT8
         ]
-        converter.representative_dataset = lambda: _one_by_one(folder / job["calibration"], job["order"])
+        converter.representative_dataset = lambda: _one_by_one(
+            folder / job["calibration"], job["order"], job["clipped"]
+        )
     if settings.ends:
         converter.inference_input_type = converter.inference_output_type = getattr(tf, settings.ends)
 
 
-def _one_by_one(path: Path, order: Sequence[str]) -> Iterator[Any]:
+def _one_by_one(path: Path, order: Sequence[str], clipped: Mapping[str, tuple[float, float]]) -> Iterator[Any]:
     with np.load(path) as archive:
-        inputs = [archive[name] for name in order]
+        samples = Samples({name: archive[name] for name in order}, None).clipped(clipped)
+    inputs = list(samples.inputs.values())
     for i in range(len(inputs[0])):
         yield [each[i : i + 1] for each in inputs]
 
