@@ -59,7 +59,8 @@ def test_numbers_far_out_are_cut_off_where_the_answers_are_truer_for_it():
         pytest.param(quiet(loud=20.0, often=0.2), saturating, id="not a few of them"),
         pytest.param(np.eye(2, 2000, dtype=np.float32), sums, id="all but a few are 0"),
         pytest.param(np.zeros((5, 64), np.float32), saturating, id="all are 0"),
-        pytest.param(np.full((5, 64), np.nan, np.float32), saturating, id="not finite"),
+        pytest.param(np.full((5, 64), np.nan, np.float32), saturating, id="no numbers"),
+        pytest.param(np.append(quiet(), np.full((1, 64), np.inf, np.float32), 0), saturating, id="without end"),
     ],
 )
 def test_everything_is_kept_elsewhere(x, say):
