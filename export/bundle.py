@@ -23,6 +23,7 @@ from edgepress.runtime.conformance.matrix import Matrix
 from edgepress.runtime.contract import Contract
 from edgepress.runtime.tasks import Task
 
+from .clip import clipped
 from .companions.write import Companions
 from .convert import Converter
 from .draw import GOLDEN_SAMPLES
@@ -142,7 +143,7 @@ def export(
             )
             for source in sources
         ]  # fmt: skip
-        asked = standardized(asked)
+        asked = clipped(standardized(asked), chosen)
         # Models that were opened to compare with, and what was asked on the way, wait in cycles.
         gc.collect()
         default = asked[-1]
@@ -215,6 +216,8 @@ def _record(asked: Asked) -> dict[str, Any]:
         record["test"] = dict(asked.test)
     if source.standardized:
         record["standardized"] = dict(source.standardized)
+    if source.clipped:
+        record["clipped"] = {name: clip._asdict() for name, clip in source.clipped.items()}
     if source.ranges:
         record["ranges"] = "learned"
     if source.custom:

@@ -20,7 +20,7 @@ class Materials:
 
     source: Source
     calibration: Samples
-    """For the ranges of activations."""
+    """For the ranges of activations; `clipped` for those of 8 bits."""
     held_back: Samples
     """Training data that the weights were not fitted to: for sensitivities and bounds."""
     variant: Variant
@@ -34,3 +34,8 @@ class Materials:
     """Labels, preprocessing and the output's meaning, for files that are finished by their maker."""
     record: dict[str, Any] = field(default_factory=dict)
     """What the maker wants the manifest to say of this model; it adds keys."""
+
+    @property
+    def clipped(self) -> Samples:
+        """The calibration samples as they are where inputs are cut off (`Source.clipped`)."""
+        return self.calibration.clipped({name: (clip.low, clip.high) for name, clip in self.source.clipped.items()})

@@ -1,14 +1,15 @@
 """Examples as a model takes them: real numbers by the names of its inputs, with the right answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data import Part
-from edgepress.data.rows import PIECE_BYTES, Mapped, Rows, select
+from edgepress.data.rows import PIECE_BYTES, Mapped, Rows, mapped, select
 from edgepress.runtime.contract import Contract
 from edgepress.train.asking import outputs_of
 
@@ -35,6 +36,18 @@ class Samples:
         """At most so many of them, evenly spaced: data sets may be sorted by class."""
         found: Samples = thinned(self, count)
         return found
+
+    def clipped(self, ends: Mapping[str, tuple[float, float]]) -> "Samples":
+        """The same, the numbers of some inputs kept between a lowest and a highest one.
+
+        Args:
+            ends: These two, by the input's name.
+        """
+        changed = {
+            name: mapped(self.inputs[name], partial(np.clip, a_min=low, a_max=high), self.inputs[name].dtype)
+            for name, (low, high) in ends.items()
+        }
+        return Samples(self.inputs | changed, self.targets)
 
     @property
     def first(self) -> Any:

@@ -84,6 +84,8 @@ class Variant:
     base: str | None = None
     """Key of the variant whose finished file it is made from; None where the Keras model is."""
     tolerance: Tolerance = Tolerance()
+    ranges_by_maker: bool = False
+    """Whether activations have 8 bits in ranges that its maker measures, and not TensorFlow's converter."""
     rounds_rows: bool = False
     """Whether activations are quantized while it runs, row by row, by scales that are not stored."""
     own_bound: float | None = None
@@ -101,6 +103,11 @@ class Variant:
         """Whether it takes the ranges of activations that training learned, where there are any."""
         made = self if self.base is None else VARIANTS[self.base]
         return made.settings is not None and made.settings.takes_ranges
+
+    @property
+    def measures_ranges(self) -> bool:
+        """Whether inputs and activations have 8 bits in ranges that are measured on our samples."""
+        return self.ranges_by_maker or self.learned_ranges
 
     @property
     def maker(self) -> "Callable[[Materials], bytes]":
@@ -159,12 +166,16 @@ VARIANTS: dict[str, Variant] = {
             "int16x8", Settings("int8", "int16", "int16"), 0.1, 25, max_changed_percent=1,
             tolerance=Tolerance(4.0, 16.0 * 256),
         ),
-        _tflite("mixed", "tflite.mixed:mixed", 0.3, 20, base="tflite:float32", max_changed_percent=5),
+        _tflite(
+            "mixed", "tflite.mixed:mixed", 0.3, 20, base="tflite:float32", max_changed_percent=5, ranges_by_maker=True
+        ),
         _tflite(
             "dynamic-int4", "tflite.int4:dynamic_int4", 1.0, 10, base="tflite:float32", max_changed_percent=10,
             **_ROUNDING,
         ),
-        _tflite("int4", "tflite.int4:int4", 1.0, 10, base="tflite:float32", max_changed_percent=10),
+        _tflite(
+            "int4", "tflite.int4:int4", 1.0, 10, base="tflite:float32", max_changed_percent=10, ranges_by_maker=True
+        ),
         _onnx("float32", "onnx.convert:from_tflite", 0.0, 80, base="tflite:float32", max_error_percent=0.01),
         _onnx("float16", "onnx.quantize:float16", 0.05, 50, base="onnx:float32"),
         _onnx(

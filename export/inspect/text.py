@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from edgepress.runtime import TensorSpec
 
 from .description import Constant, Description, Step
@@ -30,9 +32,11 @@ def draw(description: Description) -> str:
 
 def _interface(spec: TensorSpec) -> str:
     text = f"{spec.name}  {spec.dtype} {_shape(spec.shape)}"
-    if spec.scale is None:
+    if spec.quantization is None:
         return text
-    return f"{text}  real = (q - {spec.zero_point}) * {spec.scale:.9g}"
+    limits = np.iinfo(spec.dtype)
+    low, high = spec.quantization.dequantize(np.array([limits.min, limits.max]))
+    return f"{text}  real = (q - {spec.zero_point}) * {spec.scale:.9g}, from {low:.6g} to {high:.6g}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -119,6 +119,7 @@ class Conversions:
             graph: self._freeze(graph, folder / f"{prefix}{graph}.pb") for graph in dict.fromkeys(graphs.values())
         }
         jobs: list[tuple[Settings, dict[str, Any]]] = []
+        calibrations: dict[str, dict[str, tuple[float, float]]] = {}
         for settings, graph in graphs.items():
             ends = frozen[graph]
             if isinstance(ends, str):
@@ -126,11 +127,16 @@ class Conversions:
                 continue
             job = {
                 "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
-                "calibration": f"{prefix}calibration.npz", "order": self._source.model.input_names,
+                "order": self._source.model.input_names,
             }  # fmt: skip
+            if settings.activations != "float32":
+                # 16 bits have steps enough.
+                clips = self._source.clipped if settings.takes_ranges else {}
+                job["calibration"] = f"{prefix}{'clipped' if clips else 'calibration'}.npz"
+                calibrations[job["calibration"]] = {name: (clip.low, clip.high) for name, clip in clips.items()}
             jobs.append((settings, job | {"inputs": ends.inputs, "outputs": ends.outputs}))
-        if any(settings.activations != "float32" for settings, _ in jobs):
-            save_npz(folder / f"{prefix}calibration.npz", self._calibration.inputs)
+        for name, clipped in calibrations.items():
+            save_npz(folder / name, self._calibration.clipped(clipped).inputs)
         return jobs
 
     def _graph_for(self, settings: Settings) -> str:

@@ -36,7 +36,7 @@ _STATIC, _DYNAMIC = "static", "dynamic"
 
 def int4(materials: Materials) -> bytes:
     """int4 weights, int8 activations, whose ranges are measured."""
-    return finish(_quantize(materials.base, materials.calibration, _STATIC), materials)
+    return finish(_quantize(materials.base, materials.clipped, _STATIC), materials)
 
 
 def dynamic_int4(materials: Materials) -> bytes:

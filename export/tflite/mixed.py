@@ -56,7 +56,7 @@ class LayerChoice(NamedTuple):
 def mixed(materials: Materials) -> bytes:
     """int4 weights in the layers that stand it, int8 in the others; the choice goes into the record."""
     content, choices = to_mixed(
-        materials.base, materials.variant, materials.task, materials.calibration, materials.held_back
+        materials.base, materials.variant, materials.task, materials.clipped, materials.held_back
     )
     materials.record["mixed"] = [choice._asdict() for choice in choices]
     return finish(content, materials)
