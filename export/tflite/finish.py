@@ -159,7 +159,9 @@ def _name_tensors(graph: Any, keras_name: str, interface: Mapping[int, str], tak
         if not layer:
             continue
         computed = i in made or i in graph.inputs
-        part = "" if computed else "/bias" if len(tensor.shape) < 2 else "/kernel"
+        # A single number has no shape in the file.
+        few = tensor.shape is None or len(tensor.shape) < 2
+        part = "" if computed else "/bias" if few else "/kernel"
         name, count = layer + part, 1
         while name in taken:
             count += 1
