@@ -30,6 +30,7 @@ ALLOWED = {
     "benchmarks/statistics/robustness.py": PICTURES,
     "benchmarks/suite.py": "what a report shows of its examples, under the name that reports have",
     "benchmarks/values.py": "names of reports of schema 1; what people call examples, by the kind of input",
+    "export/clip.py": "steps of 8 bits",
     "export/standardize.py": PLACE,
     "runtime/backends/kernels.py": "steps of 8 bits",
     "runtime/conformance/golden.py": "the member of golden vectors that holds pictures as they are",
