@@ -41,6 +41,8 @@ __all__ = ["Run", "Teacher", "TrainResult"]
 _log = logging.getLogger("edgepress")
 _FITS = ("float", "prune", "cluster", "quantize", "head", "structured")
 """In this order: the place of a fit is in its seed."""
+_FOLDED = ("cluster", "quantize")
+"""Fits of networks whose normalizations are folded into their kernels."""
 _STEPS_WANTED = 200
 _SMALLEST_BATCH = 16
 _FEWEST_STEPS = 50
@@ -182,7 +184,8 @@ class Run:
         prefix = "" if name == "float" else f"{name}_"
         epochs: int = getattr(config, f"{prefix}epochs")
         rate = rate_schedule(config.schedule, getattr(config, f"{prefix}learning_rate"))
-        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle, weight_decay)
+        gentle = name in _FOLDED
+        plan = FitPlan(name, epochs, self._batch, rate, config.patience, seed, settle, weight_decay, gentle)
         state = fit(
             model, source, self._validation, plan,
             examples=self._passes * len(self.examples), contract=self.contract, task=task or self.task_of(model),

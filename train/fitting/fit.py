@@ -26,6 +26,7 @@ from ..keras_file.own import generators_of, own_losses
 from .checkpoint import Checkpoint, FitState
 from .epochs import Epoch, EpochInPieces, EpochSource, prefetch
 from .feed import Feed, predictor
+from .gentle import gently
 from .objective import objective_of
 from .strided import step_before_convolving
 
@@ -54,6 +55,8 @@ class FitPlan:
     """First epochs that cannot be the best one: while pruning still removes weights."""
     weight_decay: float = 0.0
     """Share of each kernel, times the rate, that a step takes away (Loshchilov and Hutter 2019, AdamW)."""
+    gentle: bool = False
+    """Whether kernels that are small at the beginning move by as much less (`gentle`)."""
 
     def rates(self, epoch: int, steps: int) -> NDArray[np.float32]:
         """The rate of each step of an epoch."""
@@ -129,7 +132,7 @@ def fit(
         Feed(contract, model.input_shape[1:], model.inputs[0].dtype),
         _Judge(model, validation, contract, task),
     )
-    run_steps = _steps_function(model, optimizer, batch, feed, task, plan.weight_decay, watched, trained, compression)
+    run_steps = _steps_function(model, optimizer, batch, feed, task, plan, watched, trained, compression)
 
     state = (checkpoint and checkpoint.load()) or FitState([], [], [], [])
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
@@ -261,7 +264,7 @@ def _steps_function(
     batch: int,
     feed: Feed,
     task: Task,
-    weight_decay: float,
+    plan: FitPlan,
     watched: list[Any],
     trained: list[Any],
     compression: Compression | None,
@@ -277,7 +280,13 @@ def _steps_function(
         for each in (objective.loss, feed.tensor, own_losses, objective.right or (lambda *rows: tf.zeros(())))
     )
     project = tf.autograph.experimental.do_not_convert(compression.project) if compression else lambda settled: None
-    decaying = [variable for variable in trained if "kernel" in variable.name] if weight_decay else []
+    decaying = [variable for variable in trained if "kernel" in variable.name] if plan.weight_decay else []
+    gradients: list[Any] = []
+
+    def move() -> None:
+        optimizer.apply_gradients(zip(gradients, trained, strict=True))
+
+    go = tf.autograph.experimental.do_not_convert(gently(trained, move) if plan.gentle else move)
 
     def step(held: Any, targets: Any, settled: bool) -> tuple[Any, Any]:
         project(settled)
@@ -286,10 +295,10 @@ def _steps_function(
             outputs = model(inputs, training=True)
             losses = measure(targets, outputs, logits)
             loss = tf.reduce_mean(losses) + tf.add_n(losses_of(model) or [tf.zeros(())])
-        gradients = tape.gradient(loss, watched)
+        gradients[:] = tape.gradient(loss, watched)
         for kernel in decaying:
-            kernel.assign_sub(optimizer.learning_rate * weight_decay * kernel)
-        optimizer.apply_gradients(zip(gradients, trained, strict=True))
+            kernel.assign_sub(optimizer.learning_rate * plan.weight_decay * kernel)
+        go()
         return loss, right(targets, outputs, logits)
 
     @tf.function(reduce_retracing=True)
