@@ -20,10 +20,10 @@ from pathlib import Path
 from ..page.figures import insert_figures
 from ..page.study import chosen
 from .cells import make_cell, prepare_model
-from .judge import judge
+from .judge import Judgement, judge
 from .models import MODELS, given
 from .recipes import PEERS
-from .table import page
+from .table import page, summary
 
 _LOG = logging.getLogger("edgepress")
 
@@ -37,15 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=1800.0, help="that a peer may take for one model")
     parser.add_argument("--work", type=Path, default=Path("runs/peers"))
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="Markdown files with a block for `peers`")
+    parser.add_argument("--summary", type=Path, nargs="*", default=[], help="likewise for `peers-summary`")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     models, peers = chosen(parser, options.models, MODELS, "models"), chosen(parser, options.peers, PEERS, "peers")
     parts: list[str] = []
     wrong: list[str] = []
+    judgements: dict[str, Judgement] = {}
     text = ""
     for place, model in enumerate(models, 1):
         _LOG.info("peers: %s", model)
-        lines, missing = _model(model, peers, options)
+        lines, missing = _model(model, peers, options, judgements)
         parts += [*lines, ""]
         wrong += missing
         # A study that is killed leaves a page of what it had.
@@ -53,14 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = "\n".join([*parts, f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}."])
         for path in options.pages:
             insert_figures(path, "peers", text)
+        for path in options.summary:
+            insert_figures(path, "peers-summary", "\n".join([*summary(judgements), "", f"Written by `{command}`."]))
     print(text)
     for line in wrong:
         print(f"peers: {line}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _model(model: str, peers: Sequence[str], options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The model's part of the page, and what must be there and is not."""
+def _model(
+    model: str, peers: Sequence[str], options: argparse.Namespace, judgements: dict[str, Judgement]
+) -> tuple[list[str], list[str]]:
+    """The model's part of the page, and what must be there and is not; its judgement is added to the others."""
     if reason := prepare_model(model, options.work, options.seconds):
         return [f"### {MODELS[model].title}", "", f"Not measured: {reason}."], [f"{model}: {reason}"]
     cells = {}
@@ -68,6 +74,7 @@ def _model(model: str, peers: Sequence[str], options: argparse.Namespace) -> tup
         cells[peer] = cell = make_cell(model, peer, options.work, options.seconds)
         _LOG.info("peers: %s, %s: %s", model, peer, cell.file or cell.said)
     judgement = judge(given(model, options.work), options.work, cells, options.preset)
+    judgements[MODELS[model].title] = judgement
     missing = [f"{model}: no file of {peer}" for peer in peers if PEERS[peer].ours and peer not in judgement.files]
     return list(page(MODELS[model].title, cells, judgement)), missing
 

@@ -8,7 +8,7 @@ from .cells import Cell, short
 from .judge import Judged, Judgement
 from .recipes import PEERS
 
-__all__ = ["front", "page", "sentences"]
+__all__ = ["front", "page", "sentences", "summary"]
 
 _HEAD = ("made by", "metric", "minus float [95 %]", "bytes", "us", "runtime", "s to make", "lines", "what it said")
 
@@ -26,6 +26,28 @@ def page(title: str, cells: Mapping[str, Cell], judgement: Judgement) -> Iterato
     yield ""
     for sentence in sentences(judgement):
         yield f"- {sentence}"
+
+
+def summary(judgements: Mapping[str, Judgement]) -> list[str]:
+    """A line a model, by its title: the smallest file of a peer, and each of ours: minus float, bytes, microseconds."""
+    ours = [peer for peer, row in PEERS.items() if row.ours]
+    lines = []
+    for title, judgement in judgements.items():
+        files = judgement.files
+        theirs = min((peer for peer in files if peer not in ours), key=lambda peer: files[peer].bytes, default=None)
+        first = "" if theirs is None else f"{PEERS[theirs].title}: {_brief(theirs, judgement)}"
+        lines.append([title, first, *(_brief(peer, judgement) for peer in ours)])
+    head = ("model", "smallest file of a peer", *(PEERS[peer].title for peer in ours))
+    return markdown_table(head, lines, columns="l")
+
+
+def _brief(peer: str, judgement: Judgement) -> str:
+    found = judgement.files.get(peer)
+    if found is None:
+        return "no file"
+    lost = "" if found.difference is None else f"{found.difference:+.2f} {judgement.unit}, "
+    time = "" if judgement.busy else f", {found.microseconds:.1f} us"
+    return f"{lost}{found.bytes:,} bytes{time}"
 
 
 def _line(peer: str, cell: Cell, judgement: Judgement) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import pytest
 from edgepress.benchmarks.studies.peers.cells import Cell, _error, short
 from edgepress.benchmarks.studies.peers.judge import Judged, Judgement, _described
 from edgepress.benchmarks.studies.peers.recipes import PEERS, count_lines
-from edgepress.benchmarks.studies.peers.table import front, page, sentences
+from edgepress.benchmarks.studies.peers.table import front, page, sentences, summary
 
 
 def judged(value, size, microseconds=10.0, interval=(-0.5, 0.5), described=0):
@@ -112,3 +112,15 @@ def test_what_a_peer_said_is_its_error_without_the_places_of_its_notation():
     assert _error("noise\n") == ""
     assert short(_error(traceback)) == "ValueError: : not int8"
     assert len(short("x" * 999)) == 200
+
+
+def test_the_summary_sets_our_files_beside_the_smallest_of_a_peer():
+    (line,) = [row for row in summary({"a model": judgement(FILES)}) if row.startswith("| a model")]
+    smallest = min((peer for peer in FILES if not PEERS[peer].ours), key=lambda peer: FILES[peer].bytes)
+    assert f"{PEERS[smallest].title}: " in line
+    assert f"{FILES[smallest].bytes:,} bytes" in line
+    for peer, row in PEERS.items():
+        if row.ours:
+            assert (f"{FILES[peer].bytes:,} bytes" if peer in FILES else "no file") in line
+    (busy,) = [row for row in summary({"a model": judgement(FILES, "at work")}) if row.startswith("| a model")]
+    assert " us" not in busy
