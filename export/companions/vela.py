@@ -8,7 +8,7 @@ import csv
 import json
 import re
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from typing import Any
 from edgepress.base.child import run_module
 from edgepress.base.files import write_file
 
-__all__ = ["ACCELERATORS", "SUFFIX", "write_vela_report"]
+__all__ = ["ACCELERATORS", "write_vela_report"]
 
 ACCELERATORS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256")
 """One of each generation; each in Vela's own default system."""
-SUFFIX = ".vela.json"
+_SUFFIX = ".vela.json"
 _SECONDS = 600.0
 _MEMORIES = ("sram", "dram", "on_chip_flash", "off_chip_flash")
 
@@ -35,21 +35,14 @@ def write_vela_report(artifact: Path) -> Path | None:
     if find_spec("ethosu") is None:
         return None
     found = {accelerator: _compiled(artifact, accelerator) for accelerator in ACCELERATORS}
-    path = artifact.with_suffix(SUFFIX)
+    path = artifact.with_suffix(_SUFFIX)
     about = {
         "file": artifact.name,
-        "vela": _version(),
+        "vela": version("ethos-u-vela"),
         "figures": "estimates of Vela for one example; no device was asked",
     }
     write_file(path, json.dumps(about | {"accelerators": found}, indent=2) + "\n")
     return path
-
-
-def _version() -> str | None:
-    try:
-        return version("ethos-u-vela")
-    except PackageNotFoundError:
-        return None
 
 
 def _compiled(artifact: Path, accelerator: str) -> dict[str, Any]:

@@ -281,12 +281,11 @@ def _steps_function(
     )
     project = tf.autograph.experimental.do_not_convert(compression.project) if compression else lambda settled: None
     decaying = [variable for variable in trained if "kernel" in variable.name] if plan.weight_decay else []
-    gradients: list[Any] = []
 
-    def move() -> None:
+    def move(gradients: Any) -> None:
         optimizer.apply_gradients(zip(gradients, trained, strict=True))
 
-    go = tf.autograph.experimental.do_not_convert(gently(trained, move) if plan.gentle else move)
+    descend = tf.autograph.experimental.do_not_convert(gently(trained, move) if plan.gentle else move)
 
     def step(held: Any, targets: Any, settled: bool) -> tuple[Any, Any]:
         project(settled)
@@ -295,10 +294,10 @@ def _steps_function(
             outputs = model(inputs, training=True)
             losses = measure(targets, outputs, logits)
             loss = tf.reduce_mean(losses) + tf.add_n(losses_of(model) or [tf.zeros(())])
-        gradients[:] = tape.gradient(loss, watched)
+        gradients = tape.gradient(loss, watched)
         for kernel in decaying:
             kernel.assign_sub(optimizer.learning_rate * plan.weight_decay * kernel)
-        go()
+        descend(gradients)
         return loss, right(targets, outputs, logits)
 
     @tf.function(reduce_retracing=True)

@@ -20,12 +20,12 @@ _USUAL = 0.03
 with up to a thousand inputs and as many outputs."""
 
 
-def gently(variables: Sequence[Any], step: Callable[[], None]) -> Callable[[], None]:
+def gently(variables: Sequence[Any], step: Callable[[Any], object]) -> Callable[[Any], object]:
     """The step, after which small kernels have gone a share of their way; `step` itself where none is small.
 
     Args:
         variables: What the step changes, with the values that the fit begins with.
-        step: Runs in TensorFlow's graphs.
+        step: Takes their gradients; it runs in TensorFlow's graphs.
     """
     tf = require("tensorflow", extra="toolkit")
     kernels = {place: each.numpy() for place, each in enumerate(variables) if len(each.shape) > 1}
@@ -34,9 +34,9 @@ def gently(variables: Sequence[Any], step: Callable[[], None]) -> Callable[[], N
     if not shares:
         return step
 
-    def shortened() -> None:
+    def shortened(gradients: Any) -> None:
         before = {place: tf.identity(variables[place]) for place in shares}
-        step()
+        step(gradients)
         for place, share in shares.items():
             variables[place].assign(before[place] + share * (variables[place] - before[place]))
 

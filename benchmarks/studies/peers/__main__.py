@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = ""
     for place, model in enumerate(models, 1):
         _LOG.info("peers: %s", model)
-        lines, missing = _model(model, peers, options, judgements)
+        lines, missing, judgement = _model(model, peers, options)
+        if judgement:
+            judgements[MODELS[model].title] = judgement
         parts += [*lines, ""]
         wrong += missing
         # A study that is killed leaves a page of what it had.
@@ -64,19 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _model(
-    model: str, peers: Sequence[str], options: argparse.Namespace, judgements: dict[str, Judgement]
-) -> tuple[list[str], list[str]]:
-    """The model's part of the page, and what must be there and is not; its judgement is added to the others."""
+    model: str, peers: Sequence[str], options: argparse.Namespace
+) -> tuple[list[str], list[str], Judgement | None]:
+    """The model's part of the page, what must be there and is not, and what came of its files, if it is there."""
     if reason := prepare_model(model, options.work, options.seconds):
-        return [f"### {MODELS[model].title}", "", f"Not measured: {reason}."], [f"{model}: {reason}"]
+        return [f"### {MODELS[model].title}", "", f"Not measured: {reason}."], [f"{model}: {reason}"], None
     cells = {}
     for peer in peers:
         cells[peer] = cell = make_cell(model, peer, options.work, options.seconds)
         _LOG.info("peers: %s, %s: %s", model, peer, cell.file or cell.said)
     judgement = judge(given(model, options.work), options.work, cells, options.preset)
-    judgements[MODELS[model].title] = judgement
     missing = [f"{model}: no file of {peer}" for peer in peers if PEERS[peer].ours and peer not in judgement.files]
-    return list(page(MODELS[model].title, cells, judgement)), missing
+    return list(page(MODELS[model].title, cells, judgement)), missing, judgement
 
 
 def _command(models: Sequence[str], peers: Sequence[str], preset: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edgepress.data import load_dataset, with_normal
-from edgepress.data.readers import class_pictures
+from edgepress.data.readers import class_pictures, files
 from edgepress.data.rows import Rows
 from edgepress.runtime import InputError
 
@@ -50,7 +50,7 @@ def test_every_fifth_file_is_a_test(root):
 @pytest.mark.parametrize("shape", [None, (8, 9), (8, 9, 1)])
 def test_many_pictures_stay_in_a_file(root, monkeypatch, shape):
     monkeypatch.setattr(class_pictures, "MANY_BYTES", 1_000)
-    monkeypatch.setattr(class_pictures, "PIECE_BYTES", 1_500)
+    monkeypatch.setattr(files, "PIECE_BYTES", 1_500)
     found, wanted = (load_dataset(root, input_shape=shape, in_pieces=way) for way in (True, False))
     assert isinstance(found.x_train, Rows)
     assert isinstance(wanted.x_train, np.ndarray)

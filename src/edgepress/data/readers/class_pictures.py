@@ -1,7 +1,6 @@
 """Pictures of any sizes as one array, as Keras' `image_dataset_from_directory` reads them."""
 
 import logging
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,9 @@ from edgepress.runtime.preprocess.fit import bilinear_resize
 from edgepress.runtime.preprocess.pictures import PICTURE_FORMATS, PictureHeader, decode_picture, picture_header
 
 from ..convention import picture_of
-from ..gathered import store_rows
 from ..options import Options
-from ..rows import MANY_BYTES, PIECE_BYTES
-from .files import File, in_parallel
+from ..rows import MANY_BYTES
+from .files import File, decoded, in_parallel
 
 __all__ = ["PICTURE_SUFFIXES", "read_pictures"]
 
@@ -71,19 +69,7 @@ def read_pictures(files: list[File], options: Options) -> tuple[Picture, NDArray
             picture = decode_picture(stream, name=file.place, grey=channels == 1)
         return picture if picture.shape[:2] == (height, width) else bilinear_resize(picture, height, width)
 
-    pixels: Any
-    if stays:
-        # Decoded once, and read from there in every pass: decoding costs more than reading does.
-        step = max(1, PIECE_BYTES // (height * width * channels))
-        portions = (files[start : start + step] for start in range(0, len(files), step))
-        pixels = store_rows((np.stack(in_parallel(decode, portion, "files")) for portion in portions), shape, np.uint8)
-    else:
-        pixels = np.empty((len(files), *shape), np.uint8)
-
-        def keep(index: int) -> None:
-            pixels[index] = decode(files[index])
-
-        in_parallel(keep, range(len(files)), "files")
+    pixels = decoded(files, decode, shape, np.uint8, in_file=stays)
     # Scaled photographs are scaled alike when the model is used.
     scaled = len(sizes) > 1 or (height, width) != sizes[0]
     return picture_of(pixels, resampling="bilinear" if scaled else "area"), pixels

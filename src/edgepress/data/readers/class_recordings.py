@@ -12,10 +12,9 @@ from edgepress.runtime import InputError
 from edgepress.runtime.contract import Audio
 from edgepress.runtime.preprocess.sound import RECORDING_SUFFIXES, read_recording, recording_header
 
-from ..gathered import store_rows
 from ..options import Options
-from ..rows import MANY_BYTES, PIECE_BYTES
-from .files import File, in_parallel
+from ..rows import MANY_BYTES
+from .files import File, decoded, in_parallel
 
 __all__ = ["RECORDING_SUFFIXES", "read_recordings", "window_seconds"]
 
@@ -68,19 +67,7 @@ def read_recordings(files: list[File], options: Options) -> tuple[Audio, Any]:
         with file.open() as stream:
             return read_recording(stream, audio, name=file.place)
 
-    if stays:
-        # Decoded once, and read from there in every pass.
-        step = max(1, PIECE_BYTES // (4 * audio.samples))
-        portions = (files[start : start + step] for start in range(0, len(files), step))
-        pieces = (np.stack(in_parallel(decode, portion, "files")) for portion in portions)
-        return audio, store_rows(pieces, (audio.samples,), np.float32)
-    waveforms = np.empty((len(files), audio.samples), np.float32)
-
-    def keep(index: int) -> None:
-        waveforms[index] = decode(files[index])
-
-    in_parallel(keep, range(len(files)), "files")
-    return audio, waveforms
+    return audio, decoded(files, decode, (audio.samples,), np.float32, in_file=stays)
 
 
 def window_seconds(lengths: NDArray[np.float64]) -> float:

@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgepress.base.errors import MissingExtraError
 from edgepress.runtime import InputError
 
-__all__ = ["DAMAGED", "PART_NAMES", "File", "Folder", "in_parallel", "part_of", "read_folder"]
+from ..gathered import store_rows
+from ..rows import PIECE_BYTES
+
+__all__ = ["DAMAGED", "PART_NAMES", "File", "Folder", "decoded", "in_parallel", "part_of", "read_folder"]
 
 PART_NAMES = {
     "train": ("train", "training"),
@@ -171,3 +177,32 @@ def in_parallel(work: Callable[[Given], Made], files: Iterable[Given], what: str
         others = f"; and {len(failed) - 1} more of {len(results)} {what}" if len(failed) > 1 else ""
         raise InputError(f"{failed[0]}{others}")
     return [result for result in results if not isinstance(result, InputError)]
+
+
+def decoded(
+    files: list[File], decode: Callable[[File], NDArray[Any]], shape: tuple[int, ...], dtype: Any, *, in_file: bool
+) -> Any:
+    """What is in files, (n, *shape): an array, or `Rows`.
+
+    Args:
+        files: All of them.
+        decode: From one to (*shape).
+        shape: Of one example.
+        dtype: Of all.
+        in_file: Whether they are decoded once into a file, and read from there in every pass: decoding costs more than
+            reading does.
+
+    Raises:
+        InputError, MissingExtraError: As `in_parallel`.
+    """
+    if in_file:
+        step = max(1, PIECE_BYTES // (int(np.prod(shape)) * np.dtype(dtype).itemsize))
+        portions = (files[start : start + step] for start in range(0, len(files), step))
+        return store_rows((np.stack(in_parallel(decode, portion, "files")) for portion in portions), shape, dtype)
+    values = np.empty((len(files), *shape), dtype)
+
+    def keep(index: int) -> None:
+        values[index] = decode(files[index])
+
+    in_parallel(keep, range(len(files)), "files")
+    return values
