@@ -53,6 +53,8 @@ class Backend(NamedTuple):
     """Whether it keeps every layer's output, so that lost accuracy can be looked for."""
     quanta: float = 0.0
     """Largest difference of an integer output from the exact one, without delegates; in quanta."""
+    rounds_otherwise: tuple[str, ...] = ()
+    """Operators whose integers it rounds in a way of its own, so that a file with them need not come out exactly."""
     dynamic_share: float = 0.01
     """Largest difference of a dynamic file's outputs, as a share of the largest of them."""
     does_without: str = ""
@@ -107,7 +109,10 @@ _ROWS = (
     Backend(
         "tflite-runtime", ("tflite",), "tflite_runtime", "tflite-runtime", "tflite-runtime",
         "interpreter:InterpreterSession",
-        delegate=True, numpy_below=2, last_python=(3, 11), machines=(*_X86, *_ARM, "armv7l"),
+        # Release 2.14: of 56 kinds of operators in the int8 files of 67 networks, given the same integers, these three
+        # came out a step away here and there (halves below zero, which a ReLU cuts off), the others nowhere.
+        delegate=True, rounds_otherwise=("BATCH_MATMUL", "DEPTHWISE_CONV_2D", "MEAN"), numpy_below=2,
+        last_python=(3, 11), machines=(*_X86, *_ARM, "armv7l"),
         python_variable="EDGEPRESS_TFLITE_RUNTIME_PYTHON",
     ),
     Backend(

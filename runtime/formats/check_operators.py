@@ -50,6 +50,8 @@ def check_operator(operator: Operator, graph: Subgraph) -> bool:
     if any(-1 in tensor.shape_signature[1:] for tensor in (*present, result)):
         # Only the batch is free where shapes are followed.
         return False
+    if operator.name == "RESHAPE" and _joins_batch(present[0], result):
+        return False
     if any((tensor.scales < _SMALLEST_SCALE).any() for tensor in (*present, result)):
         return False
     if any(tensor.is_constant and len(tensor.scales) > 1 for tensor in present[:1]):
@@ -63,6 +65,15 @@ def check_operator(operator: Operator, graph: Subgraph) -> bool:
     if check is not None:
         check(operator, tensors, result)
     return True
+
+
+def _joins_batch(x: Tensor, result: Tensor) -> bool:
+    """Whether steps become examples of a free batch, or the other way: the stored shapes say one of each.
+
+    `TimeDistributed` layers are converted so.
+    """
+    free = all(tensor.shape_signature[:1] == (-1,) for tensor in (x, result))
+    return free and math.prod(x.shape[1:]) != math.prod(result.shape[1:])
 
 
 def _check_known(operator: Operator) -> None:

@@ -26,9 +26,10 @@ from .build import BuiltModel, build_model, set_weights
 from .custom import Custom, active_custom, custom_layers
 from .graph import Graph, parse_graph
 from .layers import CannotRebuildError
-from .native import as_tf_keras, copied, has_loops, inside, library_of, native, unrolled, without_budget
+from .native import as_tf_keras, copied, inside, library_of, native, without_budget
 from .saved_graph import graph_model, holds_a_graph, outline_of_graph
 from .stored import RawModel, StoredModel
+from .unroll import has_loops, unrolled
 
 __all__ = [
     "CannotRebuildError",

@@ -18,25 +18,21 @@ from edgepress.runtime import InputError
 
 from .archive import most_weights
 from .custom import Custom, active_custom
-from .saved_graph import takes_one_example
 from .stored import RawModel
 from .vet import APPLIED, vetted
 
 __all__ = [
     "as_tf_keras",
     "copied",
-    "has_loops",
     "input_name",
     "inside",
     "library_of",
     "native",
     "remade",
-    "unrolled",
     "without_budget",
 ]
 
 _NEEDED = ("module", "class_name", "config", "registered_name", "build_config")
-_NEVER_UNROLLED = "ConvLSTM"
 _BUDGET = "EdgepressBudget"
 _REPEATED = 4
 """How often Keras may make a layer's weights while it builds a model: a wrapper's copies, and trials of shapes."""
@@ -58,23 +54,6 @@ def native(raw: RawModel) -> Any:
 def library_of(raw: RawModel) -> str:
     """Which Keras wrote a file, and makes its model."""
     return "keras" if raw.keras_version.startswith("3.") else "tf_keras"
-
-
-def has_loops(model: Any) -> bool:
-    """Whether an opened model goes through sequences step by step, or takes one example a call."""
-    return takes_one_example(inside(model)) or _loops(inside(model).get_config())
-
-
-def unrolled(model: Any) -> Any | None:
-    """The same model with the steps of its recurrent layers one after the other; None where there is none to unroll.
-
-    Raises:
-        Exception: Whatever Keras raises; it cannot unroll a sequence of any length.
-    """
-    looped = inside(model)
-    before = looped.get_config()
-    config = _unrolled(before)
-    return None if config == before else as_tf_keras(_made(looped, config))
 
 
 def copied(model: Any) -> Any:
@@ -195,23 +174,6 @@ def _output_names(model: Any) -> list[str]:
 
 def _dtype(tensor: Any) -> str:
     return str(getattr(tensor.dtype, "name", tensor.dtype))
-
-
-def _loops(config: Any) -> bool:
-    if isinstance(config, dict):
-        return config.get("unroll") is False or any(map(_loops, config.values()))
-    return isinstance(config, list | tuple) and any(map(_loops, config))
-
-
-def _unrolled(config: Any) -> Any:
-    """The config with no loops in its recurrent layers."""
-    if isinstance(config, list):
-        return [_unrolled(each) for each in config]
-    if not isinstance(config, dict):
-        return config
-    if str(config.get("class_name")).startswith(_NEVER_UNROLLED):
-        return config
-    return {key: True if key == "unroll" else _unrolled(each) for key, each in config.items()}
 
 
 def _objects(custom: Custom | None, library: str) -> Mapping[str, Any]:

@@ -45,6 +45,7 @@ def make(row: Row, seed: int, folder: Path) -> dict[str, Any]:
         {ROUNDED: baseline.path, "pressed": pressed.path}, dataset, folder / "bundle", variants=[variant],
         overwrite=True, bounds={variant: 100.0}, accept_chance=True, seed=seed,
     )  # fmt: skip
+    made.raise_if_withheld()
     files = {each.model: folder / "bundle" / each.file for each in made.manifest.artifacts}
     model = open_keras(baseline.path).model
     held, right = dataset.x_test, {}

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tf_keras
 
 from edgepress.export import export
 from edgepress.export.errors import ConversionError
@@ -42,6 +43,25 @@ def test_float_and_integer_files_are_made_and_keep_no_state(saved, rows, tmp_pat
             (backwards,) = loaded.predict({"steps": rows[:20][::-1]}).outputs.values()
         np.testing.assert_array_equal(forwards, backwards[::-1])
         np.testing.assert_allclose(forwards, wanted, atol=0.1 if artifact.variant == "int8" else 1e-5)
+
+
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_films_and_layers_that_take_each_step_have_integer_files(library, rows, tmp_path):
+    library.utils.set_random_seed(0)
+    layers, films = library.layers, rows.reshape(-1, 4, 3, 3, 1)[:90]
+    start = library.Input((4, 3, 3, 1), name="film")
+    each = layers.TimeDistributed(layers.Dense(3))(layers.Reshape((4, 9))(start))
+    model = library.Model(
+        start, layers.Concatenate()([layers.Flatten()(each), layers.Flatten()(layers.ConvLSTM2D(2, 2)(start))])
+    )
+    model.save(tmp_path / "film.keras")
+    conversions = Conversions(open_source("film", tmp_path / "film.keras"), Samples({"film": films}, None), [FULL_INT8])
+    (tmp_path / "film.tflite").write_bytes(conversions.content(FULL_INT8))
+    with load(tmp_path / "film.tflite") as loaded:
+        (taken,), (given,) = loaded.artifact.inputs, loaded.artifact.outputs
+        answered = given.quantization.dequantize(loaded.run(taken.quantization.quantize(films)))
+    wanted = np.asarray(model(films))
+    assert np.std(answered - wanted, axis=0).max() < 0.1 * np.std(wanted)
 
 
 def test_weights_that_several_operators_take_load_where_onnx_runtime_makes_them_unsigned(rows, tmp_path):

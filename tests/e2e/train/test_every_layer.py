@@ -32,6 +32,13 @@ KINDS = {
     "numbers of words": lambda K: K.Sequential(
         [K.Input((6,), dtype="int32"), K.layers.Embedding(9, 4), K.layers.GlobalAveragePooling1D(), K.layers.Dense(1)]
     ),
+    "films": lambda K: K.Sequential(
+        [
+            K.Input((4, 6, 6, 1)),
+            K.layers.ConvLSTM2D(2, 3, return_sequences=True),
+            K.layers.ConvLSTM2D(2, 3, go_backwards=True),
+        ]
+    ),
     "volumes": lambda K: K.Sequential([K.Input((4, 6, 6, 1)), K.layers.Conv3D(2, 2), K.layers.Flatten()]),
     "mish": lambda K: K.Sequential([K.Input((6,)), K.layers.Dense(4, "mish"), K.layers.Dense(2)]),
 }
@@ -58,7 +65,7 @@ def test_it_computes_what_keras_computes(kind, library, suffix, tmp_path):
     steps = unrolled(opened.model)
     if steps is not None:
         np.testing.assert_allclose(steps(rows), np.asarray(model(rows)), atol=1e-5)
-    assert (steps is not None) == (kind in ("LSTM", "GRU", "both ways", "masked"))
+    assert (steps is not None) == (kind in ("LSTM", "GRU", "both ways", "masked", "films"))
 
 
 def test_a_model_called_as_a_whole_ends_in_its_own_activation(tmp_path):

@@ -32,11 +32,13 @@ class Bench:
     answers: dict
     refused: dict
 
-    def verify(self, variant, outputs=FLOAT):
+    def verify(self, variant, outputs=FLOAT, operators=()):
         inputs = {"x": np.zeros((COUNT, 2), np.float32)}
         spec = (TensorSpec("x", (-1, 2), "float32"),)
         (self.folder / f"m-{variant}.tflite").write_bytes(b"")
-        artifact = Artifact(f"m-{variant}.tflite", "m", "tflite", variant, "", 0, spec, outputs)
+        artifact = Artifact(
+            f"m-{variant}.tflite", "m", "tflite", variant, "", 0, spec, outputs, operators=dict.fromkeys(operators, 1)
+        )
         task = Task("multiclass", "probabilities", tuple(map(str, range(CLASSES))))
         manifest = Manifest("m", Contract({"x": Tensor((2,))}), task, (artifact,), "m")
         labels = self.reference.argmax(1)
@@ -101,6 +103,27 @@ def test_integers_without_a_delegate_stay_exact(bench):
     bench.answers["numpy", False] = bench.answers[None] + np.int8(1)
     _, matrix = bench.verify("int8", INTEGER)
     assert matrix.refused == {"m-int8.tflite": "numpy: is off by 1 quanta, 0 are allowed"}
+
+
+def test_integers_that_a_runtime_rounds_otherwise_cost_nothing_or_are_withheld(bench, monkeypatch):
+    """tflite-runtime's depthwise convolutions; there, and on a device that is not here."""
+    bench.answers[None] = np.rint(bench.reference * 100).astype(np.int8)
+    kinds = ["DEPTHWISE_CONV_2D"]
+    monkeypatch.setattr(matrix_module, "trial_backends", lambda names: (BACKENDS["litert"],))
+    manifest, _ = bench.verify("int8", INTEGER, kinds)
+    artifact, old = manifest.artifacts[0], BACKENDS["tflite-runtime"]
+    assert artifact.tolerance == pytest.approx({**artifact.tolerance, "litert": 0, "tflite-runtime": 16})
+    assert default_tolerance(artifact, old, False, bench.answers[None]) == 16
+    assert default_tolerance(artifact._replace(operators={}), old, False, bench.answers[None]) == 0
+    monkeypatch.setattr(matrix_module, "trial_backends", lambda names: (BACKENDS["litert"], old))
+    bench.answers["tflite-runtime", False] = bench.answers[None] + np.int8(3)
+    manifest, matrix = bench.verify("int8", INTEGER, kinds)
+    assert (matrix.refused, manifest.artifacts[0].tolerance["tflite-runtime"]) == ({}, 6)
+    assert bench.verify("int8", INTEGER)[1].refused == {
+        "m-int8.tflite": "tflite-runtime: is off by 3 quanta, 0 are allowed"
+    }
+    bench.answers["tflite-runtime", False] = np.roll(bench.answers[None], 1, axis=1)
+    assert "tflite-runtime: accuracy" in bench.verify("int8", INTEGER, kinds)[1].refused["m-int8.tflite"]
 
 
 def test_what_litert_does_not_load_as_people_load_it_is_withheld(bench):

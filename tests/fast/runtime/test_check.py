@@ -1,6 +1,7 @@
 """Lone files of unknown origin: sound ones pass, damaged ones are refused in Python, the unknown is isolated."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,19 @@ def test_a_volume_is_not_followed_and_not_refused():
     tensors = real(0, (1, 1, 1, 2, 1)), real(1, (), b"abcd"), real(2, (1, 1, 1, 2, 1))
     graph = Subgraph("", tensors, (), (), ())
     assert not check_operator(Operator("ADD", 1, False, (0, 1), (2,), (), {}), graph)
+
+
+@pytest.mark.parametrize(("signature", "vouched"), [((-1, 8), False), ((1, 8), None)])
+def test_steps_that_join_a_free_batch_are_not_followed_and_not_refused(signature, vouched):
+    """What `TimeDistributed` is converted to: both stored shapes say one example."""
+    x, result = real(0, (1, 5, 8)), real(1, (1, 8))
+    x, result = (replace(each, shape_signature=free) for each, free in ((x, (-1, 5, 8)), (result, signature)))
+    graph, operator = Subgraph("", (x, result), (), (), ()), Operator("RESHAPE", 1, False, (0,), (1,), (), {})
+    if vouched is None:
+        with pytest.raises(ArtifactRefusedError, match="RESHAPE makes"):
+            check_operator(operator, graph)
+    else:
+        assert check_operator(operator, graph) is vouched
 
 
 def test_many_tensors_are_joined():

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tf_keras
 
 from edgepress.runtime import InputError
-from edgepress.train.keras_file.native import has_loops
 from edgepress.train.keras_file.saved_graph import frozen_graph, holds_a_graph, model_of_graph
+from edgepress.train.keras_file.unroll import has_loops
 from edgepress.train.meaning import last_activations
 
 ROWS = np.random.default_rng(0).normal(0, 1, (5, 4)).astype(np.float32)
