@@ -92,7 +92,7 @@ def _load(
                 contents[format] = read_source(source)
             content = contents[format]
             apart = isolate or (candidate.native and source.artifact is None and not content.vouched)
-            limits = limited_memory() if alone and apart else contextlib.nullcontext()
+            limits = limited_memory(len(content.data)) if alone and apart else contextlib.nullcontext()
             try:
                 with limits:
                     session = open_session(

@@ -72,7 +72,11 @@ def _translated(tflite: Path, *, careful: bool) -> Any:
     optimizer = require("tf2onnx.optimizer", extra="toolkit")
     with tf.device("/cpu:0"), tf.Graph().as_default() as empty:
         graph = tfonnx.process_tf_graph(empty, opset=_OPSET, tflite_path=str(tflite), continue_on_error=True)
-        return optimizer.optimize_graph(graph, catch_errors=careful).make_model("edgepress")
+        # Each of them writes every weight anew, into memory that is free only when the graph is: forty times the file.
+        graph.update_proto = lambda *_: None
+        graph = optimizer.optimize_graph(graph, catch_errors=careful)
+        graph.__dict__.pop("update_proto", None)
+        return graph.make_model("edgepress")
 
 
 def onnx_metadata(embedded: Embedded) -> dict[str, str]:

@@ -19,7 +19,7 @@ from edgepress.base.errors import ArtifactRefusedError, InputError, Refusal
 
 from ..bundle.manifest import TensorSpec
 from ..formats.content import Content
-from .pipes import MEMORY, read_message, write_message
+from .pipes import memory_for, read_message, write_message
 
 __all__ = ["IsolatedSession"]
 
@@ -49,7 +49,11 @@ class IsolatedSession:
         self._end = weakref.finalize(self, _end, self._process)
         self._greeted = False
         try:
-            settings = {"backend": name, "format": content.format, "threads": threads, "delegate": delegate}
+            size = len(content.data)
+            settings = {
+                "backend": name, "format": content.format, "threads": threads, "delegate": delegate, "bytes": size,
+            }  # fmt: skip
+            self._memory = memory_for(size)
             # The first answer comes before the child has seen the file: what ends it there is not the file's fault.
             self._ask(settings, [])
             self._greeted = True
@@ -112,7 +116,7 @@ class IsolatedSession:
         if not self._greeted:
             return _unavailable(f"the process {how}")
         return ArtifactRefusedError(
-            f"the model's own process {how}: the file is unsafe or needs more than {MEMORY // 10**6:,} MB; "
+            f"the model's own process {how}: the file is unsafe or needs more than {self._memory // 10**6:,} MB; "
             "do not use it",
             Refusal.CRASHED,
         )

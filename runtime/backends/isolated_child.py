@@ -11,7 +11,7 @@ from edgepress.base.errors import ArtifactRefusedError, InputError
 
 from ..formats.content import Content
 from .base import Session
-from .pipes import MEMORY, read_message, write_message
+from .pipes import memory_for, read_message, write_message
 from .registry import BACKENDS, open_session
 
 __all__ = ["limit", "serve"]
@@ -25,7 +25,7 @@ def serve() -> None:
     os.dup2(2, 1)
     settings, _ = read_message(source)
     backend = BACKENDS[settings["backend"]]
-    limit(MEMORY if backend.by_path else 0)
+    limit(settings["bytes"], written=backend.by_path)
     write_message(target, {}, [])
     session: Session | None = None
     while True:
@@ -58,13 +58,22 @@ def serve() -> None:
         write_message(target, reply, results)
 
 
-def limit(file_bytes: int = 0) -> None:
-    """Memory, and no file that grows beyond `file_bytes`; where the system has such limits."""
+def limit(file_bytes: int, *, written: bool = False) -> None:
+    """Memory for a model file of so many bytes; no file that grows, but that one where a backend wants it written.
+
+    Where the system has such limits.
+    """
     try:
         import resource
     except ModuleNotFoundError:
         return
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, file_bytes), (resource.RLIMIT_CORE, 0)):
+    memory = memory_for(file_bytes)
+    sizes = (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, file_bytes if written else 0),
+        (resource.RLIMIT_CORE, 0),
+    )
+    for limit, value in sizes:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
 

@@ -10,12 +10,19 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MEMORY", "read_message", "write_message"]
+__all__ = ["memory_for", "read_message", "write_message"]
 
-MEMORY = 1 << 30
-"""Address space of the child in bytes. The interpreters need 0.3 GB of it, ONNX Runtime 0.6."""
+_MEMORY = 1 << 30
+"""Address space of the child in bytes, beside the file. The interpreters need 0.3 GB of it, ONNX Runtime 0.6."""
+_COPIES = 6
+"""How often a file may be there: as it came, parsed, and its weights as kernels want them."""
 _HEADER = 1 << 20
 _KINDS = frozenset("biufU")
+
+
+def memory_for(file_bytes: int) -> int:
+    """Address space of a child in bytes, for a model file of so many bytes."""
+    return _MEMORY + _COPIES * file_bytes
 
 
 def write_message(pipe: IO[bytes], message: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> None:
@@ -44,7 +51,7 @@ def read_message(pipe: IO[bytes]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     for described in message["arrays"]:
         dtype, shape = np.dtype(described["dtype"]), tuple(map(int, described["shape"]))
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if dtype.kind not in _KINDS or min(shape, default=0) < 0 or size > MEMORY:
+        if dtype.kind not in _KINDS or min(shape, default=0) < 0 or size > _MEMORY:
             raise ValueError(f"an array of {described}")
         data = pipe.read(size)
         if len(data) < size:

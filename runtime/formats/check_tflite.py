@@ -19,7 +19,7 @@ from .tflite_file import Subgraph, Tensor, TfliteFile, read_tflite, type_bits
 __all__ = ["check_tflite", "memory_bytes"]
 
 _MEMORY = 1 << 28
-"""Bytes that a file's tensors may take at once; models for the edge take a hundredth."""
+"""Bytes that a file's tensors may take at once beyond those of the file; models for the edge take a hundredth."""
 _SCHEMA_VERSION = 3
 
 
@@ -47,11 +47,11 @@ def check_tflite(content: bytes) -> tuple[TfliteFile, bool]:
     for graph in model.subgraphs:
         _check_tensors(graph)
         _check_order(graph)
-    memory = sum(map(memory_bytes, model.subgraphs))
-    if memory > _MEMORY:
+    memory, allowed = sum(map(memory_bytes, model.subgraphs)), _MEMORY + len(content)
+    if memory > allowed:
         raise ArtifactRefusedError(
-            f"the .tflite file's tensors take {memory // 10**6:,} MB at once, and {_MEMORY // 10**6} MB is allowed for "
-            "a file that no bundle vouches for: make it smaller, or export it as a bundle",
+            f"the .tflite file's tensors take {memory // 10**6:,} MB at once, and {allowed // 10**6:,} MB is allowed "
+            "for a file that no bundle vouches for: make it smaller, or export it as a bundle",
             Refusal.TOO_LARGE,
         )
     for graph in model.subgraphs:

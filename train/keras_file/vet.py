@@ -29,7 +29,7 @@ REFUSED: dict[str, str] = {
     "TorchModuleWrapper": "it runs code that the file brings along",
 }
 """Public layers of Keras that are not opened, and why."""
-APPLIED = {"LayerScale": "src.applications.convnext"}
+APPLIED = {"CustomScaleLayer": "src.applications.inception_resnet_v2", "LayerScale": "src.applications.convnext"}
 """Layers that models of `keras.applications` are made of and that are not among Keras' public ones, with the module
 that has each."""
 _MOST_SCALES = 65_536
@@ -150,7 +150,7 @@ class _Vet:
             raise InputError(f"{where} was quantized by Keras: give the float model, edgepress quantizes it itself")
         elif name in REFUSED:
             raise InputError(f"{where} is a {name}: {REFUSED[name]}")
-        elif name in APPLIED and not _is_small(config):
+        elif name == "LayerScale" and not _is_small(config):
             raise InputError(f"{where} scales more than {_MOST_SCALES:,} channels: no model of keras.applications does")
         elif not (name in self._known or (module or "").startswith(_OPERATIONS)):
             raise InputError(f"{where} is a {name}: {self._allowed('layers', name)}")

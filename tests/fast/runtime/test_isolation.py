@@ -47,7 +47,7 @@ def test_a_child_that_hangs_is_ended(bundle, digits, monkeypatch):
 
 
 def test_a_child_that_wants_too_much_memory_is_refused(bundle, monkeypatch):
-    program = "from edgepress.runtime.backends.isolated_child import limit; limit(); bytearray(2 << 30)"
+    program = "from edgepress.runtime.backends.isolated_child import limit; limit(0); bytearray(2 << 30)"
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert "MemoryError" in done.stderr
 
@@ -55,7 +55,7 @@ def test_a_child_that_wants_too_much_memory_is_refused(bundle, monkeypatch):
 def test_a_process_of_ones_own_is_limited_while_it_loads():
     program = (
         "from edgepress.runtime.backends.limits import limited_memory\n"
-        "try:\n    with limited_memory(): bytearray(2 << 30)\nexcept MemoryError: bytearray(2 << 30); print('free')"
+        "try:\n    with limited_memory(0): bytearray(2 << 30)\nexcept MemoryError: bytearray(2 << 30); print('free')"
     )
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "free\n"
