@@ -32,6 +32,8 @@ REFUSED: dict[str, str] = {
 APPLIED = {"CustomScaleLayer": "src.applications.inception_resnet_v2", "LayerScale": "src.applications.convnext"}
 """Layers that models of `keras.applications` are made of and that are not among Keras' public ones, with the module
 that has each."""
+_REGISTERED = "Custom>"
+"""What tf-keras writes before the names of such layers, where it registers them."""
 _MOST_SCALES = 65_536
 """Weights of such a layer, which makes them itself, however many the file holds."""
 _ABSTRACT = frozenset({"AbstractRNNCell", "Input", "InputSpec", "Layer"})
@@ -88,7 +90,8 @@ class _Vet:
     def __init__(self, library: str, custom: Custom | None) -> None:
         self._library, self._custom = library, custom
         helpers = [require(f"{library}.{module}", extra="toolkit") for module in _HELPERS]
-        self._known = allowed_layers(library) | APPLIED.keys() | _MODELS | _VALUES | _POLICIES | _LAMBDAS
+        applied = APPLIED.keys() | {_REGISTERED + name for name in APPLIED if library == "tf_keras"}
+        self._known = allowed_layers(library) | applied | _MODELS | _VALUES | _POLICIES | _LAMBDAS
         self._known |= {name for module in helpers for name in dir(module) if not name.startswith("_")}
         # tf-keras takes names of TensorFlow's too, which are Keras 3's.
         activations = [require(f"{each}.activations", extra="toolkit") for each in ("keras", library)]
@@ -154,7 +157,7 @@ class _Vet:
             raise InputError(f"{where} scales more than {_MOST_SCALES:,} channels: no model of keras.applications does")
         elif not (name in self._known or (module or "").startswith(_OPERATIONS)):
             raise InputError(f"{where} is a {name}: {self._allowed('layers', name)}")
-        elif value.get("registered_name") not in (None, name):
+        elif value.get("registered_name") not in (None, name, _REGISTERED + name if name in APPLIED else name):
             raise InputError(f"{where} is {value['registered_name']}: {self._allowed('layers', name)}")
         return where
 
