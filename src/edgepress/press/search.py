@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edgepress.base.extras import require
+from edgepress.benchmarks.measure.examples import Examples
 from edgepress.benchmarks.measure.speed import PACES, measure_speed
 from edgepress.benchmarks.models.subjects import artifact_order
 from edgepress.data import Dataset
@@ -113,11 +114,10 @@ def search(
     network = open_keras(baseline).model
     contract, task = recorded_question(baseline)
     only = contract.only
-    assert only is not None
     foreign = inside(network) is not network
     space = space_of(
         config,
-        widths=not own and (config.model or usual_model(only, task)) in WITH_WIDTHS,
+        widths=not own and only is not None and (config.model or usual_model(only, task)) in WITH_WIDTHS,
         pixels=isinstance(only, Picture) and not foreign and can_crop(network),
         least=least_share(inside(network)),
     )
@@ -273,8 +273,8 @@ def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, 
     """Median time of one example in microseconds, by file; all of a bundle in turn."""
     subjects = [artifact_order(bundle, manifest, artifact.file, _BACKEND) for artifact in manifest.artifacts]
     with tempfile.TemporaryDirectory() as folder:
-        examples = Path(folder) / "examples.npy"
-        np.save(examples, dataset.x_train[:_LATENCY_EXAMPLES])
+        some = Examples(dataset.train.inputs)[:_LATENCY_EXAMPLES]
+        examples = some.write(Path(folder) / "examples")
         samples = measure_speed(subjects, examples, PACES["quick"])
     return {
         artifact.file: float(np.median(np.concatenate([c for rounds in row.latency_ns for c in rounds]))) / 1000
