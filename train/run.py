@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.quality import QUALITY
 from edgepress.runtime import InputError
-from edgepress.runtime.contract import Audio, Contract, Input, Picture
+from edgepress.runtime.contract import Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
 
 from .compress.engine.compression import Compression
@@ -282,7 +282,9 @@ def _augmentation_of(contract: Input, config: TrainConfig) -> Augment | None:
     if isinstance(contract, Audio):
         samples = round(config.shift_seconds * contract.rate)
         return partial(disturb_recordings, samples=samples, gain_db=config.gain_db, noise=config.noise)
-    return partial(jitter, deviation=config.noise) if config.noise else None
+    # Other numbers have a scale of their own, or are the places of words: noise would make other words of them.
+    scaled = isinstance(contract, Features | Signal)
+    return partial(jitter, deviation=config.noise) if config.noise and scaled else None
 
 
 def _logits(probabilities: Teacher) -> Teacher:

@@ -7,9 +7,12 @@ import pytest
 
 from edgepress.data.gathered import store_rows
 from edgepress.data.rows import in_pieces
+from edgepress.runtime.contract import Contract, Features, Tensor
+from edgepress.train import TrainConfig
 from edgepress.train.fitting.changes import disturb_recordings, each_by_its_own, jitter, move_pictures
 from edgepress.train.fitting.epochs import EpochInPieces, LabelledEpochs
 from edgepress.train.fitting.together import Together
+from edgepress.train.run import _augmentation as augmentation_of
 
 
 @pytest.fixture
@@ -126,3 +129,14 @@ def test_inputs_of_an_example_stay_together_and_change_each_by_its_own_kind():
     pieces = [left.read(slice(start, start + 50)) for start in range(0, 180, 50)]
     for whole, parts in zip(examples.arrays, zip(*(piece.arrays for piece, _ in pieces), strict=True), strict=True):
         np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_noise_is_for_scaled_numbers_and_words_stay_what_they_are():
+    words, row = Tensor((3,), "int32"), Features(("a", "b"))
+    config = TrainConfig(noise=0.3)
+    assert augmentation_of(Contract({"words": words}), config) is None
+    held = Together((np.arange(30, dtype=np.int32).reshape(10, 3), np.zeros((10, 2), np.float32)))
+    augment = augmentation_of(Contract({"words": words, "row": row}), config)
+    changed = augment(10, np.random.default_rng(0))(held, slice(0, 10))
+    assert changed.arrays[0] is held.arrays[0]
+    assert changed.arrays[1].std() == pytest.approx(0.3, rel=0.5)
