@@ -7,7 +7,7 @@ are right equally often.
 
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgepress.data import Dataset, Part
 from edgepress.data.rows import Mapped, in_pieces
-from edgepress.quality import Quality, quality_of
+from edgepress.quality import Metric, Quality, quality_of
 from edgepress.runtime import InputError
 from edgepress.runtime.contract import KINDS, NORMALIZATIONS, Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.contract.arrange import arrangements, same_order
@@ -385,7 +385,7 @@ def _tried(
 def _by_what_is_left(
     model: Any,
     ways: Mapping[str, Contract],
-    alone: Callable[[NDArray[Any], NDArray[Any]], float],
+    alone: Metric,
     held_back: Part,
     accept_chance: bool,
 ) -> Contract:
@@ -394,6 +394,6 @@ def _by_what_is_left(
     left = {}
     for why, contract in ways.items():
         outputs, reals = _outputs(model, contract, part)
-        left[why] = alone(np.asarray(reals[np.arange(len(part))]), outputs)
+        left[why] = alone.of(outputs, np.asarray(reals[np.arange(len(part))]))
     why, found = least_left(model.name, left, len(part), accept_chance=accept_chance)
     return ways[why]._replace(found={"by": "tried", **found} | ({} if "chance" in found else {"why": why}))

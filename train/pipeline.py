@@ -117,7 +117,9 @@ def _question(
 
 
 def _renamed(contract: Contract, dataset: Dataset) -> Contract:
-    """The contract under the data's input names."""
+    """The contract under the data's input names; what was recorded under these may stand in another order."""
+    if set(contract.inputs) == set(dataset.inputs):
+        return contract._replace(inputs={name: contract.inputs[name] for name in dataset.inputs})
     return contract._replace(inputs=dict(zip(dataset.inputs, contract.inputs.values(), strict=True)))
 
 
@@ -286,21 +288,28 @@ def press_model(
     if finished := run.finished():
         return finished
     run.check(network)
+    if (config.pixel_loss or config.unit_loss) and contract.only is None:
+        raise InputError(
+            f"{network.name} has {len(contract.inputs)} inputs, and pixels and units leave models with one: pixel_loss "
+            "and unit_loss of 0 are allowed, and structured in their place"
+        )
     engine = engine_of(network, config, opened.foreign)
     teacher = run.teacher(network)
     if config.structured < 1:
         network = _thinned(run, network, config, teacher)
     if config.pixel_loss or config.unit_loss:
         opened.require_rebuilt("made smaller: pixel_loss and unit_loss of 0 are allowed")
+        assert contract.only is not None
         network = slim(
-            fold_batch_norm(network), run.examples, run.contract,
+            fold_batch_norm(network), run.examples, contract.only,
             pixel_loss=config.pixel_loss, unit_loss=config.unit_loss,
         )  # fmt: skip
     if config.prunes:
         network = engine.prune(run, network, config, teacher)
         if config.unit_loss:
             # Pruning leaves units behind that nothing reaches, or that nobody reads.
-            network = slim(network, run.examples, run.contract, unit_loss=_NOTHING)
+            assert contract.only is not None
+            network = slim(network, run.examples, contract.only, unit_loss=_NOTHING)
         _log.info("pruned: %.1f %% of the weights are zero", 100 * sparsity(network))
     if not opened.foreign:
         network = fold_batch_norm(network)
@@ -313,7 +322,7 @@ def press_model(
 
 def _thinned(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model without the channels that do least, fitted."""
-    found = thin(inside(model), [run.inputs_of(model, EXAMPLES)], config.structured, seed=config.seed)
+    found = thin(inside(model), run.inputs_of(model, EXAMPLES), config.structured, seed=config.seed)
     before, after = found.multiply_adds
     counts = ", ".join(f"{layer} {count} to {kept}" for layer, (count, kept) in found.channels.items())
     _log.info("structured: %.1f %% of %.3g multiply-adds stay; %s", 100 * after / before, before, counts)

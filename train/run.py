@@ -16,21 +16,22 @@ from numpy.typing import NDArray
 from edgepress.data import Dataset
 from edgepress.quality import QUALITY
 from edgepress.runtime import InputError
-from edgepress.runtime.contract import Audio, Contract, Input, Picture
+from edgepress.runtime.contract import Audio, Contract, Features, Input, Picture, Signal
 from edgepress.runtime.tasks import Task
 
 from .compress.engine.compression import Compression
 from .compress.engine.ranges import Ranges
 from .config import TrainConfig
 from .fitting.augment import STRONG, Distortion, make_pool
-from .fitting.changes import Augment, disturb_recordings, jitter, move_pictures
+from .fitting.changes import Augment, disturb_recordings, each_by_its_own, jitter, move_pictures
 from .fitting.checkpoint import Checkpoint
 from .fitting.distill import PoolEpochs, teach
 from .fitting.epochs import EpochSource, LabelledEpochs
-from .fitting.feed import Feed, normalized, predictor
+from .fitting.feed import Feeds, held, normalized, predictor
 from .fitting.fit import FitPlan, Validation, fit
 from .fitting.objective import objective_of
 from .fitting.rates import rate_schedule
+from .fitting.together import nested
 from .keras_file import save_keras
 from .meaning import meaning_of
 from .record.history import History
@@ -48,7 +49,7 @@ _SMALLEST_BATCH = 16
 _FEWEST_STEPS = 50
 """Of an epoch: a few hundred examples are passed over several times in each."""
 
-Teacher = Callable[[NDArray[Any]], NDArray[np.float32]]
+Teacher = Callable[[Any], NDArray[np.float32]]
 """Examples, as epochs hold them, to what a student should answer, as the loss takes targets."""
 
 
@@ -85,25 +86,27 @@ class Run:
         contract: Contract,
         task: Task,
     ) -> None:
-        assert contract.only is not None
         self._dataset, self._config, self._history, self._path = dataset, config, history, path
         self._logs = None if tensorboard is None else Path(tensorboard)
-        self.contract: Input = contract.only
+        self.contract = contract
         self.task = task
-        feed, objective = Feed(self.contract, self.contract.shape), objective_of(task)
+        if not task.traits.judged:
+            raise InputError(f"task {task.kind}: no model is trained for that; export and benchmark take one of yours")
+        objective = objective_of(task)
         fitted, held_back = dataset.fitted(config.split), dataset.held_back(config.split)
-        self.examples = feed.hold(fitted.x)
+        self.examples = held(contract, fitted.inputs)
         """What weights are fitted to, as epochs hold it."""
-        held = feed.hold(held_back.x)
+        chosen_by = held(contract, held_back.inputs)
         if objective.learns_inputs:
-            self._targets = normalized(self.contract, fitted.x, flat=True)
-            reals, targets = (normalized(self.contract, held_back.x, flat=flat) for flat in (False, True))
-            self._validation = Validation(held, reals, targets)
+            assert contract.only is not None
+            self._targets = normalized(contract.only, fitted.x, flat=True)
+            reals, targets = (normalized(contract.only, held_back.x, flat=flat) for flat in (False, True))
+            self._validation = Validation(chosen_by, reals, targets)
         else:
             if fitted.targets is None or held_back.targets is None:
                 raise InputError(f"{dataset.name} has no targets, and {task.kind} is learned from them")
             self._targets = objective.encode(fitted.targets, task, config.label_smoothing)
-            self._validation = Validation(held, held_back.targets, objective.encode(held_back.targets, task, 0.0))
+            self._validation = Validation(chosen_by, held_back.targets, objective.encode(held_back.targets, task, 0.0))
         few = max(_SMALLEST_BATCH, len(self.examples) // _STEPS_WANTED)
         self._batch = min(config.batch_size, few, len(self.examples))
         self._passes = -(-_FEWEST_STEPS // max(1, len(self.examples) // self._batch))
@@ -123,19 +126,30 @@ class Run:
 
     def check(self, model: Any) -> None:
         """Refuse a model that the data set does not fit."""
-        if len(model.inputs) != 1 or len(model.outputs) != 1:
+        inputs, names = self.contract.inputs, list(model.input_names)
+        if len(model.outputs) != 1:
+            raise InputError(f"{model.name} has {len(model.outputs)} outputs: one is allowed where a model is trained")
+        if len(names) != len(inputs) or (len(names) > 1 and set(names) != set(inputs)):
             raise InputError(
-                f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: one of each is allowed"
+                f"{model.name} takes {', '.join(names)}, and {', '.join(inputs)} is what there is: the same inputs are "
+                "allowed"
             )
-        wanted = model.input_shape[1:]
-        if None in wanted or math.prod(wanted) != self.contract.size:
+        for name, tensor in zip(names, model.inputs, strict=True):
+            wanted, given = tuple(tensor.shape[1:]), self.contract.only or inputs[name]
+            if None in wanted or math.prod(wanted) != given.size:
+                raise InputError(
+                    f"{model.name} takes {wanted}, {self._dataset.name} has examples of {given.shape}: equal sizes are "
+                    "allowed"
+                )
+        if len(inputs) > 1 and self._distortions:
             raise InputError(
-                f"{model.name} takes {wanted}, {self._dataset.name} has examples of {self.contract.shape}: equal sizes "
-                "are allowed"
+                "copies bend the pictures of models with one input: copies and strong_copies of 0 are allowed"
             )
         count = math.prod(size or 0 for size in model.output_shape[1:])
         traits = self.task.traits
-        allowed = {self.contract.size} if traits.reconstructs else traits.widths(len(self.task.labels))
+        allowed = (
+            {math.prod(model.inputs[0].shape[1:])} if traits.reconstructs else traits.widths(len(self.task.labels))
+        )
         if count not in allowed:
             raise InputError(
                 f"{model.name} gives {model.output_shape[1:]}, {self._dataset.name} has {len(self.task.labels)} "
@@ -161,7 +175,7 @@ class Run:
         if task.traits.numeric:
             return predict
         answers = QUALITY[task.kind].answers
-        return lambda held: answers(task, held, predict(held)).astype(np.float32)
+        return lambda asked: answers(task, asked, predict(asked)).astype(np.float32)
 
     def fit(
         self,
@@ -196,20 +210,25 @@ class Run:
         if ranges:
             self._history = replace(self._history, ranges={name: list(ends) for name, ends in ranges.found.items()})
 
-    def inputs_of(self, model: Any, most: int) -> NDArray[Any]:
-        """At most so many examples that weights are fitted to, spread evenly, as a model's input takes them."""
-        feed = Feed(self.contract, model.input_shape[1:], model.inputs[0].dtype)
-        tensor = feed.tensor(self.examples[:: max(1, -(-len(self.examples) // most))])
-        return np.asarray(tensor.numpy())
+    def inputs_of(self, model: Any, most: int) -> list[NDArray[Any]]:
+        """At most so many examples that weights are fitted to, spread evenly, as each input of a model takes them."""
+        some = self.examples[:: max(1, -(-len(self.examples) // most))]
+        tensors = Feeds(model, self.contract).tensor(nested(some))
+        return [np.asarray(each.numpy()) for each in (tensors if isinstance(tensors, list) else [tensors])]
+
+    @property
+    def _distortions(self) -> list[Distortion]:
+        """Of the copies that are made of each picture once; only pictures are bent."""
+        pictures = any(isinstance(each, Picture) for each in self.contract.inputs.values())
+        if not (pictures and objective_of(self.task).augmented):
+            return []
+        return [Distortion()] * self._config.copies + [STRONG] * self._config.strong_copies
 
     def _source(self, name: str, seed: tuple[int, ...], teacher: Teacher | None) -> EpochSource:
         """What the fit with that name sees."""
         config = self._config
         share = config.distill if teacher else 0.0
-        # Only pictures are moved and bent.
-        distorts = isinstance(self.contract, Picture) and objective_of(self.task).augmented
-        distortions = [Distortion()] * config.copies + [STRONG] * config.strong_copies if distorts else []
-        if not distortions:
+        if not (distortions := self._distortions):
             augment = _augmentation(self.contract, config) if objective_of(self.task).augmented else None
             return LabelledEpochs(
                 self.examples, self._targets, seed=seed, augment=augment, teacher=teacher, teacher_share=share,
@@ -246,8 +265,16 @@ class Run:
         return Checkpoint(path, self._history.fingerprint)
 
 
-def _augmentation(contract: Input, config: TrainConfig) -> Augment | None:
-    """How examples of a kind are changed anew each epoch; None where they stay as they are."""
+def _augmentation(contract: Contract, config: TrainConfig) -> Augment | None:
+    """How examples are changed anew each epoch; None where they stay as they are."""
+    augments = [_augmentation_of(each, config) for each in contract.inputs.values()]
+    if len(augments) == 1:
+        return augments[0]
+    return partial(each_by_its_own, augments=augments) if any(augments) else None
+
+
+def _augmentation_of(contract: Input, config: TrainConfig) -> Augment | None:
+    """Likewise of one input, by its kind."""
     if isinstance(contract, Picture):
         if not config.shift and not config.mirror:
             return None
@@ -255,7 +282,9 @@ def _augmentation(contract: Input, config: TrainConfig) -> Augment | None:
     if isinstance(contract, Audio):
         samples = round(config.shift_seconds * contract.rate)
         return partial(disturb_recordings, samples=samples, gain_db=config.gain_db, noise=config.noise)
-    return partial(jitter, deviation=config.noise) if config.noise else None
+    # Other numbers have a scale of their own, or are the places of words: noise would make other words of them.
+    scaled = isinstance(contract, Features | Signal)
+    return partial(jitter, deviation=config.noise) if config.noise and scaled else None
 
 
 def _logits(probabilities: Teacher) -> Teacher:

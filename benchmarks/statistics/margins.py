@@ -41,11 +41,9 @@ def judge_difference(metric: Metric, interval: Interval, trivial: float, example
         examples: How many were answered.
         margin: The largest loss that counts as none.
     """
-    worst = interval[0] if metric.higher else -interval[1]
+    worst = metric.weighed(interval[0] if metric.higher else -interval[1], trivial)
     if margin.unit == POINTS:
         worst = min(worst, -metric.scale * _UNSEEN / (examples + _UNSEEN))
-    else:
-        worst = 100 * worst / trivial if trivial else worst
     shown = worst > -margin.value
     within = f"within {margin.value:g} {margin.unit}"
     return Verdict(

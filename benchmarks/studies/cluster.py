@@ -59,7 +59,7 @@ config = TrainConfig(epochs=3, prune_epochs=2, quantize_epochs=1, batch_size=32)
 baseline = folder / "float.keras"
 if not baseline.exists():
     train_baseline(dataset, config, baseline)
-budget = Budget(max_drop_points=5, max_bytes=8_000)
+budget = Budget(max_drop=5, max_bytes=8_000)
 search(dataset, config, baseline, folder / "search", budget, trials=trials, workers=workers, ray=address)
 """
 _JOURNAL, _FOUND = "search/journal.log", "search/search.json"
@@ -188,7 +188,7 @@ def _wait(process: subprocess.Popen[bytes], folder: Path, wanted: int | None) ->
 def judged(folder: Path, trials: int) -> dict[str, Any]:
     """What a finished search left: trials that are there, results noted twice, and the choice."""
     ended, found = _ended(folder), json.loads((folder / _FOUND).read_text())
-    made = [[each["trial"], each["file"], each["bytes"], each["accuracy"]] for each in found["candidates"]]
+    made = [[each["trial"], each["file"], each["bytes"], each["value"]] for each in found["candidates"]]
     return {
         "trials": len({candidate["trial"] for candidate in found["candidates"]} & set(range(trials))),
         "ended": len(set(ended)),

@@ -50,11 +50,12 @@ def judge(variant: Variant, task: Task, outputs: Outputs, reference: Outputs, sa
     ratios = {name: sqnr_db(*(_said(task, samples, each[name]) for each in (reference, outputs))) for name in reference}
     metrics = {"sqnr_db": min(ratios.values())}
     quality = quality_of(task)
-    judged = quality is not None and samples.targets is not None
-    if samples.targets is not None and task.traits.reconstructs and len(np.unique(samples.targets)) < 2:
-        # Normal examples alone tell nothing of how well others are told from them.
-        judged = False
+    deciding = None if quality is None else quality.deciding(samples.targets)
+    # Normal examples alone tell nothing of how well others are told from them.
+    judged = quality is not None and deciding is quality.metric
     first = next(iter(reference))
+    if deciding is not None and not judged:
+        metrics[deciding.name] = deciding.of(outputs[first], samples.first)
     # Classes and labels tell of the first output. The others, and what has no targets, are judged as numbers.
     exempt = first if judged and task.traits.discrete else None
     worst = min((name for name in ratios if name != exempt), key=ratios.__getitem__, default=None)
@@ -111,7 +112,7 @@ def _by_metric(
         width = ours.shape[1] if ours.ndim > 1 else 1
         nothing = metric.of(quality.trivial(targets, targets, width), targets)
         bound = _Bound(variant.max_error_percent, "percent of the mean's error")
-        difference = 100 * (after - before) / nothing if nothing else 100 * (after - before)
+        difference = metric.weighed(after - before, nothing)
     changed = quality.changed(ours, theirs, task.threshold)
     metrics = quality.measure(ours, targets) | {"difference": difference}
     if metric.unit == "points":

@@ -13,7 +13,7 @@ from ..config import TrainConfig
 from ..run import Run, Teacher
 from . import own, tfmot
 
-__all__ = ["ENGINES", "Engine", "engine_of"]
+__all__ = ["ENGINES", "Engine", "engine_of", "engines_of"]
 
 Stage = Callable[[Run, Any, TrainConfig, Teacher | None], Any]
 """A run, a model, what is asked for, and who teaches it, to the model that comes out."""
@@ -28,17 +28,24 @@ class Engine(NamedTuple):
     prune: Stage
     cluster: Stage
     quantize: Stage
+    measures: bool = False
+    """Whether it spreads zeros and bits over the layers by what they do to the outputs."""
 
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
         Engine("tfmot", tfmot.refuses, tfmot.prune, tfmot.cluster, tfmot.quantize),
-        Engine("own", own.refuses, own.prune, own.cluster, own.quantize),
+        Engine("own", own.refuses, own.prune, own.cluster, own.quantize, measures=True),
     )
 }
 """In the order in which they are asked: the better one of the study in `docs/compress-engine.md` first, by significant
 differences in accuracy and otherwise by bytes. TensorFlow Model Optimization gives a Dense kernel one scale."""
+
+
+def engines_of(config: TrainConfig) -> list[Engine]:
+    """The engine that the config names, or all, in the order in which they are asked."""
+    return [ENGINES[config.engine]] if config.engine else list(ENGINES.values())
 
 
 def engine_of(model: Any, config: TrainConfig, foreign: str = "") -> Engine:
@@ -52,9 +59,8 @@ def engine_of(model: Any, config: TrainConfig, foreign: str = "") -> Engine:
     Raises:
         InputError: The engine that is named cannot.
     """
-    wanted = [ENGINES[config.engine]] if config.engine else list(ENGINES.values())
     reasons = []
-    for engine in wanted:
+    for engine in engines_of(config):
         if not (reason := engine.refuses(model, config, foreign)):
             return engine
         reasons.append(f"{engine.name}: {reason}")

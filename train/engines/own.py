@@ -42,7 +42,7 @@ def prune(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) ->
         return _fitted(run, model, "prune", pruning_of(config), teacher, settle=ramp)
     found = measured_sparsity(
         inside(model),
-        [run.inputs_of(model, EXAMPLES)],
+        run.inputs_of(model, EXAMPLES),
         config.sparsity,
         block=config.block,
         fixed=config.layer_sparsity,
@@ -70,7 +70,7 @@ def quantize(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None)
     integers. The run keeps the ranges of activations that are learned beside them; others are measured by export."""
     clusters, bits, layer_bits = config.clusters if config.clustered else 0, config.weight_bits, config.layer_bits
     if bits not in BITS:
-        found = measured_bits(inside(model), [run.inputs_of(model, EXAMPLES)], bits, fixed=layer_bits)
+        found = measured_bits(inside(model), run.inputs_of(model, EXAMPLES), bits, fixed=layer_bits)
         bits, layer_bits = max(BITS), found
     scheme = Scheme(clusters=clusters, weight_bits=int(bits), layer_bits=layer_bits)
     eight = {int(bits), *layer_bits.values()} == {8}
@@ -86,7 +86,10 @@ def _fitted(
     # The float model goes on as the teacher.
     model = copied(model)
     task, compression = run.task_of(model), Compression(inside(model), scheme)
-    ranges = Ranges(inside(model), np.array_split(run.inputs_of(model, _EXAMPLES), _PARTS)) if learns else None
+    ranges = None
+    if learns:
+        (examples,) = run.inputs_of(model, _EXAMPLES)
+        ranges = Ranges(inside(model), np.array_split(examples, _PARTS))
     with ranges.active() if ranges else contextlib.nullcontext():
         run.fit(
             model, name, task=task, teacher=teacher, settle=settle, engine="own",

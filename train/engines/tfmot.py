@@ -25,6 +25,8 @@ def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
         return "it prunes layer by layer, all alike"
     if config.ranges == "measured":
         return "it learns the ranges of activations always"
+    if len(model.inputs) > 1:
+        return "it presses models of one input here"
     if foreign:
         return foreign
     try:

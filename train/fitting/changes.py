@@ -1,14 +1,16 @@
 """How examples are changed anew in each epoch: what is drawn for all of them at once, and done a stretch at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augment", "Change", "disturb_recordings", "jitter", "move_pictures"]
+from .together import Together
 
-Change = Callable[[NDArray[Any], slice], NDArray[Any]]
+__all__ = ["Augment", "Change", "disturb_recordings", "each_by_its_own", "jitter", "move_pictures"]
+
+Change = Callable[[Any, slice], Any]
 """Changed copies of the examples in these rows of an epoch, same shape and order. Stretches come in their order."""
 
 Augment = Callable[[int, np.random.Generator], Change]
@@ -85,5 +87,18 @@ def jitter(count: int, rng: np.random.Generator, *, deviation: float) -> Change:
     def change(values: NDArray[Any], rows: slice) -> NDArray[Any]:
         noisy: NDArray[Any] = values + np.float32(deviation) * rng.standard_normal(values.shape, np.float32)
         return noisy
+
+    return change
+
+
+def each_by_its_own(count: int, rng: np.random.Generator, *, augments: Sequence[Augment | None]) -> Change:
+    """Examples of several inputs, each changed as its kind is; None leaves one as it is."""
+    # Some draw while stretches come: out of one stream, the cut would decide what each draws.
+    streams = rng.spawn(len(augments))
+    changes = [augment and augment(count, own) for augment, own in zip(augments, streams, strict=True)]
+
+    def change(examples: Together, rows: slice) -> Together:
+        pairs = zip(changes, examples.arrays, strict=True)
+        return Together(values if change is None else change(values, rows) for change, values in pairs)
 
     return change

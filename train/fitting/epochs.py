@@ -14,17 +14,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.data.rows import PIECE_BYTES, Rows
+from edgepress.data.rows import PIECE_BYTES
 
 from .changes import Augment
+from .together import lies_in_a_file
 
 __all__ = ["Epoch", "EpochInPieces", "EpochSource", "LabelledEpochs", "epoch_of", "one_hot", "prefetch"]
 
 _Wanted = TypeVar("_Wanted")
 _Made = TypeVar("_Made")
 
-Epoch = tuple[NDArray[Any], NDArray[np.float32]]
-"""Examples (n, ...) in training order, as `Feed.hold` gives them, and their targets (n, ...)."""
+Epoch = tuple[Any, NDArray[np.float32]]
+"""Examples (n, ...) in training order, as `held` gives them, and their targets (n, ...)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,8 @@ EpochSource = Callable[[int], Epoch | EpochInPieces]
 
 
 def epoch_of(read: Callable[[slice], Epoch], count: int, examples: Any) -> Epoch | EpochInPieces:
-    """An epoch of `count` examples that are drawn from others: in pieces where these are `Rows`, else made at once."""
-    if isinstance(examples, Rows):
+    """An epoch of `count` examples that are drawn from others: in pieces where these lie in a file, else at once."""
+    if lies_in_a_file(examples):
         return EpochInPieces(read, max(1, PIECE_BYTES * len(examples) // max(1, examples.nbytes)))
     return read(slice(0, count))
 
@@ -59,19 +60,19 @@ class LabelledEpochs:
 
     def __init__(
         self,
-        examples: NDArray[Any],
+        examples: Any,
         targets: NDArray[np.float32],
         *,
         seed: tuple[int, ...],
         augment: Augment | None = None,
-        teacher: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None,
+        teacher: Callable[[Any], NDArray[np.float32]] | None = None,
         teacher_share: float = 0.0,
         passes: int = 1,
     ) -> None:
         """Keep what each epoch is made from.
 
         Args:
-            examples: (n, ...), an array or `Rows`.
+            examples: (n, ...), an array or `Rows`, or `Together` of them.
             targets: (n, ...), as the loss takes them; likewise.
             seed: With the epoch's number, decides order and distortion.
             augment: Distorts the examples of an epoch.

@@ -1,6 +1,6 @@
 """How examples become a model's input while it is fitted: what is held in memory, and what the graph makes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 from edgepress.data.rows import Mapped, Rows, batch_of
-from edgepress.runtime.contract import Input
+from edgepress.runtime.contract import Contract, Input
 
-__all__ = ["Feed", "normalized", "predictor"]
+from .together import Together, nested
+
+__all__ = ["Feed", "Feeds", "held", "normalized", "predictor"]
 
 _PREDICT_BATCH = 1000
 
@@ -46,6 +48,43 @@ class Feed:
         return tf.cast(tf.reshape(reals, (-1, *self._shape)), self._dtype)
 
 
+class Feeds:
+    """Examples of a contract for all inputs of a model."""
+
+    def __init__(self, model: Any, contract: Contract | Input) -> None:
+        """Find out what goes where.
+
+        Args:
+            model: As `open_keras` gives it.
+            contract: Under the model's input names where there are several; that of the one input will do by itself.
+        """
+        inputs = contract.inputs if isinstance(contract, Contract) else {"": contract}
+        names, self._alone = list(model.input_names), len(inputs) == 1
+        feeds = {
+            name: Feed(
+                inputs[name] if name in inputs else next(iter(inputs.values())), tuple(tensor.shape[1:]), tensor.dtype
+            )
+            for name, tensor in zip(names, model.inputs, strict=True)
+        }
+        # What is held has the contract's order, and the model takes its own.
+        self._feeds = [(feeds[name], 0 if self._alone else list(inputs).index(name)) for name in names]
+        self.numbers = sum(each.size for each in inputs.values())
+        """Of one example."""
+
+    def tensor(self, held: Any) -> Any:
+        """What epochs hold, `nested`, as the model takes it: a tensor, or a list of them; inside a TensorFlow graph."""
+        if self._alone:
+            return self._feeds[0][0].tensor(held)
+        return [feed.tensor(held[place]) for feed, place in self._feeds]
+
+
+def held(contract: Contract, inputs: Mapping[str, Any]) -> Any:
+    """Examples by input name in the form in which epochs hold them: `Together` where there are several inputs, in the
+    contract's order."""
+    made = [Feed(each, each.shape).hold(inputs[name]) for name, each in contract.inputs.items()]
+    return made[0] if len(made) == 1 else Together(made)
+
+
 def normalized(contract: Input, values: Any, *, flat: bool = False) -> Any:
     """Examples (n, ...) as real numbers, (n, numbers) where `flat`; `Rows` stay `Rows`."""
     if isinstance(values, Rows):
@@ -56,21 +95,22 @@ def normalized(contract: Input, values: Any, *, flat: bool = False) -> Any:
     return reals.reshape(len(reals), -1) if flat else reals
 
 
-def predictor(model: Any, contract: Input) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """The model's outputs (n, ...) for examples (n, ...) of the contract, an array or `Rows`, in inference mode.
+def predictor(model: Any, contract: Contract | Input) -> Callable[[Any], NDArray[np.float32]]:
+    """The model's outputs (n, ...) for examples (n, ...) of the contract, an array or `Rows`, in inference mode; of one
+    with several inputs `Together`.
 
-    What `Feed.hold` gave is taken too: pixels are pixels, and other examples must not be normalized twice, so they come
+    What `held` gave is taken too: pixels are pixels, and other examples must not be normalized twice, so they come
     normalized.
     """
     tf = require("tensorflow", extra="toolkit")
-    feed = Feed(contract, model.input_shape[1:], model.inputs[0].dtype)
+    feeds = Feeds(model, contract)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def forward(held: Any) -> Any:
-        return model(feed.tensor(held), training=False)
+        return model(feeds.tensor(held), training=False)
 
-    def predict(held: NDArray[Any]) -> NDArray[np.float32]:
-        batch = batch_of(contract.size, _PREDICT_BATCH)
-        return np.concatenate([forward(held[i : i + batch]).numpy() for i in range(0, len(held), batch)])
+    def predict(held: Any) -> NDArray[np.float32]:
+        batch = batch_of(feeds.numbers, _PREDICT_BATCH)
+        return np.concatenate([forward(nested(held[i : i + batch])).numpy() for i in range(0, len(held), batch)])
 
     return predict

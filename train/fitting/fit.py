@@ -17,7 +17,7 @@ from edgepress.base.extras import require
 from edgepress.base.progress import STEP, stage
 from edgepress.data.rows import Rows
 from edgepress.quality import QUALITY
-from edgepress.runtime.contract import Input
+from edgepress.runtime.contract import Contract, Input
 from edgepress.runtime.tasks import Task
 
 from ..compress.engine.compression import UPDATES, Compression, in_tensorflow
@@ -25,10 +25,11 @@ from ..compress.engine.ranges import Ranges
 from ..keras_file.own import generators_of, own_losses
 from .checkpoint import Checkpoint, FitState
 from .epochs import Epoch, EpochInPieces, EpochSource, prefetch
-from .feed import Feed, predictor
+from .feed import Feeds, predictor
 from .gentle import gently
 from .objective import objective_of
 from .strided import step_before_convolving
+from .together import nested
 
 __all__ = ["FitPlan", "Validation", "fit"]
 
@@ -68,8 +69,8 @@ class FitPlan:
 class Validation:
     """Examples that no weight is fitted to, on which the best epoch is chosen."""
 
-    held: NDArray[Any]
-    """As `Feed.hold` gives them. Shape (n, ...)."""
+    held: Any
+    """As `feed.held` gives them. Shape (n, ...)."""
     answers: NDArray[Any]
     """The right ones, as the data give them; an example's own real numbers where it is what is learned."""
     targets: NDArray[np.float32]
@@ -89,23 +90,22 @@ def fit(
     plan: FitPlan,
     *,
     examples: int,
-    contract: Input,
+    contract: Contract | Input,
     task: Task,
     compression: Compression | None = None,
     ranges: Ranges | None = None,
     checkpoint: Checkpoint | None = None,
     observe: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> FitState:
-    """Train `model` (as `open_keras` gives it, one input and one output) in place; it ends with the weights of the best
-    epoch.
+    """Train `model` (as `open_keras` gives it, of one output) in place; it ends with the weights of the best epoch.
 
     Args:
-        model: Takes the contract's real numbers in its own input shape.
+        model: Takes the contract's real numbers in its own inputs' shapes.
         source: Makes each epoch; all of `examples` examples.
         validation: Chooses the best epoch, by the task's metric, then by loss.
         plan: How long, how fast, and when to stop.
         examples: Examples of one epoch; what does not fill a batch is left out, other ones each epoch.
-        contract: How what epochs hold becomes the model's input.
+        contract: How what epochs hold becomes the model's inputs, as `Feeds` takes it.
         task: What the model is fitted to, and whether it gives logits.
         compression: Of this very model: its kernels are compressed in every step.
         ranges: Of this very model, and active: they are trained with it, and end as they were in the best epoch.
@@ -128,11 +128,8 @@ def fit(
     variables = [*kept, *optimizer.weights, *(compression.state if compression else ())]
     split = len(kept)
     generators = generators_of(model)
-    feed, judge = (
-        Feed(contract, model.input_shape[1:], model.inputs[0].dtype),
-        _Judge(model, validation, contract, task),
-    )
-    run_steps = _steps_function(model, optimizer, batch, feed, task, plan, watched, trained, compression)
+    feeds, judge = Feeds(model, contract), _Judge(model, validation, contract, task)
+    run_steps = _steps_function(model, optimizer, batch, feeds, task, plan, watched, trained, compression)
 
     state = (checkpoint and checkpoint.load()) or FitState([], [], [], [])
     for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=False):
@@ -179,7 +176,7 @@ def fit(
 class _Judge:
     """What a model says about the validation examples."""
 
-    def __init__(self, model: Any, validation: Validation, contract: Input, task: Task) -> None:
+    def __init__(self, model: Any, validation: Validation, contract: Contract | Input, task: Task) -> None:
         self._validation, self._task = validation, task
         self._objective = objective_of(task)
         self._predict = predictor(model, contract)
@@ -241,7 +238,9 @@ def _run_epoch(
             first = not progress and not piece.part
             compression.update(now, None if first else now - 1 / len(parts) / epochs)
             settled = compression.settled(now)
-        told.append([float(value) for value in run_steps(held, targets, rates[piece.steps], settled, piece.ends)])
+        told.append(
+            [float(value) for value in run_steps(nested(held), targets, rates[piece.steps], settled, piece.ends)]
+        )
     means = np.average(told, axis=0, weights=[len(piece.steps) for piece in pieces])
     return [float(value) for value in means], all_waited
 
@@ -262,7 +261,7 @@ def _steps_function(
     model: Any,
     optimizer: Any,
     batch: int,
-    feed: Feed,
+    feeds: Feeds,
     task: Task,
     plan: FitPlan,
     watched: list[Any],
@@ -277,7 +276,7 @@ def _steps_function(
     # They import what they need, which AutoGraph cannot rewrite and need not.
     measure, tensor, losses_of, right = (
         tf.autograph.experimental.do_not_convert(each)
-        for each in (objective.loss, feed.tensor, own_losses, objective.right or (lambda *rows: tf.zeros(())))
+        for each in (objective.loss, feeds.tensor, own_losses, objective.right or (lambda *rows: tf.zeros(())))
     )
     project = tf.autograph.experimental.do_not_convert(compression.project) if compression else lambda settled: None
     decaying = [variable for variable in trained if "kernel" in variable.name] if plan.weight_decay else []
@@ -289,7 +288,7 @@ def _steps_function(
 
     def step(held: Any, targets: Any, settled: bool) -> tuple[Any, Any]:
         project(settled)
-        inputs = tensor(tf.ensure_shape(held, (batch, *held.shape[1:])))
+        inputs = tensor(tf.nest.map_structure(lambda each: tf.ensure_shape(each, (batch, *each.shape[1:])), held))
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             losses = measure(targets, outputs, logits)
@@ -307,7 +306,8 @@ def _steps_function(
         def one(index: Any, loss: Any, hits: Any) -> tuple[Any, Any, Any]:
             optimizer.learning_rate.assign(rates[index])
             chosen = slice(index * batch, (index + 1) * batch)
-            one_loss, one_hits = step(held[chosen], targets[chosen], settled)
+            one_batch = tf.nest.map_structure(lambda each: each[chosen], held)
+            one_loss, one_hits = step(one_batch, targets[chosen], settled)
             return index + 1, loss + one_loss, hits + one_hits
 
         # Written out: AutoGraph is not there in every process.

@@ -40,7 +40,13 @@ _TRIALS = 12
 @seed_option
 @out_option("Run folder: models, bundle/ and bundle/report/. A new one below runs/ when not given.")
 @overwrite_option
-@click.option("--max-drop", type=float, metavar="POINTS", help="Search: accuracy that may be lost, percentage points.")
+@click.option(
+    "--max-drop",
+    type=float,
+    metavar="LOSS",
+    help="Search: how much worse the task's metric may be: points of accuracy, macro F1 or ROC AUC; of a regression, "
+    "whose metric is an error, percent of the error of the mean as every answer.",
+)
 @click.option("--max-bytes", type=int, metavar="BYTES", help="Search: size of the model file.")
 @click.option("--max-latency-us", type=float, metavar="US", help="Search: median time of one example here.")
 @click.option("--trials", type=click.IntRange(1), help="Models that a search trains; 12 when not given.")

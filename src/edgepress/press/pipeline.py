@@ -179,6 +179,7 @@ def press(
             workers=workers,
             ray=ray,
             needs=needs,
+            bounds=bounds,
         )
         models["pressed"] = found.model
         variants += [] if found.choice.variant in variants else [found.choice.variant]

@@ -1,7 +1,7 @@
 """Search widths or channels, pixels, bits and sparsities for the best model within a budget.
 
 Optuna's multi-objective TPE (Akiba et al. 2019, "Optuna: A Next-generation Hyperparameter Optimization Framework").
-Every choice is made on training images that were held back; the test set is not looked at.
+Every choice is made on training examples that were held back; the test set is not looked at.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,17 @@ from typing import Any
 import numpy as np
 
 from edgepress.base.extras import require
-from edgepress.base.files import write_file
+from edgepress.benchmarks.measure.examples import Examples
 from edgepress.benchmarks.measure.speed import PACES, measure_speed
 from edgepress.benchmarks.models.subjects import artifact_order
 from edgepress.data import Dataset
 from edgepress.export import export
-from edgepress.quality import QUALITY
-from edgepress.runtime import CheckFailedError, Contract, InputError, Manifest, Picture, Task
-from edgepress.runtime.contract import Input
+from edgepress.quality import Standing
+from edgepress.runtime import CheckFailedError, InputError, Manifest, Picture
 from edgepress.train import (
-    History,
     TrainConfig,
     active_custom,
     custom_layers,
-    meaning_of,
     open_keras,
     press_model,
     train_baseline,
@@ -38,20 +35,21 @@ from edgepress.train import (
 )
 from edgepress.train.compress.slim import can_crop
 from edgepress.train.compress.structured.thin import least_share
-from edgepress.train.fitting.feed import normalized, predictor
 from edgepress.train.keras_file import inside
 
 from .budget import Budget, Candidate, choose, pareto_front
 from .crew import Crew, Needs, crew_of
+from .search_files import write_search
 from .space import VARIANTS, WITH_WIDTHS, Space, space_of, starts, suggest
+from .standing import recorded_question, standing_of, unit_of
 
 __all__ = ["SearchResult", "search"]
 
 logger = logging.getLogger(__name__)
 
-_STUDY = "press-by-layer"
-"""Its name in the journal: one that chose among other values cannot go on as this one."""
-_LATENCY_IMAGES = 256
+_STUDY = "press-by-task"
+"""Its name in the journal: one that chose among other values, or counted them otherwise, cannot go on as this one."""
+_LATENCY_EXAMPLES = 256
 _BACKEND = "litert"
 """Of a budget's latency."""
 
@@ -79,6 +77,7 @@ def search(
     workers: int = 1,
     ray: str | None = None,
     needs: Needs | None = None,
+    bounds: Mapping[str, float] | None = None,
 ) -> SearchResult:
     """Train, press and export models of several sizes and sparsities; name the best one within the budget.
 
@@ -86,7 +85,7 @@ def search(
     `search.json` and `search.png` in the folder show all candidates, the front and the choice.
 
     Args:
-        dataset: Training images and labels.
+        dataset: Training examples and targets.
         config: The preset; `space` says what else is tried of it.
         baseline: The float `.keras` file that drops are counted from.
         folder: Where trials lie; made here.
@@ -98,9 +97,10 @@ def search(
         ray: `local`, or the address of a Ray cluster whose nodes all see `folder` and the baseline; each trial is a
             task there.
         needs: What such a task takes of a node.
+        bounds: As `export` takes them.
 
     Raises:
-        InputError: Not a search for a classifier; times that would be measured side by side.
+        InputError: Times that would be measured side by side.
         CheckFailedError: No candidate keeps the budget; the nearest is named.
     """
     if budget.max_latency_us is not None and (workers > 1 or ray is not None):
@@ -112,31 +112,31 @@ def search(
         folder, baseline = folder.resolve(), baseline.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     network = open_keras(baseline).model
-    contract, task = _asked(baseline)
-    if not task.classifies:
-        raise InputError(f"a search within a budget counts accuracy, and the task is {task.kind}: press without limits")
+    contract, task = recorded_question(baseline)
+    only = contract.only
     foreign = inside(network) is not network
     space = space_of(
         config,
-        widths=not own and (config.model or usual_model(contract, task)) in WITH_WIDTHS,
-        pixels=isinstance(contract, Picture) and not foreign and can_crop(network),
+        widths=not own and only is not None and (config.model or usual_model(only, task)) in WITH_WIDTHS,
+        pixels=isinstance(only, Picture) and not foreign and can_crop(network),
         least=least_share(inside(network)),
     )
     study, left = _open_study(folder / "journal.log", config, space)
-    reference = _validation_accuracy(network, dataset, config, contract, task)
+    reference = standing_of(network, dataset, contract, task, config)
     candidates = [Candidate(**c) for trial in study.trials for c in trial.user_attrs.get("candidates", [])]
     done = sum(trial.state.is_finished() and trial.values is not None for trial in study.trials)
     custom = active_custom()
     # Another machine has none of this one's files.
     handed = dataset if ray is None else dataset.in_memory()
-    given = (handed, config, baseline, folder, budget, reference, custom and str(custom.path.resolve()))
+    file = custom and str(custom.path.resolve())
+    given = (handed, config, baseline, folder, budget, reference, task.kind, dict(bounds or {}), file)
     if done < trials:
         with crew_of(_run_trial, workers=workers, ray=ray, needs=needs) as crew:
             for trial, made, seconds in _trials(study, left, space, crew, trials - done, given, config.seed):
                 trial.set_user_attr("candidates", [asdict(candidate) for candidate in made])
                 if made:
                     best = min(made, key=lambda c: (budget.excess(c), c.bytes))
-                    study.tell(trial, [best.drop_points, float(best.bytes)])
+                    study.tell(trial, [best.drop, float(best.bytes)])
                 else:
                     # Nothing that export would publish: as bad as can be, so that the sampler turns away.
                     study.tell(trial, [100.0, 1e9])
@@ -152,9 +152,9 @@ def search(
     try:
         choice = choose(candidates, budget)
     except CheckFailedError:
-        _write(folder, candidates, front, None, budget, durations)
+        write_search(folder, candidates, front, None, budget, reference, durations)
         raise
-    _write(folder, candidates, front, choice, budget, durations)
+    write_search(folder, candidates, front, choice, budget, reference, durations)
     logger.info("search: chosen: %s", choice.describe())
     return SearchResult(choice, _trial_folder(folder, choice.parameters) / "pressed.keras", front, candidates)
 
@@ -216,7 +216,9 @@ def _run_trial(
     baseline: Path,
     folder: Path,
     budget: Budget,
-    reference: float,
+    reference: Standing,
+    task: str,
+    bounds: Mapping[str, float],
     custom: str | None = None,
 ) -> list[Candidate]:
     """Train, press, export and measure one model; none where export withholds every variant.
@@ -225,20 +227,21 @@ def _run_trial(
     """
     if custom is not None and active_custom() is None:
         with custom_layers(custom):
-            return _run_trial(number, parameters, dataset, config, baseline, folder, budget, reference)
+            return _run_trial(number, parameters, dataset, config, baseline, folder, budget, reference, task, bounds)
     run = _trial_folder(folder, parameters)
     logger.info("search: %s", ", ".join(f"{name} {value}" for name, value in parameters.items()))
     how = replace(config, **parameters)
     start = baseline
     if how.widths != config.widths:
         # The baseline, which is larger or as well trained, teaches it; nobody trains a teacher for every trial.
-        start = train_baseline(dataset, replace(how, teacher=str(baseline)), run / "float.keras").path
+        taught = replace(how, teacher=str(baseline))
+        start = train_baseline(dataset, taught, run / "float.keras", task=task).path
     pressed = press_model(dataset, start, how, run / "pressed.keras").path
     variants = VARIANTS[how.weight_bits]
     try:
         manifest = export(
             {"pressed": pressed}, dataset, run / "bundle", variants=variants, packed=variants, seed=config.seed,
-            overwrite=True,
+            bounds=bounds, overwrite=True,
         ).manifest  # fmt: skip
     except CheckFailedError as error:
         logger.info("search: %s", error)
@@ -246,14 +249,14 @@ def _run_trial(
     latencies = _latencies(manifest, run / "bundle", dataset) if budget.max_latency_us is not None else {}
     found = []
     for artifact in manifest.artifacts:
-        accuracy = artifact.metrics["accuracy"]
+        value = artifact.metrics[reference.metric.name]
         sizes = [(artifact.file, False, artifact.bytes)]
         if "packed_bytes" in artifact.metrics:
             sizes.append((f"{artifact.file}.xz", True, int(artifact.metrics["packed_bytes"])))
         found += [
             Candidate(
-                number, parameters, file, f"{artifact.format}:{artifact.variant}", packed, size, accuracy,
-                100 * (reference - accuracy), latencies.get(artifact.file),
+                number, parameters, file, f"{artifact.format}:{artifact.variant}", packed, size, value,
+                reference.drop(value), unit_of(reference), latencies.get(artifact.file),
             )
             for file, packed, size in sizes
         ]  # fmt: skip
@@ -266,83 +269,15 @@ def _trial_folder(folder: Path, parameters: dict[str, Any]) -> Path:
     return folder / f"trial-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _asked(baseline: Path) -> tuple[Input, Task]:
-    """What training recorded with the baseline."""
-    history = History.of(baseline)
-    assert history is not None
-    contract, task = Contract.from_dict(history.contract or {}), Task.from_dict(history.task or {})
-    assert contract.only is not None
-    return contract.only, task
-
-
-def _validation_accuracy(model: Any, dataset: Dataset, config: TrainConfig, contract: Input, task: Task) -> float:
-    """Of a float model, on the examples that export holds back too."""
-    held_back = dataset.held_back(config.split)
-    assert held_back.targets is not None
-    reals = normalized(contract, held_back.x)
-    outputs = predictor(model, contract)(held_back.x if contract.dtype == "uint8" else reals)
-    quality = QUALITY[task.kind]
-    meant = task._replace(meaning=meaning_of(model, task.kind))
-    return quality.metric.of(quality.answers(meant, reals, outputs), held_back.targets)
-
-
 def _latencies(manifest: Manifest, bundle: Path, dataset: Dataset) -> dict[str, float]:
-    """Median time of one image in microseconds, by file; all of a bundle in turn."""
+    """Median time of one example in microseconds, by file; all of a bundle in turn."""
     subjects = [artifact_order(bundle, manifest, artifact.file, _BACKEND) for artifact in manifest.artifacts]
     with tempfile.TemporaryDirectory() as folder:
-        images = Path(folder) / "images.npy"
-        np.save(images, dataset.x_train[:_LATENCY_IMAGES])
-        samples = measure_speed(subjects, images, PACES["quick"])
+        some = Examples(dataset.train.inputs)[:_LATENCY_EXAMPLES]
+        examples = some.write(Path(folder) / "examples")
+        samples = measure_speed(subjects, examples, PACES["quick"])
     return {
         artifact.file: float(np.median(np.concatenate([c for rounds in row.latency_ns for c in rounds]))) / 1000
         for artifact, row in zip(manifest.artifacts, samples, strict=True)
         if row.failure is None
     }
-
-
-def _write(
-    folder: Path,
-    candidates: Sequence[Candidate],
-    front: Sequence[Candidate],
-    choice: Candidate | None,
-    budget: Budget,
-    seconds: Sequence[float],
-) -> None:
-    """Everything that was found, for machines and for people."""
-    found = {
-        "schema": 1,
-        "budget": asdict(budget),
-        "trial_seconds": [round(value, 1) for value in seconds],
-        "choice": asdict(choice) if choice else None,
-        "front": [asdict(candidate) for candidate in front],
-        "candidates": [asdict(candidate) for candidate in candidates],
-    }
-    write_file(folder / "search.json", json.dumps(found, indent=2) + "\n")
-    figure = require("matplotlib.figure", extra="toolkit").Figure((7, 4.5), layout="constrained")
-    ticker = require("matplotlib.ticker", extra="toolkit")
-    axes = figure.add_subplot()
-
-    def draw(shown: Sequence[Candidate], style: str, **look: Any) -> None:
-        axes.plot([c.bytes / 1000 for c in shown], [c.drop_points for c in shown], style, **look)
-
-    draw(candidates, "o", color="0.75", label="candidates")
-    # With three limits the front is a surface: its points are shown, and not joined.
-    draw(front, "o" if budget.max_latency_us is not None else "o-", color="tab:blue", label="Pareto front")
-    if choice:
-        draw([choice], "*", color="tab:red", markersize=15, label=f"choice: {choice.file}")
-    if budget.max_bytes:
-        axes.axvline(budget.max_bytes / 1000, color="tab:red", linewidth=0.8, linestyle="--")
-    if budget.max_drop_points:
-        axes.axhline(budget.max_drop_points, color="tab:red", linewidth=0.8, linestyle="--")
-    axes.set(xscale="log", xlabel="KB", ylabel="accuracy lost on held-back images, points", title="Models within reach")
-    # Where a budget lies, tenths of a point matter; a small model that lost tens of them must not hide that.
-    axes.set_yscale("symlog", linthresh=1, linscale=2)
-    drops = [0.0, *(candidate.drop_points for candidate in candidates)]
-    axes.set_ylim(min(drops) - 0.05, max(1.0, 1.3 * max(drops)))
-    axes.yaxis.set_major_locator(ticker.FixedLocator([-1, -0.5, 0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 20, 50]))
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        axis.set_minor_formatter(ticker.NullFormatter())
-    axes.legend()
-    figure.savefig(folder / "search.png", dpi=120)

@@ -15,9 +15,11 @@ from typing import Any
 
 from edgepress.base.tables import markdown_table
 from edgepress.benchmarks import read_report
+from edgepress.benchmarks.report.words import difference_cell, say_value
 from edgepress.runtime import CheckFailedError, InputError
 
 from .budget import Budget, Candidate, choose
+from .search_files import SCHEMA
 
 __all__ = ["search_figures", "verdict"]
 
@@ -28,7 +30,7 @@ def search_figures(run: Path) -> str:
     Raises:
         InputError: No folder of a finished search.
     """
-    found, note = _read(run, "search/search.json"), _read(run, "run.json")
+    found, note = _found(run), _read(run, "run.json")
     seconds, budget = found["trial_seconds"], Budget(**found["budget"])
     limits = ", ".join(f"{limit} {value:g}" for limit, value in found["budget"].items() if value is not None)
     lines = [
@@ -42,9 +44,11 @@ def search_figures(run: Path) -> str:
         how = ", ".join(f"{name} {value}" for name, value in candidate.parameters.items())
         latency = "" if candidate.latency_us is None else f"{candidate.latency_us:.1f}"
         mark = "chosen" if data == found["choice"] else "no" if budget.overdrawn(candidate) else "yes"
-        rows.append((candidate.file, how, f"{candidate.drop_points:.2f}", f"{candidate.bytes:,}", latency, mark))
+        rows.append((candidate.file, how, f"{candidate.drop:.2f}", f"{candidate.bytes:,}", latency, mark))
     lines += markdown_table(
-        ("on the front", "made with", "points lost", "bytes", "us", "within"), rows, columns="llrrrl"
+        ("on the front", "made with", f"drop, {found['metric']['drops_in']}", "bytes", "us", "within"),
+        rows,
+        columns="llrrrl",
     )
     if found["choice"] is None:
         lines += ["", verdict(run, budget)]
@@ -52,14 +56,14 @@ def search_figures(run: Path) -> str:
         report = read_report(file)
         name = found["choice"]["file"].removesuffix(".xz")
         row = next(row for row in report.rows if row.artifact == name)
-        if row.scores is None or row.comparison is None or report.dataset is None:
-            raise InputError(f"{file}: no accuracy was measured")
-        low, high = row.comparison.difference_interval_points
+        if row.metric is None or report.dataset is None:
+            raise InputError(f"{file}: no metric was measured")
+        value = say_value(row) + (" %" if row.scores else "")
+        difference = f"{difference_cell(row)} {row.metric.unit}".rstrip()
         lines += [
             "",
-            f"On the {report.dataset.images:,} test images, looked at when the choice was made: "
-            f"{100 * row.scores.accuracy:.2f} %, {row.comparison.difference_points:+.2f} points from the float model "
-            f"({low:+.2f} to {high:+.2f}).",
+            f"On the {report.dataset.images:,} test {report.examples}, looked at when the choice was made: "
+            f"{row.metric.name} {value}, {difference} from the float model.",
         ]
     return "\n".join(lines)
 
@@ -70,11 +74,18 @@ def verdict(run: Path, budget: Budget) -> str:
     Raises:
         InputError: No folder of a finished search.
     """
-    candidates = [Candidate(**data) for data in _read(run, "search/search.json")["candidates"]]
+    candidates = [Candidate(**data) for data in _found(run)["candidates"]]
     try:
         return f"chosen: {choose(candidates, budget).describe()}"
     except CheckFailedError as error:
         return f"edgepress: {error}"
+
+
+def _found(run: Path) -> dict[str, Any]:
+    found = _read(run, "search/search.json")
+    if found.get("schema") != SCHEMA:
+        raise InputError(f"{run}: its search has schema {found.get('schema')}, {SCHEMA} is read: press it again")
+    return found
 
 
 def _read(run: Path, file: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from edgepress.train import TrainConfig
 from edgepress.train.compress.engine.scheme import MEASURED
+from edgepress.train.engines import engines_of
 
 __all__ = ["VARIANTS", "WITH_WIDTHS", "Space", "space_of", "starts", "suggest"]
 
@@ -47,8 +48,7 @@ def space_of(config: TrainConfig, *, widths: bool, pixels: bool, least: float) -
         pixels: Whether border pixels may leave.
         least: The smallest share of the multiply-adds that may stay.
     """
-    # By layer and measured is for our own engine.
-    measures = config.engine != "tfmot"
+    measures = any(engine.measures for engine in engines_of(config))
     bits = [bits for bits in VARIANTS if bits in (4, 8) or measures]
     scopes = [config.scope, MEASURED] if measures and config.pruning != "2:4" else [config.scope]
     return Space(

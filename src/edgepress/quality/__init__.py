@@ -5,6 +5,16 @@ It stands between the runtime and the data, so that training, export and benchma
 
 from .metric import Metric, bootstrap, paired_interval, resamples
 from .noise import sqnr_db
-from .table import QUALITY, Quality, quality_of
+from .table import QUALITY, Quality, Standing, quality_of
 
-__all__ = ["QUALITY", "Metric", "Quality", "bootstrap", "paired_interval", "quality_of", "resamples", "sqnr_db"]
+__all__ = [
+    "QUALITY",
+    "Metric",
+    "Quality",
+    "Standing",
+    "bootstrap",
+    "paired_interval",
+    "quality_of",
+    "resamples",
+    "sqnr_db",
+]

@@ -62,6 +62,11 @@ class Metric(NamedTuple):
         """How much better `value` is, as shown; negative where it is worse."""
         return (value - reference) * self.scale * (1 if self.higher else -1)
 
+    def weighed(self, difference: float, trivial: float) -> float:
+        """A difference, as shown, in the unit in which it is judged: that of a share in points, that of an error in
+        percent of the error of the answer that looks at no input, which has the value `trivial`."""
+        return difference if self.unit == "points" or not trivial else 100 * difference / trivial
+
 
 def resamples(count: int, seed: int, draws: int = RESAMPLES) -> Iterator[NDArray[np.float64]]:
     """Weights of `count` examples drawn with replacement, `draws` times."""

@@ -22,7 +22,7 @@ def folder(tmp_path):
         trial = study.ask()
         trial.suggest_categorical("sparsity", [0.5, 0.9])
         study.tell(trial, [1.0, 2.0])
-        candidates.append({"trial": trial.number, "file": "a.tflite", "bytes": 9, "accuracy": 0.5})
+        candidates.append({"trial": trial.number, "file": "a.tflite", "bytes": 9, "value": 0.5})
     study.ask()
     (tmp_path / "search/search.json").write_text(json.dumps({"candidates": candidates, "choice": candidates[0]}))
     return tmp_path

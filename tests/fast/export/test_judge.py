@@ -138,5 +138,7 @@ def test_an_anomaly_detector_is_judged_by_its_scores():
     task, samples = Task("anomaly", "reconstruction"), Samples({"x": x}, None)
     metrics, failure = judge(STRICT, task, noisy, rebuilt, samples)
     assert failure is None
+    # Nothing is reconstructed: all of the mean square is left, which is a little more than the variance.
+    assert metrics["error_left"] == pytest.approx(1, abs=0.02)
     assert metrics["sqnr_db"] > 30
     assert "SQNR" in judge(STRICT, task, {"y": x / 2}, rebuilt, samples)[1]

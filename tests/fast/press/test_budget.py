@@ -8,7 +8,7 @@ from edgepress.runtime import CheckFailedError, InputError
 
 
 def candidate(file, drop, size, latency=None):
-    return Candidate(0, {"sparsity": 0.8}, file, "tflite:int8", False, size, 0.98, drop, latency)
+    return Candidate(0, {"sparsity": 0.8}, file, "tflite:int8", False, size, 0.98, drop, "points", latency)
 
 
 SMALL, MIDDLE, LARGE = candidate("small", 0.9, 4_000), candidate("middle", 0.4, 9_000), candidate("large", 0.1, 30_000)
@@ -27,10 +27,10 @@ def test_equal_candidates_do_not_push_each_other_off_the_front():
 @pytest.mark.parametrize(
     ("budget", "chosen"),
     [
-        (Budget(max_drop_points=0.5), MIDDLE),
-        (Budget(max_drop_points=1.0), SMALL),
+        (Budget(max_drop=0.5), MIDDLE),
+        (Budget(max_drop=1.0), SMALL),
         (Budget(max_bytes=10_000), MIDDLE),
-        (Budget(max_bytes=9_600, max_drop_points=0.6), MIDDLE),
+        (Budget(max_bytes=9_600, max_drop=0.6), MIDDLE),
         (Budget(max_bytes=5_000), SMALL),
     ],
 )
@@ -45,7 +45,7 @@ def test_latency_is_a_limit_too():
 
 def test_where_none_will_do_the_nearest_is_named_with_what_it_breaks():
     with pytest.raises(CheckFailedError, match=r"nearest is middle .*9000 bytes instead of 8000") as raised:
-        choose(ALL, Budget(max_bytes=8_000, max_drop_points=0.5))
+        choose(ALL, Budget(max_bytes=8_000, max_drop=0.5))
     assert "points instead" not in str(raised.value)
 
 
@@ -54,7 +54,7 @@ def test_nothing_made_is_said():
         choose([], Budget(max_bytes=1))
 
 
-@pytest.mark.parametrize("limits", [{}, {"max_bytes": 0}, {"max_drop_points": -1}, {"max_latency_us": float("nan")}])
+@pytest.mark.parametrize("limits", [{}, {"max_bytes": 0}, {"max_drop": -1}, {"max_latency_us": float("nan")}])
 def test_a_budget_that_makes_no_sense_is_refused(limits):
     with pytest.raises(InputError):
         Budget(**limits)

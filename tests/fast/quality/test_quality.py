@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from edgepress.benchmarks.statistics.margins import judge_difference, margin_of
 from edgepress.quality import QUALITY, bootstrap, paired_interval, quality_of
+from edgepress.runtime import InputError
 from edgepress.runtime.tasks import TASKS, Task
 
 sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what the metrics are compared with")
@@ -41,6 +43,45 @@ def answers_of(kind):
         rng.integers(0, 2, N)
         inputs = rng.normal(size=(N, 6))
     return QUALITY[kind].answers(task, inputs, outputs), targets
+
+
+@pytest.mark.parametrize("kind", QUALITY)
+def test_a_drop_is_told_in_the_unit_in_which_benchmarks_judge_it(kind):
+    """Points of a share; of an error percent of the trivial answer's, which is what a verdict's lower end is."""
+    task, targets, outputs = made(kind)
+    rng = np.random.default_rng(7)
+    rng.integers(0, 2, N)
+    inputs = rng.normal(size=(N, 6))
+    standing = QUALITY[kind].standing(task, inputs, outputs, targets, targets)
+    metric = standing.metric
+    assert metric is QUALITY[kind].metric
+    assert standing.value == pytest.approx(metric.of(QUALITY[kind].answers(task, inputs, outputs), targets))
+    worse = standing.value + (-0.01 if metric.higher else 0.01)
+    assert standing.drop(worse) == pytest.approx(1.0 if metric.unit == "points" else 1.0 / standing.trivial)
+    assert standing.drop(standing.value) == 0
+    assert standing.drop(2 * standing.value - worse) == pytest.approx(-standing.drop(worse))
+    difference = (worse - standing.value) * metric.scale
+    # So many examples that what was never seen adds nothing.
+    verdict = judge_difference(metric, (difference, difference), standing.trivial, 10**9, margin_of(metric, None))
+    assert verdict.lower == pytest.approx(-standing.drop(worse))
+
+
+@pytest.mark.parametrize("targets", [None, np.zeros(N, int)])
+def test_where_all_is_normal_what_is_not_reconstructed_counts(targets):
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(N, 2, 3))
+    task, outputs = Task("anomaly", "reconstruction"), 0.9 * inputs
+    standing = QUALITY["anomaly"].standing(task, inputs, outputs, targets, targets)
+    assert (standing.metric.name, standing.metric.better, standing.trivial) == ("error_left", "lower", 1.0)
+    assert standing.value == pytest.approx(0.01, rel=0.1)
+    assert standing.drop(standing.value + 0.02) == pytest.approx(2.0)
+    assert standing.metric.of(np.broadcast_to(inputs.mean(axis=0), inputs.shape), inputs) == pytest.approx(1)
+
+
+def test_a_task_that_asks_for_right_answers_says_so_where_there_are_none():
+    task, _, outputs = made("regression")
+    with pytest.raises(InputError, match="no right answers, and mae is measured by them"):
+        QUALITY["regression"].standing(task, outputs, outputs, None, None)
 
 
 def test_every_task_with_targets_has_a_row():

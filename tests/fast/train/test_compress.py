@@ -11,7 +11,9 @@ from edgepress.train.compress import Scheme
 from edgepress.train.compress.engine.compression import UPDATES
 from edgepress.train.compress.engine.grid import clipping, nearest_values, rounded, shared, values_of
 from edgepress.train.compress.engine.patterns import largest, largest_everywhere, two_of_four
+from edgepress.train.compress.engine.scheme import MEASURED
 from edgepress.train.compress.engine.sensitivity import allocated, measured, stated
+from edgepress.train.engines import ENGINES
 from edgepress.train.engines.own import pruning_of
 
 
@@ -175,3 +177,12 @@ def test_layers_that_tell_little_lose_most():
     asked = {"weight_bits": 6, "layer_bits": {"whispered": 8}}
     assert measured(model, lambda: [inputs], asked).layer_bits == {"told": 4, "whispered": 8}
     assert measured(model, pytest.fail, {"sparsity": 0.5, "weight_bits": 4}) == Scheme(0.5, weight_bits=4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_measures_layers_where_it_says_so(name):
+    keras = pytest.importorskip("tf_keras")
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3)])
+    for changes in ({"scope": MEASURED}, {"weight_bits": 6}):
+        taken = not ENGINES[name].refuses(model, TrainConfig(engine=name, **changes), "")
+        assert taken is ENGINES[name].measures

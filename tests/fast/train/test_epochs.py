@@ -7,8 +7,12 @@ import pytest
 
 from edgepress.data.gathered import store_rows
 from edgepress.data.rows import in_pieces
-from edgepress.train.fitting.changes import disturb_recordings, jitter, move_pictures
+from edgepress.runtime.contract import Contract, Features, Tensor
+from edgepress.train import TrainConfig
+from edgepress.train.fitting.changes import disturb_recordings, each_by_its_own, jitter, move_pictures
 from edgepress.train.fitting.epochs import EpochInPieces, LabelledEpochs
+from edgepress.train.fitting.together import Together
+from edgepress.train.run import _augmentation as augmentation_of
 
 
 @pytest.fixture
@@ -98,3 +102,41 @@ def test_an_epoch_from_a_file_is_that_from_memory(name):
 
 def _sum_of(examples):
     return examples.reshape(len(examples), -1).sum(axis=1, keepdims=True, dtype=np.float32)
+
+
+def test_inputs_of_an_example_stay_together_and_change_each_by_its_own_kind():
+    """Whatever stretches they come in, and whichever of them lie in a file."""
+    waves = np.tile(np.arange(1, 91, dtype=np.float32)[:, None] / 100, (1, 40))
+    rows, names = np.repeat(np.arange(90, dtype=np.float32), 3).reshape(90, 3), np.arange(90)
+    augment = partial(
+        each_by_its_own,
+        augments=[partial(disturb_recordings, samples=2, gain_db=0, noise=0.02), partial(jitter, deviation=0.1), None],
+    )
+    stored = store_rows(in_pieces(rows, 20), (3,), np.float32)
+
+    def epoch(table):
+        held, right = Together((waves, table, names)), names.astype(np.float32)
+        return LabelledEpochs(held, right, seed=(3,), augment=augment, passes=2)(1)
+
+    (examples, targets), left = epoch(rows), epoch(stored)
+    np.testing.assert_array_equal(examples.arrays[2], targets)
+    np.testing.assert_allclose(examples.arrays[1].mean(axis=1), targets, atol=0.3)
+    assert (examples.arrays[1].std(axis=1) > 0).all()
+    np.testing.assert_allclose(np.median(examples.arrays[0], axis=1), (targets + 1) / 100, atol=4e-3)
+    assert (np.abs(examples.arrays[0]).min(axis=1) < 0.1 * (targets + 1) / 100).any()
+    assert isinstance(left, EpochInPieces)
+    assert left.most >= 90
+    pieces = [left.read(slice(start, start + 50)) for start in range(0, 180, 50)]
+    for whole, parts in zip(examples.arrays, zip(*(piece.arrays for piece, _ in pieces), strict=True), strict=True):
+        np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_noise_is_for_scaled_numbers_and_words_stay_what_they_are():
+    words, row = Tensor((3,), "int32"), Features(("a", "b"))
+    config = TrainConfig(noise=0.3)
+    assert augmentation_of(Contract({"words": words}), config) is None
+    held = Together((np.arange(30, dtype=np.int32).reshape(10, 3), np.zeros((10, 2), np.float32)))
+    augment = augmentation_of(Contract({"words": words, "row": row}), config)
+    changed = augment(10, np.random.default_rng(0))(held, slice(0, 10))
+    assert changed.arrays[0] is held.arrays[0]
+    assert changed.arrays[1].std() == pytest.approx(0.3, rel=0.5)

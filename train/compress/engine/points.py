@@ -66,6 +66,9 @@ class Bias(NamedTuple):
 def without_a_place(model: Any) -> str:
     """The layer of a model, of either Keras, in which activations are rounded at places that are not known here; empty
     where there is none."""
+    if len(model.inputs) > 1:
+        # Each would need a range of its own.
+        return f"{model.name} ({len(model.inputs)} inputs)"
     calls = calls_of(model)
     readers = calls.readers()
     folded = {id(readers[id(layer)][0]) for layer in calls.layers if _goes_on(layer, readers.get(id(layer), []))}
