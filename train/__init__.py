@@ -27,7 +27,7 @@ from .models import MODELS, build_mlp, build_network, usual_model
 from .pipeline import TrainResult, adopt_baseline, own_task, press_model, train, train_baseline
 from .record.curves import draw_curves
 from .record.history import History
-from .record.learned import learned_ranges, rounding
+from .record.learned import learned_ranges, on_one_scale, rounding
 from .rescale import CannotFoldError, Change, fold_change, own_change
 from .sizes import sized
 from .transfer import BACKBONES, backbone_help
@@ -67,6 +67,7 @@ __all__ = [
     "model_file",
     "model_identity",
     "model_name",
+    "on_one_scale",
     "open_keras",
     "own_change",
     "own_contract",

@@ -17,7 +17,7 @@ from typing import Any
 from edgepress.base.child import Started, start_module
 from edgepress.data.rows import save_npz
 from edgepress.runtime.formats.tflite_file import read_tflite
-from edgepress.train import has_loops, rounding, unrolled
+from edgepress.train import has_loops, on_one_scale, rounding, unrolled
 
 from ..errors import ConversionError, first_line
 from ..quiet import quiet
@@ -118,6 +118,7 @@ class Conversions:
         frozen = {
             graph: self._freeze(graph, folder / f"{prefix}{graph}.pb") for graph in dict.fromkeys(graphs.values())
         }
+        one_scale = on_one_scale(self._source.model)
         jobs: list[tuple[Settings, dict[str, Any]]] = []
         calibrations: dict[str, dict[str, tuple[float, float]]] = {}
         for settings, graph in graphs.items():
@@ -127,7 +128,7 @@ class Conversions:
                 continue
             job = {
                 "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
-                "order": self._source.model.input_names,
+                "order": self._source.model.input_names, "one_scale": self._source.quantized is None and one_scale,
             }  # fmt: skip
             if settings.activations != "float32":
                 # 16 bits have steps enough.

@@ -279,6 +279,11 @@ def _steps_function(
         for each in (objective.loss, feeds.tensor, own_losses, objective.right or (lambda *rows: tf.zeros(())))
     )
     project = tf.autograph.experimental.do_not_convert(compression.project) if compression else lambda settled: None
+    joined = tf.autograph.experimental.do_not_convert(compression.joined) if compression else None
+
+    def join(gradients: Any, settled: bool) -> Any:
+        return joined(gradients, watched, settled) if joined else gradients
+
     decaying = [variable for variable in trained if "kernel" in variable.name] if plan.weight_decay else []
 
     def move(gradients: Any) -> None:
@@ -293,7 +298,7 @@ def _steps_function(
             outputs = model(inputs, training=True)
             losses = measure(targets, outputs, logits)
             loss = tf.reduce_mean(losses) + tf.add_n(losses_of(model) or [tf.zeros(())])
-        gradients = tape.gradient(loss, watched)
+        gradients = join(tape.gradient(loss, watched), settled)
         for kernel in decaying:
             kernel.assign_sub(optimizer.learning_rate * plan.weight_decay * kernel)
         descend(gradients)

@@ -5,10 +5,41 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..compress.engine import ranges as learned
+from ..compress.engine.compression import array_of
+from ..compress.engine.kernels import kernels_of
 from ..keras_file import inside, read_record
 
-__all__ = ["learned_ranges", "rounding"]
+__all__ = ["learned_ranges", "on_one_scale", "rounding"]
+
+_LARGEST = 127
+_NEAR = 1e-3
+"""Of a step: what float32 makes of whole multiples."""
+
+
+def on_one_scale(model: Any) -> bool:
+    """Whether all weights of each kernel are whole multiples of one 127th of its largest, as those that share values
+    are: with that scale a file holds these very values, and with one for each channel many more.
+
+    Not where a normalization may be folded into the channels.
+
+    Args:
+        model: As `open_keras` gives it.
+    """
+    looked_at = inside(model)
+    if any(type(layer).__name__ == "BatchNormalization" for layer in looked_at._flatten_layers()):
+        return False
+    kernels = [array_of(kernel.variable) for kernel in kernels_of(looked_at) if kernel.channels]
+    return bool(kernels) and all(map(_whole, kernels))
+
+
+def _whole(kernel: NDArray[np.float32]) -> bool:
+    largest = float(np.abs(kernel).max(initial=0))
+    steps = kernel * (_LARGEST / largest) if largest else kernel
+    return bool((np.abs(steps - np.rint(steps)) < _NEAR).all())
 
 
 def learned_ranges(path: Path, model: Any) -> dict[str, learned.Range]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-from .grid import clipping, nearest_values, rounded, shared, values_of
+from .grid import clipping, nearest_values, rounded, shared, summed, values_of
 from .kernels import Kernel, kernels_of
 from .patterns import largest, largest_everywhere, two_of_four
 from .scheme import Scheme
@@ -132,6 +132,28 @@ class Compression:
             kernel.variable.assign(copy(value))
             values.append(value)
         return values
+
+    def joined(self, gradients: Sequence[Any], variables: Sequence[Any], settled: bool) -> list[Any]:
+        """Gradients with the sum of all that share a value in the place of each: that of the value itself. An optimizer
+        that scales steps by what gradients were then moves the value as far as any other weight; the mean of its
+        weights' own steps, which point here and there, hardly moves. Traceable.
+
+        Args:
+            gradients: At the model's variables.
+            variables: These, as `trained` takes them.
+            settled: As `project` takes it.
+        """
+        if not (settled and self._scheme.clusters):
+            return list(gradients)
+        places = {id(in_tensorflow(kernel.variable)): place for place, kernel in enumerate(self._kernels)}
+        found = []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            place = places.get(id(in_tensorflow(variable)))
+            if place is not None:
+                index, mask = self._index[place], self._masks[place]
+                gradient = summed(gradient * mask, index, self._scheme.clusters) * mask
+            found.append(gradient)
+        return found
 
     def follow(self, shown: Sequence[Any], settled: bool) -> list[Any]:
         """After somebody else's optimizer has moved the model's kernels: move the others likewise, and project.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-__all__ = ["clipping", "nearest_values", "rounded", "shared", "values_of"]
+__all__ = ["clipping", "nearest_values", "rounded", "shared", "summed", "values_of"]
 
 _FRACTIONS = np.linspace(1.0, 0.3, 29)
 _LLOYD_STEPS = 30
@@ -98,7 +98,12 @@ def shared(kernel: Any, index: Any, count: int) -> Any:
         count: How many values.
     """
     ops = require("keras", extra="toolkit").ops
-    flat, places = ops.reshape(kernel, (-1,)), ops.reshape(index, (-1,))
-    sums = ops.segment_sum(flat, places, count)
-    counts = ops.segment_sum(ops.ones_like(flat), places, count)
-    return ops.reshape(ops.take(sums / ops.maximum(counts, 1), places), kernel.shape)
+    return summed(kernel, index, count) / ops.maximum(summed(ops.ones_like(kernel), index, count), 1)
+
+
+def summed(kernel: Any, index: Any, count: int) -> Any:
+    """Each weight's place taken by the sum of all that share its value; as `shared`."""
+    ops = require("keras", extra="toolkit").ops
+    places = ops.reshape(index, (-1,))
+    sums = ops.segment_sum(ops.reshape(kernel, (-1,)), places, count)
+    return ops.reshape(ops.take(sums, places), kernel.shape)
