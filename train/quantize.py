@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-__all__ = ["UnknownLayersError", "add_quantization", "release_clusters", "rounded_kernels"]
+__all__ = ["UnknownLayersError", "add_quantization", "forgets_zeros", "release_clusters", "rounded_kernels"]
 
 
 class UnknownLayersError(InputError):
@@ -54,6 +54,14 @@ def _unknown_layers(model: Any, scheme: Any) -> list[str]:
         for layer in model.layers
         if type(layer).__name__ != "InputLayer" and not registry.supports(layer)
     ]
+
+
+def forgets_zeros(model: Any) -> bool:
+    """Whether there are zeros in kernels that a quantization-aware model trains as they are: TFMOT wraps a convolution
+    in front of a ReLU layer without a quantizer for its weights, and so without what would keep their zeros."""
+    free = [wrapper.layer for wrapper in model.layers if hasattr(wrapper, "layer") and not wrapper._weight_vars]
+    weights = [variable.numpy() for layer in free for variable in layer.trainable_weights]
+    return any(each.ndim > 1 and not each.all() for each in weights)
 
 
 def release_clusters(model: Any) -> Any:

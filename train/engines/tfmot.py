@@ -3,12 +3,14 @@
 from typing import Any
 
 from ..compress.cluster import add_clustering, strip_clustering
+from ..compress.engine.compression import Compression
+from ..compress.engine.scheme import Scheme
 from ..compress.fold import fold_batch_norm
 from ..compress.prune import add_pruning, strip_pruning
 from ..config import TrainConfig
 from ..fitting.ramp import ramp_epochs
 from ..keras_file import strip_quantization
-from ..quantize import UnknownLayersError, add_quantization, release_clusters, rounded_kernels
+from ..quantize import UnknownLayersError, add_quantization, forgets_zeros, release_clusters, rounded_kernels
 from ..record.environment import make_deterministic
 from ..run import Run, Teacher
 
@@ -64,7 +66,8 @@ def cluster(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) 
 def quantize(run: Run, model: Any, config: TrainConfig, teacher: Teacher | None) -> Any:
     """The model quantization-aware, its ranges in it; below 8 bits a plain float one with rounded weights."""
     quantized = add_quantization(model, clustered=config.clustered, weight_bits=int(config.weight_bits))
-    run.fit(quantized, "quantize", task=run.task_of(model), teacher=teacher, engine="tfmot")
+    held = Compression(quantized, Scheme()) if forgets_zeros(quantized) else None
+    run.fit(quantized, "quantize", task=run.task_of(model), teacher=teacher, engine="tfmot", compression=held)
     quantized = release_clusters(quantized) if config.clustered else quantized
     if config.weight_bits == 8:
         return quantized

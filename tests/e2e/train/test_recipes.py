@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tf_keras
 from fixtures.trained import pixels_of
 
 from edgepress.runtime import InputError
@@ -102,6 +103,21 @@ def test_batch_norm_is_folded_before_quantization(dataset, config, tmp_path):
     assert [type(layer).__name__ for layer in plain.layers if layer.weights] == ["Dense"] * 3
     assert zeros(plain.get_layer("hidden1").kernel.numpy()) == pytest.approx(0.6, abs=0.001)
     assert (predictor(opened.model, pixels_of(dataset))(dataset.x_test).argmax(axis=1) == dataset.y_test).mean() > 0.9
+
+
+def test_zeros_in_front_of_a_relu_layer_outlast_tfmot(dataset, config, tmp_path):
+    """It trains the weights of such a convolution as they are, whatever scheme it is given."""
+    layers = tf_keras.layers
+    convolutions = [layers.Conv2D(4, 3), layers.ReLU(), layers.DepthwiseConv2D(3), layers.ReLU()]
+    rest = [layers.Flatten(), layers.Dense(len(dataset.targets.names))]
+    tf_keras.utils.set_random_seed(0)
+    pixels = layers.Input((*dataset.x_train.shape[1:3], 1))
+    tf_keras.Sequential([pixels, *convolutions, *rest]).save(tmp_path / "start.keras")
+    changed = dataclasses.replace(config, engine="tfmot", sparsity=0.6)
+    start = train_baseline(dataset, changed, tmp_path / "float.keras", model=tmp_path / "start.keras").path
+    opened = open_keras(press_model(dataset, start, changed, tmp_path / "pressed.keras").path)
+    kernels = [each for each in strip_quantization(opened.model).get_weights() if each.ndim > 1]
+    assert min(map(zeros, kernels[::2])) >= 0.55
 
 
 def test_four_bits_a_weight_stay_in_the_file_and_zeros_zero(pressed_kernels):
