@@ -27,10 +27,10 @@ def refuses(model: Any, config: TrainConfig, foreign: str) -> str:
         return "it prunes layer by layer, all alike"
     if config.ranges == "measured":
         return "it learns the ranges of activations always"
-    if len(model.inputs) > 1:
-        return "it presses models of one input here"
     if foreign:
         return foreign
+    if len(model.inputs) > 1:
+        return "it presses models of one input here"
     try:
         add_quantization(fold_batch_norm(model), weight_bits=int(config.weight_bits))
     except UnknownLayersError as error:
