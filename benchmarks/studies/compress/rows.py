@@ -130,7 +130,7 @@ ROWS: dict[str, Row] = {
         }, **_RESNET8,
     ),
     "resnet8, 4 bits": Row(
-        asked={**_WHOLE, "weight_bits": 4, "quantize_epochs": 30}, engine="own",
+        asked={**_WHOLE, "weight_bits": 4, "quantize_epochs": 12}, engine="own",
         fitted={**_COLOURS, "quantize_learning_rate": 1e-3}, **_RESNET8,
     ),
     **_both(
