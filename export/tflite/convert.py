@@ -164,7 +164,7 @@ class Conversions:
         if self._source.quantized is not None:
             return freeze(self._source.quantized, path)
         with rounding(self._source.model, self._source.ranges):
-            return freeze(self._source.model, path)
+            return freeze(self._source.model, path, one_scale=on_one_scale(self._source.model))
 
 
 def convert_all(models: Sequence[Conversions], *further: Settings) -> None:

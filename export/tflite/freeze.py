@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from edgepress.base.extras import require
 
 from .lower import lower
+from .one_scale import round_kernels
 
 __all__ = ["Frozen", "freeze"]
 
@@ -18,7 +19,7 @@ class Frozen(NamedTuple):
     outputs: tuple[str, ...]
 
 
-def freeze(model: Any, path: Path, *, batch: int | None = None) -> Frozen:
+def freeze(model: Any, path: Path, *, batch: int | None = None, one_scale: bool = False) -> Frozen:
     """Write the graph of a model with its weights as constants.
 
     An LSTM is a loop here, like every recurrent layer. As a SavedModel it would become one operator of TensorFlow
@@ -28,6 +29,7 @@ def freeze(model: Any, path: Path, *, batch: int | None = None) -> Frozen:
         model: tf-keras.
         path: The file, a serialized `GraphDef`.
         batch: How many examples a call takes; any number where None.
+        one_scale: Whether each kernel keeps one scale for all its weights (`round_kernels`).
     """
     tf = require("tensorflow", extra="toolkit")
     constants = require("tensorflow.python.framework.convert_to_constants", extra="toolkit")
@@ -45,5 +47,8 @@ def freeze(model: Any, path: Path, *, batch: int | None = None) -> Frozen:
 
     frozen = constants.convert_variables_to_constants_v2(forward.get_concrete_function(*inputs))
     ends = Frozen(tuple(each.name for each in frozen.inputs), tuple(each.name for each in frozen.outputs))
-    path.write_bytes(lower(frozen.graph.as_graph_def(), ends.outputs).SerializeToString())
+    graph = lower(frozen.graph.as_graph_def(), ends.outputs)
+    if one_scale:
+        round_kernels(graph)
+    path.write_bytes(graph.SerializeToString())
     return ends

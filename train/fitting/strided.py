@@ -47,15 +47,20 @@ def step_before_convolving(model: Any) -> int:
 
 def _convolution_after_stepping(layer: Any) -> Any:
     tf = require("tensorflow", extra="toolkit")
-    steps = tuple(slice(None, None, stride) for stride in layer.strides)
-    # Padding of either kind adds nothing to one pixel: the first one of every step is taken.
-    kept = (..., *steps) if layer.data_format == "channels_first" else (..., *steps, slice(None))
+    first = layer.data_format == "channels_first"
+    kept = (..., *(slice(None, None, stride) for stride in layer.strides))
     # Keras 3 has no name of TensorFlow's for it.
     data_format = getattr(layer, "_tf_data_format", None)
-    if data_format is None and layer.data_format == "channels_first":
+    if data_format is None and first:
         data_format = {1: "NCW", 2: "NCHW", 3: "NCDHW"}[len(layer.strides)]
 
+    def stepped(inputs: Any) -> Any:
+        """Padding of either kind adds nothing to one pixel: the first one of every step is taken."""
+        # A mean of one pixel is that pixel: ten times as fast as leaving them out of a tensor, forth and back. On a CPU
+        # pools know channels that come last alone.
+        return inputs[kept] if first else tf.nn.avg_pool(inputs, 1, layer.strides, "VALID")
+
     def convolve(inputs: Any, kernel: Any) -> Any:
-        return tf.nn.convolution(inputs[kept], kernel, padding="VALID", data_format=data_format)
+        return tf.nn.convolution(stepped(inputs), kernel, padding="VALID", data_format=data_format)
 
     return convolve

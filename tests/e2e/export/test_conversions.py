@@ -1,6 +1,9 @@
 """One process converts all models of an export, each with its own graph and examples."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 import tf_keras
 
 from edgepress.export.samples import Samples
@@ -10,6 +13,7 @@ from edgepress.export.tflite.convert import Conversions, convert_all, converting
 from edgepress.export.tflite.settings import FULL_INT8, Settings
 from edgepress.runtime.formats.tflite_file import read_tflite
 from edgepress.train import on_one_scale
+from edgepress.train.compress.engine.ranges import Ranges
 
 
 def test_several_models_share_a_process_and_get_the_files_that_each_gets_alone(tmp_path, monkeypatch):
@@ -37,7 +41,8 @@ def test_several_models_share_a_process_and_get_the_files_that_each_gets_alone(t
     assert files[0][1] != files[1][1]
 
 
-def test_weights_that_share_values_are_as_few_integers_in_the_file(tmp_path):
+@pytest.mark.parametrize("learned", [False, True], ids=["measured", "learned"])
+def test_weights_that_share_values_are_as_few_integers_in_the_file(learned, tmp_path):
     """One scale a kernel: with one for each channel eight values become dozens of integers."""
     rng = np.random.default_rng(0)
     layers = [tf_keras.layers.Conv1D(6, 3, activation="relu"), tf_keras.layers.Flatten(), tf_keras.layers.Dense(5)]
@@ -53,6 +58,8 @@ def test_weights_that_share_values_are_as_few_integers_in_the_file(tmp_path):
     source = open_source("model", tmp_path / "model.keras")
     assert on_one_scale(source.model)
     rows = rng.normal(0, 1, (40, 8, 3)).astype(np.float32)
+    if learned:
+        source = dataclasses.replace(source, ranges=Ranges(source.model, [rows]).found)
     content = Conversions(source, Samples({"steps": rows}, None), [FULL_INT8]).content(FULL_INT8)
     kernels = [t for _, t in read_tflite(content).constants() if t.dtype == "int8" and len(t.scales)]
     kept = sorted(np.unique(weights[place] / np.float32(0.003)).round().astype(int).tolist() for place in (0, 2))

@@ -46,7 +46,8 @@ def largest_everywhere(kernels: Sequence[NDArray[np.float32]], share: float) -> 
     """
     together = _top(np.concatenate([_among_larger(kernel) for kernel in kernels]), share)
     parts = np.split(together, np.cumsum([kernel.size for kernel in kernels])[:-1])
-    return [part.reshape(kernel.shape) for part, kernel in zip(parts, kernels, strict=True)]
+    # Within a kernel the share grows with the weight: how many leave says which.
+    return [_all_but(np.abs(kernel), len(part) - int(part.sum())) for part, kernel in zip(parts, kernels, strict=True)]
 
 
 def two_of_four(kernel: NDArray[np.float32], channels: Sequence[int]) -> NDArray[np.bool_]:
@@ -61,20 +62,27 @@ def two_of_four(kernel: NDArray[np.float32], channels: Sequence[int]) -> NDArray
 
 
 def _among_larger(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each weight's square as a share of its own and all larger ones. Shape (weights,)."""
-    squares = np.square(kernel, dtype=np.float64).ravel()
-    order = np.argsort(squares, kind="stable")
-    larger = np.cumsum(squares[order][::-1])[::-1]
-    shares = np.empty_like(squares)
-    shares[order] = squares[order] / np.maximum(larger, np.finfo(np.float64).tiny)
-    return shares.astype(np.float32)
+    """The squares of a kernel's weights in ascending order, as shares of their own and all larger ones. Shape (n,)."""
+    squares = np.square(np.sort(np.abs(kernel), axis=None), dtype=np.float64)
+    larger = np.cumsum(squares[::-1])[::-1]
+    return (squares / np.maximum(larger, np.finfo(np.float64).tiny)).astype(np.float32)
 
 
 def _top(magnitudes: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """All but the smallest ones; of equal ones the first leave."""
-    kept = np.ones(magnitudes.size, bool)
-    kept[np.argsort(magnitudes, axis=None, kind="stable")[: round(share * magnitudes.size)]] = False
-    return kept.reshape(magnitudes.shape)
+    """All but that share of the smallest ones."""
+    return _all_but(magnitudes, round(share * magnitudes.size))
+
+
+def _all_but(magnitudes: NDArray[np.float32], count: int) -> NDArray[np.bool_]:
+    """All but so many of the smallest ones; of equal ones the first leave."""
+    if not count:
+        return np.ones(magnitudes.shape, bool)
+    # A stable sort tells the same, and takes ten times as long: an epoch has a few of them.
+    largest_leaving = np.partition(magnitudes, count - 1, axis=None)[count - 1]
+    kept = magnitudes > largest_leaving
+    equal = np.flatnonzero(magnitudes == largest_leaving)
+    kept.flat[equal[count - int((magnitudes < largest_leaving).sum()) :]] = True
+    return kept
 
 
 def _tiles(matrix: NDArray[np.float32], block: tuple[int, int]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ that move, Jain et al. 2020, "Trained Quantization Thresholds").
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,16 @@ _MIDDLE = 128
 _HALF = 1e-3
 _SMALLEST = 1e-6
 _LARGEST = 1e30
+
+
+class _Grid(NamedTuple):
+    """The 256 numbers of a range."""
+
+    step: Any
+    zero: Any
+    """How many steps the lowest is below 0."""
+    lowest: Any
+    highest: Any
 
 
 class Ranges:
@@ -59,8 +69,9 @@ class Ranges:
             for batch in examples:
                 model(batch, training=False)
         make: Any = require("keras", extra="toolkit").Variable
-        self._names, self._starts = list(ends), ends
-        self._moves = make(np.zeros((len(ends), 2), np.float32), name="ranges", dtype="float32")
+        # What comes in is what it is. Learning its range would cost the gradient at the examples: a fifth of a step.
+        self._names, self._starts = [name for name in ends if name != INPUT], ends
+        self._moves = make(np.zeros((len(self._names), 2), np.float32), name="ranges", dtype="float32")
 
     @property
     def variable(self) -> Any:
@@ -71,32 +82,43 @@ class Ranges:
     def found(self) -> dict[str, Range]:
         """Where the ends are now, nudged so that 0 is a whole number of steps from each."""
         moves = np.asarray(require("keras", extra="toolkit").ops.convert_to_numpy(self._moves), np.float64)
-        return {
-            name: nudged(*(np.asarray(self._starts[name]) * np.exp(move)).tolist())
-            for name, move in zip(self._names, moves, strict=True)
-        }
+        moved = {name: np.exp(move) for name, move in zip(self._names, moves, strict=True)}
+        return {name: nudged(*(np.asarray(ends) * moved.get(name, 1)).tolist()) for name, ends in self._starts.items()}
 
     def active(self) -> contextlib.AbstractContextManager[None]:
         """Within it the model rounds, and its gradients reach the ranges."""
         return _hooked(self._model, self._round, self._step)
 
-    def _ends(self, name: str | Range) -> tuple[Any, Any]:
-        if not isinstance(name, str):
-            return name
+    def _look_up(self) -> None:
+        """The steps of one call of the model, and where 0 is: a whole number of steps above the lowest. All of them at
+        once: a few small operations for each would take longer than the rounding."""
         ops = require("keras", extra="toolkit").ops
-        start, moves = self._starts[name], ops.convert_to_tensor(self._moves)[self._names.index(name)]
-        return start[0] * ops.exp(moves[0]), start[1] * ops.exp(moves[1])
+        starts = np.array([self._starts[name] for name in self._names], np.float32).reshape(-1, 2)
+        ends = starts * ops.exp(ops.convert_to_tensor(self._moves))
+        steps = (ends[:, 1] - ends[:, 0]) / _LEVELS
+        zeros = _straight(-ends[:, 0] / steps)
+        columns = (steps, zeros, -zeros * steps, (_LEVELS - zeros) * steps)
+        rows = zip(*(ops.unstack(column, len(self._names)) for column in columns), strict=True)
+        self._now = dict(zip(self._names, (_Grid(*row) for row in rows), strict=True))
+
+    def _grid(self, name: str | Range) -> "_Grid":
+        if isinstance(name, str) and name != INPUT:
+            return self._now[name]
+        low, high = self._starts[name] if isinstance(name, str) else name
+        step = (high - low) / _LEVELS
+        return _Grid(step, float(np.floor(0.5 - low / step)), *nudged(low, high))
 
     def _step(self, name: str | Range) -> Any:
-        low, high = self._ends(name)
-        return (high - low) / _LEVELS
+        return self._grid(name).step
 
     def _round(self, tensor: Any, name: str | Range, averages: bool) -> Any:
+        if name == INPUT:
+            self._look_up()
+        grid = self._grid(name)
+        if not averages:
+            return _fused(tensor, grid.lowest, grid.highest)
         ops = require("keras", extra="toolkit").ops
-        low, step = self._ends(name)[0], self._step(name)
-        # Where 0 is: a whole number of steps above the lowest.
-        zero = _straight(-low / step)
-        return _in_steps(ops.clip(tensor / step + zero, 0, _LEVELS), averages, zero, step)
+        return _in_steps(ops.clip(tensor / grid.step + grid.zero, 0, _LEVELS), averages, grid.zero, grid.step)
 
 
 def nudged(low: float, high: float) -> Range:
@@ -196,7 +218,8 @@ def _with_bias(bias: Bias, kernel: Any, channels: Sequence[int], step: Any) -> A
         ops = require("keras", extra="toolkit").ops
         others = [axis for axis in range(len(kernel.shape)) if axis not in channels]
         largest = ops.reshape(ops.max(ops.abs(ops.convert_to_tensor(kernel)), axis=others), (-1,))
-        unit = step(bias.takes) * largest * factor / _LARGEST_WEIGHT
+        # A bias moves by itself: what its unit owes the kernel's largest weight is less than a step of it.
+        unit = ops.stop_gradient(step(bias.takes) * largest * factor / _LARGEST_WEIGHT)
         safe = ops.where(unit > 0, unit, ops.ones_like(unit))
         return ops.where(unit > 0, _straight(value / safe) * safe, value)
 
@@ -249,6 +272,28 @@ def _in_steps(steps: Any, averages: bool, zero: Any, step: Any) -> Any:
     else:
         steps = _straight(steps)
     return (steps - zero) * step
+
+
+def _fused(tensor: Any, lowest: Any, highest: Any) -> Any:
+    """What `_in_steps` gives where nothing is averaged, and its gradients, in the two kernels that TensorFlow has for
+    it: a dozen small ones cost as much as all else in an epoch of a dense network."""
+    tf = require("tensorflow", extra="toolkit")
+    kernels = tf.quantization
+
+    @tf.custom_gradient
+    def rounded(value: Any, lowest: Any, highest: Any) -> Any:
+        found = kernels.fake_quant_with_min_max_vars(value, lowest, highest)
+
+        def gradients(wanted: Any) -> tuple[Any, Any, Any]:
+            within, below, above = kernels.fake_quant_with_min_max_vars_gradient(wanted, value, lowest, highest)
+            # Beyond the ends a number follows them; within, a wider step moves it by as much as rounding did.
+            moved = tf.reduce_sum(within * (found - value)) / (highest - lowest)
+            return within, below - moved, above + moved
+
+        return found, gradients
+
+    number = tf.convert_to_tensor(tensor)
+    return tf.cast(rounded(tf.cast(number, tf.float32), lowest, highest), number.dtype)
 
 
 def _straight(value: Any) -> Any:
