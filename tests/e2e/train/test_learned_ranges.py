@@ -11,6 +11,7 @@ from dying import dying_after
 from edgepress.data import as_dataset
 from edgepress.export import export
 from edgepress.runtime import load
+from edgepress.runtime.formats.tflite_file import read_tflite
 from edgepress.train import TrainConfig, learned_ranges, open_keras, press_model
 from edgepress.train.compress.engine.ranges import INPUT
 
@@ -116,6 +117,32 @@ def test_a_file_with_averages_gates_and_sums_is_the_graph_that_was_trained(data,
     (file,) = made.manifest.artifacts
     assert file.metrics["training_quanta"] < 1.01
     assert file.metrics["training_labels"] == 1
+
+
+def test_hard_swish_gates_and_lone_normalizations_are_integers_of_learned_ranges(data, tmp_path):
+    """As a MobileNetV3 has them (Howard et al. 2019), with its rescaling in front."""
+    keras.utils.set_random_seed(0)
+    layers, window = keras.layers, keras.Input((40, 3))
+    x = layers.Conv1D(12, 5, activation="hard_silu")(layers.Rescaling(0.5, -0.1)(window))
+    gate = layers.Conv1D(12, 1, activation="hard_sigmoid")(layers.GlobalAveragePooling1D(keepdims=True)(x))
+    x = x * gate
+    x = layers.BatchNormalization()(x + layers.Conv1D(12, 3, padding="same")(x))
+    model = keras.Model(window, layers.Dense(4)(layers.Flatten()(layers.Activation("hard_silu")(x))))
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(data.x_train, data.y_train, epochs=2, verbose=0)
+    model.save(tmp_path / "mobile.keras")
+    config = TrainConfig(engine="own", sparsity=0.0, quantize_epochs=1, ranges="learned")
+    pressed = press_model(data, tmp_path / "mobile.keras", config, tmp_path / "pressed.keras").path
+    variants = ["tflite:int8", "onnx:int8"]
+    made = export({"pressed": pressed}, data, tmp_path / "bundle", variants=variants, bounds={"int8": 90})
+    made.raise_if_withheld()
+    for file in made.manifest.artifacts:
+        assert file.metrics["training_labels"] > 0.99
+        assert file.metrics["training_quanta"] < 6
+        assert file.metrics["agreement"] > 0.95
+    content = read_tflite((tmp_path / "bundle" / "pressed-int8.tflite").read_bytes()).main
+    results = [content.tensors[index] for operator in content.operators for index in operator.outputs]
+    assert {tensor.dtype for tensor in results} <= {"int8", "int32"}
 
 
 def test_a_fit_that_was_killed_learns_the_same_ranges(uneven, data):

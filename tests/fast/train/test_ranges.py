@@ -84,8 +84,8 @@ def test_an_average_is_rounded_to_the_scale_of_what_it_averages(library, averagi
         (lambda layers, x: layers.LSTM(3, name="odd")(layers.Reshape((8, 24))(x)), "odd (LSTM)"),
         (lambda layers, x: layers.Dense(3, activation="gelu", name="odd")(x), "odd (gelu)"),
         (
-            lambda layers, x: layers.BatchNormalization(name="odd")(layers.MaxPooling2D()(x)),
-            "odd (BatchNormalization that is not alone behind",
+            lambda layers, x: layers.BatchNormalization(axis=1, name="odd")(layers.MaxPooling2D()(x)),
+            "odd (BatchNormalization along axis 1, not alone behind",
         ),
         (lambda layers, x: layers.ReLU(max_value=3, name="odd")(x), "odd (ReLU)"),
         (lambda layers, x: keras.ops.exp(x), "exp (Exp)"),
@@ -210,3 +210,36 @@ def test_zero_is_a_whole_number_of_steps(ends):
 )
 def test_what_a_file_says_is_not_believed(change, model, pictures):
     assert not fits(model, change(Ranges(model, [pictures]).found))
+
+
+def test_what_files_compute_in_two_steps_is_rounded_between_them(pictures):
+    layers, picture = keras.layers, keras.Input((8, 8, 3))
+    x = layers.Rescaling(0.5, -1.0, name="scaled")(layers.Rescaling(1.0, name="same")(picture))
+    x = layers.MaxPooling2D()(layers.Conv2D(4, 3, activation="hard_silu", name="swish")(x))
+    x = layers.Activation("hard_sigmoid", name="gate")(layers.BatchNormalization(name="norm")(x))
+    model = keras.Model(picture, layers.Dense(2, name="head")(layers.Flatten()(x)))
+    assert without_a_place(model) == ""
+    assert [(point.name, point.takes) for point in points_of(model)] == [
+        ("scaled/inside", None), ("scaled", None), ("swish/before", None), ("swish", None), ("norm/inside", None),
+        ("norm", None), ("gate/inside", (0.0, 6.0)), ("gate/after", (0.0, 1.0)), ("head", None),
+    ]  # fmt: skip
+    norm = model.get_layer("norm")
+    norm.set_weights([np.random.default_rng(1).uniform(0.5, 1.5, 4).astype(np.float32) for _ in range(4)])
+    plain = np.asarray(model(pictures))
+    ranges = Ranges(model, [pictures])
+    with ranges.active():
+        near = np.asarray(model(pictures, training=False))
+        learning = np.asarray(model(pictures, training=True))
+    # A number between two steps may fall either way, and what follows takes it on.
+    low, high = ranges.found["head"]
+    with rounding(model, ranges.found, exactly=True):
+        np.testing.assert_allclose(np.asarray(model(pictures, training=False)), near, atol=2.01 * (high - low) / 255)
+    assert 0 < np.abs(plain - near).max() < 0.05
+    assert np.isfinite(learning).all()
+    np.testing.assert_array_equal(np.asarray(model(pictures)), plain)
+
+
+def test_keras_2_has_another_hard_sigmoid():
+    layers = tf_keras.layers
+    model = tf_keras.Sequential([tf_keras.Input((4,)), layers.Dense(3, activation="hard_sigmoid", name="odd")])
+    assert without_a_place(model) == "odd (hard_sigmoid of tf-keras)"

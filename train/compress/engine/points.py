@@ -7,6 +7,8 @@ Integer-Arithmetic-Only Inference"; the TensorFlow Lite 8-bit quantization speci
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..walk import Calls, calls_of
 
 __all__ = ["INPUT", "Bias", "Point", "Range", "biases_of", "points_of", "without_a_place"]
@@ -22,7 +24,7 @@ _LINEAR = frozenset({
 _JOINING = frozenset({"Add", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"})
 _ROUNDED = _LINEAR | _JOINING | {
     "Activation", "BatchNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
-    "LeakyReLU", "PReLU", "ReLU",
+    "LeakyReLU", "PReLU", "ReLU", "Rescaling",
 }  # fmt: skip
 _MOVING = frozenset({
     "ActivityRegularization", "AlphaDropout", "AveragePooling1D", "AveragePooling2D", "Cropping1D", "Cropping2D",
@@ -33,8 +35,14 @@ _MOVING = frozenset({
 """They move numbers, choose among them, or average: the integers keep their scale."""
 _AVERAGING = frozenset({"AveragePooling1D", "AveragePooling2D"})
 """What these make is no whole number of steps: it is rounded to the scale that it came in."""
-_FIXED: dict[str, Range] = {"softmax": (0.0, 255 / 256), "sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
+_FIXED: dict[str, Range] = {
+    "softmax": (0.0, 255 / 256), "sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128), "hard_sigmoid": (0.0, 1.0),
+}  # fmt: skip
 """Functions whose range is the same always: files round what goes in, and come with the range of what comes out."""
+_OWN = frozenset({"hard_silu"})
+"""Functions that are one operator, whose range is the place's own: files round what goes in, too."""
+_STEPS: dict[str, Range] = {"hard_sigmoid": (0.0, 6.0)}
+"""Functions that files compute in two steps, with the range of the first: `relu6(x + 3)`, and a sixth of it."""
 _FUSED = frozenset({"relu", "relu6"})
 _NONE = "linear"
 
@@ -44,12 +52,14 @@ class Point(NamedTuple):
 
     name: str
     layer: Any
-    before: bool
+    before: bool = False
     """In front of the layer's own activation function; behind the whole layer otherwise."""
     takes: str | Range | None = None
     """The range of another place, by its name, or one that is always the same; None where the place has its own."""
     averages: bool = False
     """Whether files average integers there: halves go away from their zero."""
+    inside: bool = False
+    """Between the two steps in which files compute the layer, or its activation function."""
 
 
 class Bias(NamedTuple):
@@ -70,15 +80,13 @@ def without_a_place(model: Any) -> str:
         # Each would need a range of its own.
         return f"{model.name} ({len(model.inputs)} inputs)"
     calls = calls_of(model)
-    readers = calls.readers()
-    folded = {id(readers[id(layer)][0]) for layer in calls.layers if _goes_on(layer, readers.get(id(layer), []))}
+    folded = _folded(calls)
     for layer in calls.layers:
         kind = type(layer).__name__
         known = kind in _ROUNDED | _MOVING | {"Softmax"}
-        if kind == "BatchNormalization" and id(layer) not in folded:
-            # By itself it is a product and a sum.
-            return f"{layer.name} ({kind} that is not alone behind a linear layer)"
-        odd = _function(layer) not in _FUSED | set(_FIXED) | {_NONE}
+        if kind == "BatchNormalization" and id(layer) not in folded and not _by_channel(layer):
+            return f"{layer.name} ({kind} along axis {layer.axis}, not alone behind a linear layer)"
+        odd = _function(layer) not in _FUSED | set(_FIXED) | _OWN | {_NONE}
         if not known or odd or (kind == "ReLU" and not _plain(layer)):
             return f"{layer.name} ({kind if not odd else _function(layer)})"
     return ""
@@ -88,20 +96,29 @@ def points_of(model: Any) -> list[Point]:
     """All places of a model that `without_a_place` finds nothing in, in the order of its layers; the input is not among
     them."""
     calls = calls_of(model)
-    readers, found = calls.readers(), []
+    readers, folded, found = calls.readers(), _folded(calls), []
     for layer in calls.layers:
         kind, function, takers = type(layer).__name__, _function(layer), readers.get(id(layer), [])
+        if kind == "BatchNormalization" and id(layer) not in folded:
+            # By itself it is a product and a sum.
+            found.append(Point(f"{layer.name}/inside", layer, inside=True))
+        if function in _STEPS:
+            found.append(Point(f"{layer.name}/inside", layer, takes=_STEPS[function], inside=True))
+        if function in {*_FIXED, *_OWN} and kind not in ("Activation", "Softmax"):
+            found.append(Point(f"{layer.name}/before", layer, before=True))
         if function in _FIXED:
-            if kind not in ("Activation", "Softmax"):
-                found.append(Point(f"{layer.name}/before", layer, before=True))
             if not _ends(takers, readers):
                 # What a model answers is rounded by the file alone: no loss can be taken of a probability of 0.
-                found.append(Point(f"{layer.name}/after", layer, before=False, takes=_FIXED[function]))
+                found.append(Point(f"{layer.name}/after", layer, takes=_FIXED[function]))
+        elif kind == "Rescaling" and not _moves(layer):
+            if np.any(layer.offset):
+                found.append(Point(f"{layer.name}/inside", layer, inside=True))
+            found.append(Point(layer.name, layer))
         elif kind in _AVERAGING or (kind == "UpSampling2D" and layer.interpolation != "nearest"):
             if (scale := _scale_of(layer, calls)) is not None:
-                found.append(Point(layer.name, layer, before=False, takes=scale, averages=kind in _AVERAGING))
-        elif kind not in _MOVING and (kind, function) != ("Activation", _NONE) and not _goes_on(layer, takers):
-            found.append(Point(layer.name, layer, before=False))
+                found.append(Point(layer.name, layer, takes=scale, averages=kind in _AVERAGING))
+        elif not _moves(layer) and not _goes_on(layer, takers):
+            found.append(Point(layer.name, layer))
     return found
 
 
@@ -121,10 +138,7 @@ def biases_of(model: Any) -> list[Bias]:
 
 def _ends(takers: list[Any], readers: dict[int, list[Any]]) -> bool:
     """Whether all that becomes of something is the model's answer."""
-    return all(
-        taker is None or (type(taker).__name__ in _MOVING and _ends(readers.get(id(taker), []), readers))
-        for taker in takers
-    )
+    return all(taker is None or (_moves(taker) and _ends(readers.get(id(taker), []), readers)) for taker in takers)
 
 
 def _scale_of(layer: Any, calls: Calls) -> str | Range | None:
@@ -135,11 +149,28 @@ def _scale_of(layer: Any, calls: Calls) -> str | Range | None:
     giver = calls.giver(given.pop())
     if giver is None:
         return INPUT
-    kind, function = type(giver.layer).__name__, _function(giver.layer)
-    if function in _FIXED:
+    if (function := _function(giver.layer)) in _FIXED:
         return _FIXED[function]
-    moves = kind in _MOVING or (kind, function) == ("Activation", _NONE)
-    return _scale_of(giver.layer, calls) if moves else str(giver.layer.name)
+    return _scale_of(giver.layer, calls) if _moves(giver.layer) else str(giver.layer.name)
+
+
+def _moves(layer: Any) -> bool:
+    """Whether the integers keep their scale."""
+    kind = type(layer).__name__
+    nothing = kind == "Rescaling" and np.all(np.equal(layer.scale, 1)) and not np.any(layer.offset)
+    return bool(kind in _MOVING or nothing or (kind, _function(layer)) == ("Activation", _NONE))
+
+
+def _folded(calls: Calls) -> set[int]:
+    """Layers, by their `id`, that the operator in front of them computes."""
+    readers = calls.readers()
+    return {id(readers[id(layer)][0]) for layer in calls.layers if _goes_on(layer, readers.get(id(layer), []))}
+
+
+def _by_channel(norm: Any) -> bool:
+    """Whether a normalization goes along the last axis."""
+    axis = norm.axis[0] if len(np.shape(norm.axis)) else norm.axis
+    return bool(axis in (-1, norm.input_spec.ndim - 1))
 
 
 def _goes_on(layer: Any, readers: list[Any]) -> bool:
@@ -158,7 +189,11 @@ def _function(layer: Any) -> str:
     if type(layer).__name__ == "Softmax":
         return "softmax"
     function = getattr(layer, "activation", None)
-    return _NONE if function is None else str(getattr(function, "__name__", type(function).__name__))
+    if function is None:
+        return _NONE
+    name = str(getattr(function, "__name__", type(function).__name__))
+    # Keras 2 had another function of that name.
+    return f"{name} of tf-keras" if name in _STEPS and "tf_keras" in function.__module__ else name
 
 
 def _function_of(layer: Any, kind: str) -> str:

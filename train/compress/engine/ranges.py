@@ -225,8 +225,7 @@ def _with_bias(bias: Bias, kernel: Any, channels: Sequence[int], step: Any) -> A
 
     def normalized(*args: Any, **options: Any) -> Any:
         ops = require("keras", extra="toolkit").ops
-        factor = 1 / ops.sqrt(ops.convert_to_tensor(norm.moving_variance) + norm.epsilon)
-        factor = factor if norm.gamma is None else factor * norm.gamma
+        factor = _factor(norm)
         value = -norm.moving_mean * factor if layer.bias is None else (layer.bias - norm.moving_mean) * factor
         value = value if norm.beta is None else value + norm.beta
         return call(*args, **options) + ops.stop_gradient(rounded(value, ops.abs(factor)) - value)
@@ -254,11 +253,46 @@ def _of_input(call: Any, change: Round) -> Any:
 def _around(point: Point, change: Round) -> tuple[str, Any]:
     """Which attribute of a layer gets a function in its place, and which."""
     takes = point.name if point.takes is None else point.takes
+    if point.inside:
+        return _in_two_steps(point.layer, lambda tensor: change(tensor, takes, False))
     if point.before:
         function = point.layer.activation
         return "activation", lambda tensor: function(change(tensor, takes, False))
     call = point.layer.call
     return "call", lambda *args, **options: change(call(*args, **options), takes, point.averages)
+
+
+def _normalized(norm: Any, between: Callable[[Any], Any]) -> Any:
+    call = norm.call
+
+    def normalized(inputs: Any, *args: Any, **options: Any) -> Any:
+        factor = _factor(norm)
+        shift = -norm.moving_mean * factor if norm.beta is None else norm.beta - norm.moving_mean * factor
+        if options.get("training"):
+            # A batch goes by its own mean and variance.
+            return between(call(inputs, *args, **options) - shift) + shift
+        return between(inputs * factor) + shift
+
+    return normalized
+
+
+def _factor(norm: Any) -> Any:
+    ops = require("keras", extra="toolkit").ops
+    factor = 1 / ops.sqrt(ops.convert_to_tensor(norm.moving_variance) + norm.epsilon)
+    return factor if norm.gamma is None else factor * norm.gamma
+
+
+def _in_two_steps(layer: Any, between: Callable[[Any], Any]) -> tuple[str, Any]:
+    """The call of a rescaling or a normalization, or the function `hard_sigmoid`, as files compute it."""
+    if type(layer).__name__ == "Rescaling":
+        return "call", lambda inputs: between(inputs * layer.scale) + layer.offset
+    if type(layer).__name__ == "BatchNormalization":
+        return "call", _normalized(layer, between)
+
+    def hard_sigmoid(tensor: Any) -> Any:
+        return between(require("keras", extra="toolkit").ops.relu6(tensor + 3.0)) * (1 / 6)
+
+    return "activation", hard_sigmoid
 
 
 def _in_steps(steps: Any, averages: bool, zero: Any, step: Any) -> Any:
