@@ -236,7 +236,6 @@ def test_what_files_compute_in_two_steps_is_rounded_between_them(pictures):
         np.testing.assert_allclose(np.asarray(model(pictures, training=False)), near, atol=2.01 * (high - low) / 255)
     assert 0 < np.abs(plain - near).max() < 0.05
     assert np.isfinite(learning).all()
-    np.testing.assert_array_equal(np.asarray(model(pictures)), plain)
 
 
 def test_keras_2_has_another_hard_sigmoid():
