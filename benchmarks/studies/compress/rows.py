@@ -83,10 +83,9 @@ def _mobile() -> Any:
 
 _SHORT = {"epochs": 12, "prune_epochs": 8, "cluster_epochs": 4, "quantize_epochs": 4, "patience": 40}
 _LONGER = {
-    **_SHORT, "prune_epochs": 32, "quantize_epochs": 16, "prune_learning_rate": 5e-3, "quantize_learning_rate": 1e-3,
-    "scope": "measured",
+    **_SHORT, "prune_epochs": 32, "quantize_epochs": 16, "prune_learning_rate": 5e-3, "scope": "measured",
 }  # fmt: skip
-"""For a network of 4,000 weights, which has none to spare; rates and scope chosen on its held-back pictures."""
+"""For a network of 4,000 weights, which has none to spare; rate and scope chosen by files on its held-back pictures."""
 _MOTIONS = {"epochs": 30, "prune_epochs": 12, "quantize_epochs": 4, "patience": 100, "noise": 0.1}
 _SOUNDS = {
     "epochs": 20, "prune_epochs": 10, "quantize_epochs": 6, "patience": 40, "batch_size": 64, "learning_rate": 4e-3,
