@@ -108,10 +108,14 @@ def _zeros_in(results: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
 
 
 def _values(found: Found) -> Iterator[str]:
-    asked = [name for name in found if "clusters 16" in name]
-    if asked:
-        most = max(each["values_in_file"] for name in asked for each in found[name])
-        yield f"Where 16 values were asked for, a kernel in a file has {most} at most."
+    most = {
+        engine: max(each["values_in_file"] for name in asked for each in found[name])
+        for engine in ENGINES
+        if (asked := [name for name in found if "clusters 16" in name and name.endswith(engine)])
+    }
+    if most:
+        told = " and ".join(f"{count} with {engine}" for engine, count in most.items())
+        yield f"Integers that a kernel in a file has at most, where 16 values were asked for: {told}."
 
 
 def _elsewhere(found: Found) -> Iterator[str]:

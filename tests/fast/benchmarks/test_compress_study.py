@@ -46,7 +46,7 @@ def test_what_a_file_must_keep_is_counted():
     assert (
         "Zeros of the pressed model that its file does not have: in mlp, zeros 80 %, clusters 16, int8, own" in told[0]
     )
-    assert told[1] == "Where 16 values were asked for, a kernel in a file has 17 at most."
+    assert told[1] == "Integers that a kernel in a file has at most, where 16 values were asked for: 17 with own."
 
 
 def test_losses_are_told_row_by_row():

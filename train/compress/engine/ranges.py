@@ -72,6 +72,8 @@ class Ranges:
         # What comes in is what it is. Learning its range would cost the gradient at the examples: a fifth of a step.
         self._names, self._starts = [name for name in ends if name != INPUT], ends
         self._moves = make(np.zeros((len(self._names), 2), np.float32), name="ranges", dtype="float32")
+        self._now: dict[str, _Grid] = {}
+        """Of the call of the model that is being made."""
 
     @property
     def variable(self) -> Any:
