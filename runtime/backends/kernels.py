@@ -180,7 +180,7 @@ def affine_quantize(x: NDArray[np.float32], scale: float, zero_point: int, dtype
 def softmax_float(x: NDArray[np.float32], beta: float) -> NDArray[np.float32]:
     """Over the last axis."""
     powers = np.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(beta))
-    result: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
+    result: NDArray[Any] = powers / powers.sum(axis=-1, keepdims=True)
     return result
 
 

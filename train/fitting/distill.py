@@ -6,6 +6,7 @@ image of a pool; training then only reads.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,5 +88,5 @@ class PoolEpochs:
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
     return shares
