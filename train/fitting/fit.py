@@ -122,7 +122,8 @@ def fit(
     optimizer = require("tf_keras", extra="toolkit").optimizers.legacy.Adam()
     trained = compression.trained(model.trainable_variables) if compression else model.trainable_variables
     learned = [in_tensorflow(ranges.variable)] if ranges else []
-    watched, trained = [*model.trainable_variables, *learned], [*trained, *learned]
+    watched = [*model.trainable_variables, *learned]
+    trained = [*trained, *learned, *(compression.values if compression else ())]
     optimizer._create_all_weights(trained)
     kept = [*model.weights, *learned]
     variables = [*kept, *optimizer.weights, *(compression.state if compression else ())]

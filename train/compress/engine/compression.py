@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgepress.base.extras import require
 from edgepress.runtime import InputError
 
-from .grid import clipping, nearest_values, rounded, shared, summed, values_of
+from .grid import clipping, nearest, rounded, summed, values_of
 from .kernels import Kernel, kernels_of
 from .patterns import largest, largest_everywhere, two_of_four
 from .scheme import Scheme
@@ -61,6 +61,10 @@ class Compression:
             make(np.zeros(values.shape if scheme.clusters else (1,)), trainable=False, dtype="int32")
             for values in start
         ]
+        self._values = [
+            make(np.zeros(scheme.clusters), name=f"values_{place}", dtype="float32")
+            for place in range(len(start) if scheme.clusters else 0)
+        ]
         self._clips = [
             make(clipping(values, 8, self._scaled(kernel)), trainable=False, dtype="float32")
             for kernel, values in zip(self._kernels, start, strict=True)
@@ -69,7 +73,13 @@ class Compression:
     @property
     def state(self) -> list[Any]:
         """Variables that the next step depends on, beside the model's own: to be saved with them."""
-        return [*self._latent, *self._masks, *self._index, *self._clips]
+        return [*self._latent, *self._masks, *self._index, *self._values, *self._clips]
+
+    @property
+    def values(self) -> list[Any]:
+        """What is trained besides: the values that weights share, TensorFlow's own variables. Empty where they share
+        none."""
+        return [in_tensorflow(values) for values in self._values]
 
     def trained(self, variables: Sequence[Any]) -> list[Any]:
         """What is trained in the place of each of the model's trainable variables; gradients are taken at those.
@@ -92,7 +102,7 @@ class Compression:
         Args:
             progress: The part of the training that is over, 0 to 1.
             before: What it was at the last update; None at the first. Once all zeros are there they stay where they
-                are, and so does who shares a value with whom.
+                are.
         """
         scheme, first = self._scheme, before is None or not self.settled(before)
         if first:
@@ -103,11 +113,9 @@ class Compression:
         for place, (kernel, mask) in enumerate(zip(self._kernels, self._masks, strict=True)):
             weights = array_of(self._latent[place]) * array_of(mask)
             if scheme.clusters and first:
-                zeros = not bool(array_of(mask).all())
-                values = values_of(weights, scheme.clusters, zeros=zeros)
-                index = nearest_values(weights, values, zeros=zeros)
-                self._index[place].assign(index)
-                weights = values[index]
+                found = values_of(weights, scheme.clusters, zeros=not bool(array_of(mask).all()))
+                self._values[place].assign(np.pad(found, (0, scheme.clusters - len(found)), mode="edge"))
+                weights = found[array_of(nearest(weights, found))]
             if (bits := self._bits[place]) and (first or progress < scheme.rest):
                 self._clips[place].assign(clipping(weights, bits, self._scaled(kernel)))
 
@@ -118,42 +126,33 @@ class Compression:
             settled: Whether values are shared and rounded, or weights are zero alone.
         """
         scheme, values = self._scheme, []
-        copy = require("keras", extra="toolkit").ops.copy
+        ops = require("keras", extra="toolkit").ops
         for place, (kernel, latent, mask) in enumerate(zip(self._kernels, self._latent, self._masks, strict=True)):
             value = latent * mask
             if settled and scheme.clusters:
-                value = shared(value, self._index[place], scheme.clusters) * mask
-                # Weights that share a value move together. Each by itself would drift without end: nothing that it
-                # does shows.
-                latent.assign(copy(value))
+                index = nearest(value, self._values[place])
+                self._index[place].assign(index)
+                value = ops.take(self._values[place], index) * mask
             if settled and self._bits[place]:
                 value = rounded(value, self._clips[place], self._bits[place], self._scaled(kernel))
             # A step on JAX gives the memory of the model's weights to others.
-            kernel.variable.assign(copy(value))
+            kernel.variable.assign(ops.copy(value))
             values.append(value)
         return values
 
     def joined(self, gradients: Sequence[Any], variables: Sequence[Any], settled: bool) -> list[Any]:
-        """Gradients with the sum of all that share a value in the place of each: that of the value itself. An optimizer
-        that scales steps by what gradients were then moves the value as far as any other weight; the mean of its
-        weights' own steps, which point here and there, hardly moves. Traceable.
+        """Gradients, and behind them those at `values`: the sums over the weights that share each. A weight goes by its
+        own, and takes another value once that is nearer. Traceable.
 
         Args:
             gradients: At the model's variables.
             variables: These, as `trained` takes them.
             settled: As `project` takes it.
         """
-        if not (settled and self._scheme.clusters):
-            return list(gradients)
-        places = {id(in_tensorflow(kernel.variable)): place for place, kernel in enumerate(self._kernels)}
-        found = []
-        for gradient, variable in zip(gradients, variables, strict=True):
-            place = places.get(id(in_tensorflow(variable)))
-            if place is not None:
-                index, mask = self._index[place], self._masks[place]
-                gradient = summed(gradient * mask, index, self._scheme.clusters) * mask
-            found.append(gradient)
-        return found
+        places = {id(in_tensorflow(variable)): place for place, variable in enumerate(variables)}
+        own = [gradients[places[id(in_tensorflow(kernel.variable))]] for kernel in self._kernels]
+        sums = [self._summed(place, own[place]) * float(settled) for place in range(len(self._values))]
+        return [*gradients, *sums]
 
     def follow(self, shown: Sequence[Any], settled: bool) -> list[Any]:
         """After somebody else's optimizer has moved the model's kernels: move the others likewise, and project.
@@ -162,9 +161,21 @@ class Compression:
             shown: What this or `project` gave before the step.
             settled: As `project` takes it.
         """
-        for kernel, latent, before in zip(self._kernels, self._latent, shown, strict=True):
-            latent.assign(latent + (kernel.variable - before))
+        ops = require("keras", extra="toolkit").ops
+        for place, (kernel, latent, before) in enumerate(zip(self._kernels, self._latent, shown, strict=True)):
+            moved = kernel.variable - before
+            latent.assign(latent + moved)
+            if settled and self._values:
+                counts = ops.maximum(self._summed(place, ops.ones_like(moved)), 1)
+                self._values[place].assign(self._values[place] + self._summed(place, moved) / counts)
         return self.project(settled)
+
+    def _summed(self, place: int, numbers: Any) -> Any:
+        """The sums of a kernel's numbers over the weights that share each value; 0 of the value that is exactly zero,
+        which stays it."""
+        ops, values = require("keras", extra="toolkit").ops, self._values[place]
+        sums = summed(numbers * self._masks[place], self._index[place], self._scheme.clusters)
+        return ops.where(ops.equal(values, 0), ops.zeros_like(sums), sums)
 
     def _scaled(self, kernel: Kernel) -> tuple[int, ...]:
         """Axes with a scale for each index: values that a kernel shares must be multiples of one."""

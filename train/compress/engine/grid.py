@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-__all__ = ["clipping", "nearest_values", "rounded", "shared", "summed", "values_of"]
+__all__ = ["clipping", "nearest", "rounded", "summed", "values_of"]
 
 _FRACTIONS = np.linspace(1.0, 0.3, 29)
 _LLOYD_STEPS = 30
@@ -77,33 +77,27 @@ def values_of(kernel: NDArray[np.float32], count: int, *, zeros: bool) -> NDArra
     return np.unique(np.append(centres, 0) if zeros else centres).astype(np.float32)
 
 
-def nearest_values(kernel: NDArray[np.float32], values: NDArray[np.float32], *, zeros: bool) -> NDArray[np.int32]:
-    """The index of each weight's value; shape as the kernel. Weights that are zero, and no others, take zero's where
-    `zeros`."""
-    found = np.searchsorted((values[1:] + values[:-1]) / 2, kernel)
-    if zeros:
-        at = int(np.flatnonzero(values == 0)[0])
-        above, below = min(at + 1, len(values) - 1), max(at - 1, 0)
-        side = np.where(kernel > 0, above if above > at else below, below if below < at else above)
-        found = np.where(kernel == 0, at, np.where(found == at, side, found))
-    return found.astype(np.int32)
-
-
-def shared(kernel: Any, index: Any, count: int) -> Any:
-    """Each weight's place taken by the mean of all that share its value; a tensor of the running backend's.
+def nearest(kernel: Any, values: Any) -> Any:
+    """The place of the value that is nearest to each weight; a tensor of the running backend's, int32.
 
     Args:
-        kernel: Shape (...).
+        kernel: Any shape.
+        values: In any order. Shape (values,).
+    """
+    ops = require("keras", extra="toolkit").ops
+    order = ops.argsort(values)
+    ascending = ops.take(values, order)
+    found = ops.searchsorted((ascending[1:] + ascending[:-1]) / 2, ops.reshape(kernel, (-1,)))
+    return ops.reshape(ops.cast(ops.take(order, found), "int32"), kernel.shape)
+
+
+def summed(numbers: Any, index: Any, count: int) -> Any:
+    """The sums over all weights that share each value; a tensor of the running backend's, (count,).
+
+    Args:
+        numbers: One for each weight. Shape (...).
         index: Which value each weight shares, 0 to `count` - 1. Shape (...), int32.
         count: How many values.
     """
     ops = require("keras", extra="toolkit").ops
-    return summed(kernel, index, count) / ops.maximum(summed(ops.ones_like(kernel), index, count), 1)
-
-
-def summed(kernel: Any, index: Any, count: int) -> Any:
-    """Each weight's place taken by the sum of all that share its value; as `shared`."""
-    ops = require("keras", extra="toolkit").ops
-    places = ops.reshape(index, (-1,))
-    sums = ops.segment_sum(ops.reshape(kernel, (-1,)), places, count)
-    return ops.reshape(ops.take(sums, places), kernel.shape)
+    return ops.segment_sum(ops.reshape(numbers, (-1,)), ops.reshape(index, (-1,)), count)
