@@ -320,7 +320,7 @@ def _steps_function(
         _, loss, hits = tf.while_loop(
             lambda index, loss, hits: index < steps, one, (tf.constant(0), tf.zeros(()), tf.zeros(()))
         )
-        # Sharing values twice moves them by a rounding: in the middle the next step does it.
+        # In the middle the next step does it.
         if ends:
             project(settled)
         count = tf.cast(steps, tf.float32)
