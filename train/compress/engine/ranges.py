@@ -264,6 +264,10 @@ def _around(point: Point, change: Round) -> tuple[str, Any]:
     return "call", lambda *args, **options: change(call(*args, **options), takes, point.averages)
 
 
+def _rescaled(layer: Any, between: Callable[[Any], Any]) -> Any:
+    return lambda inputs: between(inputs * layer.scale) + layer.offset
+
+
 def _normalized(norm: Any, between: Callable[[Any], Any]) -> Any:
     call = norm.call
 
@@ -278,6 +282,12 @@ def _normalized(norm: Any, between: Callable[[Any], Any]) -> Any:
     return normalized
 
 
+_CALLS: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
+    "BatchNormalization": _normalized, "Rescaling": _rescaled,
+}  # fmt: skip
+"""Layers that files compute as a product and a sum."""
+
+
 def _factor(norm: Any) -> Any:
     ops = require("keras", extra="toolkit").ops
     factor = 1 / ops.sqrt(ops.convert_to_tensor(norm.moving_variance) + norm.epsilon)
@@ -285,11 +295,9 @@ def _factor(norm: Any) -> Any:
 
 
 def _in_two_steps(layer: Any, between: Callable[[Any], Any]) -> tuple[str, Any]:
-    """The call of a rescaling or a normalization, or the function `hard_sigmoid`, as files compute it."""
-    if type(layer).__name__ == "Rescaling":
-        return "call", lambda inputs: between(inputs * layer.scale) + layer.offset
-    if type(layer).__name__ == "BatchNormalization":
-        return "call", _normalized(layer, between)
+    """The call of a layer in the table, or the function `hard_sigmoid`, as files compute it."""
+    if (make := _CALLS.get(type(layer).__name__)) is not None:
+        return "call", make(layer, between)
 
     def hard_sigmoid(tensor: Any) -> Any:
         return between(require("keras", extra="toolkit").ops.relu6(tensor + 3.0)) * (1 / 6)
