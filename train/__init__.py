@@ -1,5 +1,6 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
+from .compress.engine.grid import is_whole
 from .config import PRESETS, TrainConfig, base_of, configure, sections_of
 from .contract import (
     NoBetterThanChanceError,
@@ -59,6 +60,7 @@ __all__ = [
     "find_contract",
     "fold_change",
     "has_loops",
+    "is_whole",
     "learned_ranges",
     "rounding",
     "is_keras_model",

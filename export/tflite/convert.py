@@ -128,7 +128,8 @@ class Conversions:
                 continue
             job = {
                 "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
-                "order": self._source.model.input_names, "one_scale": self._source.quantized is None and one_scale,
+                "order": self._source.model.input_names, "one_scale": self._source.quantized is None and one_scale.all,
+                "one_scale_dense": self._source.quantized is None and one_scale.dense,
             }  # fmt: skip
             if settings.activations != "float32":
                 # 16 bits have steps enough.
@@ -164,7 +165,7 @@ class Conversions:
         if self._source.quantized is not None:
             return freeze(self._source.quantized, path)
         with rounding(self._source.model, self._source.ranges):
-            return freeze(self._source.model, path, one_scale=on_one_scale(self._source.model))
+            return freeze(self._source.model, path, one_scale=on_one_scale(self._source.model).some)
 
 
 def convert_all(models: Sequence[Conversions], *further: Settings) -> None:

@@ -29,7 +29,7 @@ def freeze(model: Any, path: Path, *, batch: int | None = None, one_scale: bool 
         model: tf-keras.
         path: The file, a serialized `GraphDef`.
         batch: How many examples a call takes; any number where None.
-        one_scale: Whether each kernel keeps one scale for all its weights (`round_kernels`).
+        one_scale: Whether kernels whose weights are multiples of one scale keep it (`round_kernels`).
     """
     tf = require("tensorflow", extra="toolkit")
     constants = require("tensorflow.python.framework.convert_to_constants", extra="toolkit")

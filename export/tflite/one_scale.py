@@ -1,14 +1,13 @@
-"""Kernels whose weights share values keep them in a graph that brings its ranges.
+"""Kernels whose weights are multiples of one scale keep it in a graph that brings its ranges.
 
-With ranges in the graph the converter gives each channel of a convolution its own scale, whatever it is told: sixteen
-values become dozens of integers. A kernel that is rounded in the graph keeps the scale it is rounded to.
+With ranges in the graph the converter gives each channel its own scale, whatever it is told: sixteen shared values
+become dozens of integers. A kernel that is rounded in the graph keeps the scale it is rounded to.
 """
 
 from typing import Any
 
-import numpy as np
-
 from edgepress.base.extras import require
+from edgepress.train import is_whole
 
 __all__ = ["round_kernels"]
 
@@ -18,7 +17,7 @@ _PASSED = ("Identity", "ExpandDims", "Reshape")
 
 
 def round_kernels(graph: Any) -> None:
-    """Let kernels go through a rounding to 127ths of their largest weight, which changes none that is a multiple.
+    """Let each kernel that a rounding to 127ths of its largest weight does not change go through it.
 
     Args:
         graph: A frozen `GraphDef`; it is changed.
@@ -33,8 +32,9 @@ def round_kernels(graph: Any) -> None:
             source = nodes[source.input[0].split(":")[0]]
         if source.op != "Const":
             continue
-        largest = float(np.abs(tf.make_ndarray(source.attr["value"].tensor)).max(initial=0))
-        if not largest:
+        weights = tf.make_ndarray(source.attr["value"].tensor)
+        largest = float(abs(weights).max(initial=0))
+        if not largest or not is_whole(weights):
             continue
         rounded = graph.node.add(name=f"{node.name}/one_scale", op="FakeQuantWithMinMaxArgs", input=[node.input[1]])
         rounded.attr["min"].f, rounded.attr["max"].f = -largest, largest

@@ -63,9 +63,8 @@ def _set(converter: Any, settings: Settings, folder: Path, job: Mapping[str, Any
     if settings.weights == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if job["one_scale"]:
-        converter._experimental_disable_per_channel = True
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    converter._experimental_disable_per_channel = job["one_scale"]
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = job["one_scale_dense"]
     if settings.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
     elif settings.activations == "float32":

@@ -1,4 +1,4 @@
-"""What presses a model: TensorFlow Model Optimization where it knows all its layers, our own engine otherwise.
+"""What presses a model: our own engine, or TensorFlow Model Optimization where the config names it.
 
 Both obey one config, stage by stage: zeros, shared values, few bits. An engine is one module with three functions and
 one row here.
@@ -35,12 +35,12 @@ class Engine(NamedTuple):
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
-        Engine("tfmot", tfmot.refuses, tfmot.prune, tfmot.cluster, tfmot.quantize),
         Engine("own", own.refuses, own.prune, own.cluster, own.quantize, measures=True),
+        Engine("tfmot", tfmot.refuses, tfmot.prune, tfmot.cluster, tfmot.quantize),
     )
 }
 """In the order in which they are asked: the better one of the study in `docs/compress-engine.md` first, by significant
-differences in accuracy and otherwise by bytes. TensorFlow Model Optimization gives a Dense kernel one scale."""
+differences in accuracy and otherwise by bytes."""
 
 
 def engines_of(config: TrainConfig) -> list[Engine]:

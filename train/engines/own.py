@@ -89,7 +89,7 @@ def _fitted(
     ranges = None
     if learns:
         (examples,) = run.inputs_of(model, _EXAMPLES)
-        ranges = Ranges(inside(model), np.array_split(examples, _PARTS))
+        ranges = Ranges(inside(model), np.array_split(examples, _PARTS), compression.scales)
     with ranges.active() if ranges else contextlib.nullcontext():
         run.fit(
             model, name, task=task, teacher=teacher, settle=settle, engine="own",

@@ -3,43 +3,40 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from ..compress.engine import ranges as learned
 from ..compress.engine.compression import array_of
-from ..compress.engine.kernels import kernels_of
+from ..compress.engine.grid import is_whole
+from ..compress.engine.kernels import kernels_of, normalized
 from ..keras_file import inside, read_record
 
 __all__ = ["learned_ranges", "on_one_scale", "rounding"]
 
-_LARGEST = 127
-_NEAR = 1e-3
-"""Of a step: what float32 makes of whole multiples."""
+
+class OneScale(NamedTuple):
+    """Of which of a model's kernels the weights are whole multiples of one scale."""
+
+    some: bool = False
+    dense: bool = False
+    """All kernels of Dense layers."""
+    all: bool = False
 
 
-def on_one_scale(model: Any) -> bool:
-    """Whether all weights of each kernel are whole multiples of one 127th of its largest, as those that share values
-    are: with that scale a file holds these very values, and with one for each channel many more.
-
-    Not where a normalization may be folded into the channels.
+def on_one_scale(model: Any) -> OneScale:
+    """Whether kernels' weights are whole multiples of a 127th of the largest (`is_whole`). None are where a
+    normalization may be folded into the channels.
 
     Args:
         model: As `open_keras` gives it.
     """
     looked_at = inside(model)
-    if any(type(layer).__name__ == "BatchNormalization" for layer in looked_at._flatten_layers()):
-        return False
-    kernels = [array_of(kernel.variable) for kernel in kernels_of(looked_at) if kernel.channels]
-    return bool(kernels) and all(map(_whole, kernels))
-
-
-def _whole(kernel: NDArray[np.float32]) -> bool:
-    largest = float(np.abs(kernel).max(initial=0))
-    steps = kernel * (_LARGEST / largest) if largest else kernel
-    return bool((np.abs(steps - np.rint(steps)) < _NEAR).all())
+    if normalized(looked_at):
+        return OneScale()
+    kernels = [kernel for kernel in kernels_of(looked_at) if kernel.channels]
+    whole = [is_whole(array_of(kernel.variable)) for kernel in kernels]
+    dense = [each for kernel, each in zip(kernels, whole, strict=True) if kernel.dense]
+    return OneScale(any(whole), bool(dense) and all(dense), bool(whole) and all(whole))
 
 
 def learned_ranges(path: Path, model: Any) -> dict[str, learned.Range]:

@@ -53,6 +53,8 @@ def test_a_file_that_never_ends_is_named_and_the_next_one_is_run(files, samples,
 
 
 def test_a_program_that_takes_too_long_is_said(monkeypatch, tmp_path):
+    (tmp_path / "sleeper.py").write_text("import time\n\ntime.sleep(60)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(quantizer, "_SECONDS", 0.2)
     with pytest.raises(ConversionError, match=r"not done after 0\.2 s"):
-        quantizer.run_program("edgepress.export.tflite.mixed", tmp_path, "{}")
+        quantizer.run_program("sleeper", tmp_path)

@@ -65,9 +65,14 @@ class Compression:
             make(np.zeros(scheme.clusters), name=f"values_{place}", dtype="float32")
             for place in range(len(start) if scheme.clusters else 0)
         ]
+        # Values that a kernel shares must be multiples of one scale.
+        self._axes = [
+            () if scheme.clusters else kernel.scaled(values, bits)
+            for kernel, values, bits in zip(self._kernels, start, self._bits, strict=True)
+        ]
         self._clips = [
-            make(clipping(values, 8, self._scaled(kernel)), trainable=False, dtype="float32")
-            for kernel, values in zip(self._kernels, start, strict=True)
+            make(clipping(values, 8, axes), trainable=False, dtype="float32")
+            for values, axes in zip(start, self._axes, strict=True)
         ]
 
     @property
@@ -80,6 +85,11 @@ class Compression:
         """What is trained besides: the values that weights share, TensorFlow's own variables. Empty where they share
         none."""
         return [in_tensorflow(values) for values in self._values]
+
+    @property
+    def scales(self) -> dict[int, tuple[int, ...]]:
+        """Axes of each kernel with a scale for each index, by the identity of the model's variable."""
+        return {id(kernel.variable): axes for kernel, axes in zip(self._kernels, self._axes, strict=True)}
 
     def trained(self, variables: Sequence[Any]) -> list[Any]:
         """What is trained in the place of each of the model's trainable variables; gradients are taken at those.
@@ -110,14 +120,14 @@ class Compression:
                 mask.assign(kept.astype(np.float32))
         if not self.settled(progress):
             return
-        for place, (kernel, mask) in enumerate(zip(self._kernels, self._masks, strict=True)):
+        for place, mask in enumerate(self._masks):
             weights = array_of(self._latent[place]) * array_of(mask)
             if scheme.clusters and first:
                 found = values_of(weights, scheme.clusters, zeros=not bool(array_of(mask).all()))
                 self._values[place].assign(np.pad(found, (0, scheme.clusters - len(found)), mode="edge"))
                 weights = found[array_of(nearest(weights, found))]
             if (bits := self._bits[place]) and (first or progress < scheme.rest):
-                self._clips[place].assign(clipping(weights, bits, self._scaled(kernel)))
+                self._clips[place].assign(clipping(weights, bits, self._axes[place]))
 
     def project(self, settled: bool) -> list[Any]:
         """Write the compressed kernels into the model, and give them too; traceable.
@@ -134,7 +144,7 @@ class Compression:
                 self._index[place].assign(index)
                 value = ops.take(self._values[place], index) * mask
             if settled and self._bits[place]:
-                value = rounded(value, self._clips[place], self._bits[place], self._scaled(kernel))
+                value = rounded(value, self._clips[place], self._bits[place], self._axes[place])
             # A step on JAX gives the memory of the model's weights to others.
             kernel.variable.assign(ops.copy(value))
             values.append(value)
@@ -176,10 +186,6 @@ class Compression:
         ops, values = require("keras", extra="toolkit").ops, self._values[place]
         sums = summed(numbers * self._masks[place], self._index[place], self._scheme.clusters)
         return ops.where(ops.equal(values, 0), ops.zeros_like(sums), sums)
-
-    def _scaled(self, kernel: Kernel) -> tuple[int, ...]:
-        """Axes with a scale for each index: values that a kernel shares must be multiples of one."""
-        return () if self._scheme.clusters else kernel.channels
 
     def _patterns(self, part: float) -> list[NDArray[np.bool_]]:
         """What stays of each kernel when that part of the zeros is there."""

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-__all__ = ["clipping", "nearest", "rounded", "summed", "values_of"]
+__all__ = ["clipping", "is_whole", "nearest", "rounded", "summed", "values_of"]
 
 _FRACTIONS = np.linspace(1.0, 0.3, 29)
 _LLOYD_STEPS = 30
+_LARGEST = 127
+_NEAR = 1e-3
+"""Of a step: what float32 makes of whole multiples."""
 
 
 def rounded(kernel: Any, clip: Any, bits: int, channels: Sequence[int]) -> Any:
@@ -54,6 +57,14 @@ def clipping(kernel: NDArray[np.float32], bits: int, channels: Sequence[int]) ->
         error = error.sum(axis=axes, keepdims=True)
         best, least = np.where(error < least, fraction, best), np.minimum(error, least)
     return best
+
+
+def is_whole(kernel: NDArray[np.float32]) -> bool:
+    """Whether all weights are whole multiples of one 127th of the largest: with that scale a file holds these very
+    values, and with one for each channel others, and more of them."""
+    largest = float(np.abs(kernel).max(initial=0))
+    steps = kernel * (_LARGEST / largest) if largest else kernel
+    return bool((np.abs(steps - np.rint(steps)) < _NEAR).all())
 
 
 def values_of(kernel: NDArray[np.float32], count: int, *, zeros: bool) -> NDArray[np.float32]:

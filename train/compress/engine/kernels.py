@@ -6,7 +6,13 @@ Biases, normalization's factors and statistics are few, and what they lose moves
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["KERNELS", "Kernel", "kernels_of"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["KERNELS", "Kernel", "kernels_of", "normalized"]
+
+_UNLIKE = 16
+"""Times the largest weight of a unit that the largest of all may be: what is left of 127 steps are 8 at least."""
 
 
 class Kernel(NamedTuple):
@@ -18,6 +24,20 @@ class Kernel(NamedTuple):
     """Of Keras 3, or TensorFlow's."""
     channels: tuple[int, ...]
     """Axes of the output channels: converters give each its own scale. Empty where all share one."""
+    dense: bool = False
+    """Whether files may give it one scale all the same: a Dense layer's, where no normalization is folded into it."""
+
+    def scaled(self, weights: NDArray[np.float32], bits: int) -> tuple[int, ...]:
+        """Axes with a scale for each index. A Dense layer's kernel of 8 bits has one scale for all, which weighs less
+        in files, unless that would leave a unit a few steps only.
+
+        Args:
+            weights: Of the kernel.
+            bits: Of each of them.
+        """
+        largest = np.abs(weights).max(axis=0) if self.dense and bits == 8 else np.zeros(0)
+        lives = largest[largest > 0]
+        return () if lives.size and lives.min() * _UNLIKE >= lives.max() else self.channels
 
 
 def _last(layer: Any, rank: int) -> tuple[int, ...]:
@@ -51,15 +71,22 @@ KERNELS: dict[str, Callable[[Any, int], tuple[int, ...]]] = {
 def kernels_of(model: Any) -> list[Kernel]:
     """The kernels of a model of either Keras that training changes, each once, in the order of its layers."""
     found: dict[int, Kernel] = {}
+    folds = normalized(model)
     for top in model.layers:
         # From the inside out: a wrapper lists what belongs to the layer in it.
         for layer in reversed(list(_inside(top))):
             for variable in layer.trainable_weights:
                 axes, rank = KERNELS.get(_name(variable)), len(variable.shape)
                 if axes and rank > 1 and id(variable) not in found:
-                    found[id(variable)] = Kernel(top.name, variable, axes(layer, rank))
+                    dense = type(layer).__name__ == "Dense" and not folds
+                    found[id(variable)] = Kernel(top.name, variable, axes(layer, rank), dense)
     order = {id(variable): index for index, variable in enumerate(model.trainable_weights)}
     return sorted((kernel for key, kernel in found.items() if key in order), key=lambda each: order[id(each.variable)])
+
+
+def normalized(model: Any) -> bool:
+    """Whether a normalization may be folded into the channels of a kernel."""
+    return any(type(layer).__name__ == "BatchNormalization" for layer in _inside(model))
 
 
 def _inside(layer: Any) -> Iterator[Any]:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from edgepress.base.extras import require
 
-from .kernels import kernels_of
+from .compression import array_of
+from .grid import is_whole
+from .kernels import kernels_of, normalized
 from .points import INPUT, Bias, Point, Range, biases_of, points_of, without_a_place
 
 __all__ = ["INPUT", "Range", "Ranges", "fits", "nudged", "rounding"]
@@ -47,14 +49,17 @@ class _Grid(NamedTuple):
 class Ranges:
     """The ranges of one model, which `run` of its training moves."""
 
-    def __init__(self, model: Any, examples: Sequence[NDArray[Any]]) -> None:
+    def __init__(
+        self, model: Any, examples: Sequence[NDArray[Any]], scales: Mapping[int, Sequence[int]] | None = None
+    ) -> None:
         """Begin with the lowest and the highest number that some examples bring about at each place.
 
         Args:
             model: Of Keras 3 or tf-keras, functional or Sequential, of layers that `without_a_place` knows.
             examples: Batches as the model takes them.
+            scales: Of its kernels, where they are rounded too (`Compression.scales`).
         """
-        self._model = model
+        self._model, self._scales = model, scales
         ends: dict[str, Range] = {}
 
         def look(tensor: Any, name: str | Range, averages: bool) -> Any:
@@ -89,7 +94,7 @@ class Ranges:
 
     def active(self) -> contextlib.AbstractContextManager[None]:
         """Within it the model rounds, and its gradients reach the ranges."""
-        return _hooked(self._model, self._round, self._step)
+        return _hooked(self._model, self._round, self._step, self._scales)
 
     def _look_up(self) -> None:
         """The steps of one call of the model, and where 0 is: a whole number of steps above the lowest. All of them at
@@ -167,18 +172,26 @@ def rounding(model: Any, ranges: Mapping[str, Range], *, exactly: bool = False) 
         zero = round(-ends(name)[0] / step(name))
         return _in_steps(tensor / step(name) + zero, averages, zero, step(name))
 
-    with _hooked(model, change, step if exactly else None):
+    kernels = kernels_of(model) if exactly and not normalized(model) else ()
+    whole = {id(kernel.variable): () for kernel in kernels if is_whole(array_of(kernel.variable))}
+    with _hooked(model, change, step if exactly else None, whole):
         yield
 
 
 @contextlib.contextmanager
-def _hooked(model: Any, change: Round, step: Callable[[str | Range], Any] | None = None) -> Iterator[None]:
+def _hooked(
+    model: Any,
+    change: Round,
+    step: Callable[[str | Range], Any] | None = None,
+    scales: Mapping[int, Sequence[int]] | None = None,
+) -> Iterator[None]:
     """Give a function the numbers at each place of a model, and the model what the function makes of them.
 
     Args:
         model: Of either Keras.
         change: The function.
         step: That of a range; with it, biases are rounded too.
+        scales: Axes with a scale for each index, of kernels that have others than for each channel.
     """
     # TensorFlow's own rewriting of Python knows nothing of functions that are put in a layer's place.
     plain = require("tensorflow", extra="toolkit").autograph.experimental.do_not_convert
@@ -190,7 +203,7 @@ def _hooked(model: Any, change: Round, step: Callable[[str | Range], Any] | None
 
     try:
         put(model, "call", _of_input(model.call, change))
-        axes = {id(kernel.variable): kernel.channels for kernel in kernels_of(model)}
+        axes = {id(kernel.variable): kernel.channels for kernel in kernels_of(model)} | dict(scales or {})
         for bias in biases_of(model) if step else ():
             kernel = _kernel(bias.layer)
             if id(kernel) in axes:

@@ -121,8 +121,8 @@ def measured_bits(
     layers = _layers(model, fixed or {})
 
     def change(kernel: Kernel, values: NDArray[np.float32], bits: float) -> NDArray[np.float32]:
-        clip = clipping(values, int(bits), kernel.channels)
-        return np.asarray(array_of(rounded(values, clip, int(bits), kernel.channels)))
+        axes = kernel.scaled(values, int(bits))
+        return np.asarray(array_of(rounded(values, clipping(values, int(bits), axes), int(bits), axes)))
 
     damages = _damages(model, inputs, layers, allowed, change)
     sizes = {layer: sum(_size(kernel) for kernel in kernels) for layer, kernels in layers.items()}
