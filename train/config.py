@@ -137,7 +137,7 @@ class TrainConfig:
     `measured` to do least to the outputs on training examples; empty for what the engine does: TensorFlow Model
     Optimization goes layer by layer, our own takes the model as a whole."""
     engine: str = ""
-    """What presses: `tfmot`, TensorFlow Model Optimization, or `own`, which takes every layer; empty for the first that
+    """What presses: `own`, which takes every layer, or `tfmot`, TensorFlow Model Optimization; empty for the first that
     can."""
     ranges: str = ""
     """Of activations in 8-bit files: `learned` while kernels are trained to few bits, or `measured` by export; empty

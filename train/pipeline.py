@@ -22,7 +22,7 @@ from .compress.structured.thin import thin
 from .config import TrainConfig
 from .contract import find_contract, own_contract, suited
 from .engines import engine_of
-from .keras_file import KerasFile, as_tf_keras, inside, open_keras
+from .keras_file import KerasFile, as_tf_keras, inside, open_keras, read_record
 from .meaning import task_of
 from .models import MODELS, build_network, usual_model
 from .record.environment import make_deterministic
@@ -239,8 +239,8 @@ def adopt_baseline(
 def _open_float(path: str | os.PathLike[str], dataset: Dataset) -> tuple[KerasFile, Any]:
     """A file, and its model with the data's sizes in place of those that it leaves open."""
     opened = open_keras(path)
-    if opened.quantized:
-        raise InputError(f"{path} is quantization-aware already: give the float model that it was made from")
+    if opened.quantized or (read_record(path) or {}).get("ranges"):
+        raise InputError(f"{path} is trained to 8 bits already: give the float model that it was made from")
     return opened, sized(opened.model, suited(opened.model, dataset))
 
 
@@ -267,9 +267,9 @@ def press_model(
 ) -> TrainResult:
     """Slim and prune a float model, cluster it where asked, train it quantization-aware, and write that to `path`.
 
-    Where TFMOT knows all layers, the file holds its quantization-aware tf-keras model, so that export uses the ranges
-    that training found; `strip_quantization` gives the plain float model with the same weights. With `weight_bits`
-    below 8, and of any other model, it holds a plain float model with the rounded weights.
+    The file holds a plain float model with the rounded weights, and beside them the ranges that training learned, which
+    export uses. Where TFMOT was named (`engine`) it holds its quantization-aware tf-keras model with the ranges;
+    `strip_quantization` gives the plain float model with the same weights.
 
     Args:
         dataset: Training examples and targets.

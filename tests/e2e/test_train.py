@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from edgepress.train import open_keras
+from edgepress.train import learned_ranges, open_keras
 
 _RUN = """
 import sys
@@ -133,4 +133,4 @@ def test_a_table_is_pressed(tables, edgepress, offline_env, label, metric, least
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[f"validation_{metric}"] >= least
-    assert open_keras(out).quantized
+    assert learned_ranges(out, open_keras(out).model)

@@ -119,6 +119,34 @@ def test_a_file_with_averages_gates_and_sums_is_the_graph_that_was_trained(data,
     assert file.metrics["training_labels"] == 1
 
 
+def test_dense_kernels_have_one_scale_in_files_and_units_unlike_the_others_their_own(data, tmp_path):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((40, 3)), layers.Conv1D(12, 5, activation="relu", name="first"), layers.Flatten(),
+        layers.Dense(8, activation="relu", name="unlike"), layers.Dense(4, name="alike"),
+    ])  # fmt: skip
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(data.x_train, data.y_train, epochs=2, verbose=0)
+    kernel, bias = model.get_layer("unlike").get_weights()
+    model.get_layer("unlike").set_weights([kernel * np.where(np.arange(8) == 2, 100, 1), bias])
+    model.save(tmp_path / "two.keras")
+    config = TrainConfig(sparsity=0.5, prune_epochs=1, quantize_epochs=1, ranges="learned")
+    pressed = press_model(data, tmp_path / "two.keras", config, tmp_path / "pressed.keras").path
+    variants = ["tflite:int8", "onnx:int8"]
+    made = export({"pressed": pressed}, data, tmp_path / "bundle", variants=variants, bounds={"int8": 90})
+    for file in made.manifest.artifacts:
+        assert file.metrics["training_labels"] == 1
+        assert file.metrics["training_quanta"] < 1.01
+    content = read_tflite((tmp_path / "bundle" / "pressed-int8.tflite").read_bytes())
+    kernels = [t for _, t in content.constants() if t.dtype == "int8" and len(t.scales)]
+    opened = open_keras(pressed).model
+    assert sorted((each.values().size, len(each.scales)) for each in kernels) == [(32, 1), (180, 12), (3456, 8)]
+    (alike,) = [each for each in kernels if each.values().size == 32]
+    exact = opened.get_layer("alike").kernel.numpy().T
+    np.testing.assert_allclose(alike.values() * alike.scales[0], exact, atol=1e-5 * np.abs(exact).max())
+
+
 def test_hard_swish_gates_and_lone_normalizations_are_integers_of_learned_ranges(data, tmp_path):
     """As a MobileNetV3 has them (Howard et al. 2019), with its rescaling in front."""
     keras.utils.set_random_seed(0)

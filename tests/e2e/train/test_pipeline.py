@@ -12,8 +12,10 @@ from edgepress.runtime import InputError
 from edgepress.train import (
     adopt_baseline,
     draw_curves,
+    learned_ranges,
     open_keras,
     press_model,
+    rounding,
     save_keras,
     strip_quantization,
     train,
@@ -38,12 +40,26 @@ def test_the_baseline_learns(pressed, dataset):
 
 
 def test_the_pressed_model_learns_and_is_sparse(pressed, dataset, config):
-    opened = open_keras(pressed.path)
+    model = open_keras(pressed.path).model
+    assert accuracy(model, dataset) > 0.9
+    ranges = learned_ranges(pressed.path, model)
+    assert {each.name for each in model.layers if each.weights} < set(ranges)
+    with rounding(model, ranges):
+        assert accuracy(model, dataset) > 0.9
+    kernels = [variable.numpy().ravel() for variable in model.trainable_variables if len(variable.shape) == 2]
+    zeros = (np.concatenate(kernels) == 0).mean()
+    # Of the model as a whole; rounding to 8 bits adds a few.
+    assert config.sparsity - 1e-3 < zeros < config.sparsity + 0.02
+
+
+def test_tfmot_presses_where_it_is_named(pressed, dataset, config, tmp_path):
+    named = dataclasses.replace(config, engine="tfmot")
+    result = press_model(dataset, pressed.path.with_name("model-float.keras"), named, tmp_path / "pressed.keras")
+    assert {fit["engine"] for fit in result.history.fits.values()} == {"tfmot"}
+    opened = open_keras(result.path)
     assert opened.quantized
-    assert accuracy(opened.model, dataset) > 0.9
     plain = strip_quantization(opened.model)
-    kernels = [variable.numpy() for variable in plain.trainable_variables if len(variable.shape) == 2]
-    for kernel in kernels:
+    for kernel in (variable.numpy() for variable in plain.trainable_variables if len(variable.shape) == 2):
         assert (kernel == 0).mean() == pytest.approx(config.sparsity, abs=0.5 / kernel.size + 1e-9)
     assert accuracy(plain, dataset) == pytest.approx(accuracy(opened.model, dataset), abs=0.03)
 
@@ -83,7 +99,7 @@ def test_weight_decay_and_a_late_choice(dataset, config, tmp_path):
 
 
 def test_sparsity_counts_biases(pressed):
-    plain = strip_quantization(open_keras(pressed.path).model)
+    plain = open_keras(pressed.path).model
     zeros = sum(int((v.numpy() == 0).sum()) for v in plain.trainable_variables)
     assert sparsity(plain) == pytest.approx(zeros / plain.count_params())
 
@@ -124,13 +140,13 @@ def test_a_model_of_ones_own_is_the_float_one_as_it_is(pressed, dataset, config,
     assert adopted.validation is None
     for ours, theirs in zip(open_keras(adopted.path).model.weights, open_keras(start).model.weights, strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
-    with pytest.raises(InputError, match="quantization-aware already: give the float model"):
+    with pytest.raises(InputError, match="trained to 8 bits already: give the float model"):
         adopt_baseline(dataset, config, pressed.path, tmp_path / "other.keras")
     with pytest.raises(InputError, match="equal sizes are allowed"):
         adopt_baseline(blobs(shape=(6, 6)), config, start, tmp_path / "other.keras")
 
 
-def test_a_model_that_tfmot_does_not_know_whole_is_pressed_by_our_own_engine(dataset, config, tmp_path):
+def test_a_model_that_tfmot_does_not_know_whole_is_pressed(dataset, config, tmp_path):
     layers = tf_keras.layers
     model = tf_keras.Sequential(
         [

@@ -17,12 +17,14 @@ def baseline(three_blobs, config, tmp_path_factory):
     return train_baseline(three_blobs, config, tmp_path_factory.mktemp("baseline") / "float.keras").path
 
 
-@pytest.fixture
-def pressed_kernels(baseline, dataset, config, tmp_path):
+@pytest.fixture(params=["own", "tfmot"])
+def pressed_kernels(baseline, dataset, config, tmp_path, request):
     """Press with some changes to the config; give the kernels of the saved file by layer name."""
+    # Layer by layer, as TensorFlow Model Optimization goes by itself.
+    how = {"engine": request.param} | ({"scope": "layer"} if request.param == "own" else {})
 
     def press(**changes):
-        changed = dataclasses.replace(config, **changes)
+        changed = dataclasses.replace(config, **how, **changes)
         opened = open_keras(press_model(dataset, baseline, changed, tmp_path / "pressed.keras").path)
         outputs = predictor(opened.model, pixels_of(dataset))(dataset.x_test)
         assert (outputs.argmax(axis=1) == dataset.y_test).mean() > 0.9
@@ -94,8 +96,8 @@ def test_pruning_alone(pressed_kernels):
     assert zeros(pressed_kernels(quantize_epochs=0, sparsity=0.7)["hidden1"]) == pytest.approx(0.7, abs=0.001)
 
 
-def test_batch_norm_is_folded_before_quantization(dataset, config, tmp_path):
-    changed = dataclasses.replace(config, batch_norm=True, sparsity=0.6)
+def test_tfmot_quantizes_what_batch_norm_was_folded_into(dataset, config, tmp_path):
+    changed = dataclasses.replace(config, engine="tfmot", batch_norm=True, sparsity=0.6)
     path = train_baseline(dataset, changed, tmp_path / "float.keras").path
     assert any("BatchNorm" in type(layer).__name__ for layer in open_keras(path).model.layers)
     opened = open_keras(press_model(dataset, path, changed, tmp_path / "pressed.keras").path)

@@ -2,14 +2,17 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
+import tf_keras
 
 from edgepress.runtime import InputError
 from edgepress.train import TrainConfig, compress
 from edgepress.train.compress import Scheme
 from edgepress.train.compress.engine.compression import UPDATES
 from edgepress.train.compress.engine.grid import clipping, nearest, rounded, summed, values_of
+from edgepress.train.compress.engine.kernels import kernels_of
 from edgepress.train.compress.engine.patterns import largest, largest_everywhere, two_of_four
 from edgepress.train.compress.engine.scheme import MEASURED
 from edgepress.train.compress.engine.sensitivity import allocated, measured, stated
@@ -86,6 +89,29 @@ def test_a_channel_of_zeros_stays_zero():
     kernel[:, 1] = 0.5
     made = np.asarray(rounded(kernel, clipping(kernel, 4, (1,)), 4, (1,)))
     np.testing.assert_array_equal(made, kernel)
+
+
+@pytest.mark.parametrize(
+    ("ends", "bits", "normalized", "axes"),
+    [
+        ([1, 0.5, 0], 8, False, ()),
+        ([1, 0.5, 0], 4, False, (1,)),
+        ([1, 0.5, 0], 8, True, (1,)),
+        # A unit whose largest weight would be 6 steps of 127.
+        ([1, 0.05, 0], 8, False, (1,)),
+        ([0, 0, 0], 8, False, (1,)),
+    ],
+)
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_dense_kernel_of_8_bits_has_one_scale_where_its_units_are_alike(library, ends, bits, normalized, axes):
+    layers = library.layers
+    rest = [layers.BatchNormalization()] * normalized
+    model = library.Sequential([library.Input((8, 2)), layers.Conv1D(2, 3), layers.Dense(3), *rest])
+    convolution, dense = kernels_of(model)
+    weights = np.random.default_rng(0).uniform(-1, 1, (2, 3)).astype(np.float32)
+    weights[0] = 1
+    assert dense.scaled(weights * np.float32(ends), bits) == axes
+    assert convolution.scaled(np.ones((3, 2, 2), np.float32), bits) == (2,)
 
 
 @pytest.mark.parametrize("zeros", [True, False])
