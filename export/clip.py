@@ -1,55 +1,28 @@
-"""Inputs with a few numbers far out: int8 files cut these off where that makes the model's answers truer.
-
-An int8 input has 256 steps, which reach from the lowest to the highest number of the calibration examples. Of
-recordings most are quiet: beside the loudest one they are left with a few steps. Files that take percentiles of the
-numbers for the ends (Wu et al. 2020, "Integer Quantization for Deep Learning Inference") saturate beyond them, as every
-reader does by itself.
-
-Only inputs are cut off. What is inside a model is measured on the inputs that are, and needs no more: on five networks
-no percentile of the ranges inside won another 0.5 dB, and most lost some.
-"""
+"""Which inputs of a model's int8 files are cut off (`narrowed`), found on calibration examples alone."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data.rows import batch_of, bounds
-from edgepress.quality import QUALITY, sqnr_db
+from edgepress.quality import QUALITY
 from edgepress.quality.classes import labels_of
-from edgepress.runtime import Quantization
+from edgepress.train import Clip, narrowed
 
 from .fidelity.measure import Outputs
 from .question import Asked, answers_of
-from .source import Clip
 from .variants import Variant
 
-__all__ = ["clipped", "narrowed"]
+__all__ = ["clipped"]
 
 logger = logging.getLogger(__name__)
 
 _EXAMPLES, _NUMBERS = 200, 5_000_000
 """Of the calibration examples that are looked at, at most, and the numbers that they may have together."""
-_PERCENTILES = (99.99, 99.9)
-"""What stays of an input's numbers at either end, the mildest first; each has to be clearly better than the last."""
-_CLEAR_DB = 3.0
-"""What a narrower range must win in the model's answers: half of the noise. A step that is not that much finer cannot,
-and the model is not asked."""
-_FINE_DB = 30.0
-"""From here on the input is not what limits a file: 8 bits inside a model come to 35 to 45 dB by themselves."""
-_STEPS = 255
-
-
-class _Heard(NamedTuple):
-    """How near the answers to rounded inputs are to the model's own."""
-
-    sqnr_db: float
-    """Of the output that is worst."""
-    kept: float
-    """Share of the examples with the same label; 1 where a model gives none."""
 
 
 def clipped(asked: Sequence[Asked], variants: Sequence[Variant]) -> list[Asked]:
@@ -72,7 +45,7 @@ def _clips(asked: Asked) -> dict[str, Clip]:
     if source.quantized is not None or source.ranges or task.traits.reconstructs:
         return {}
 
-    def labels(answers: Outputs) -> NDArray[Any] | None:
+    def labels(answers: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
         if not task.classifies:
             return None
         return labels_of(QUALITY[task.kind].answers(task, some.first, next(iter(answers.values()))))
@@ -95,57 +68,3 @@ def _clips(asked: Asked) -> dict[str, Clip]:
             )  # fmt: skip
             found[name] = clip
     return found
-
-
-def narrowed(
-    numbers: NDArray[Any],
-    whole: tuple[float, float],
-    say: Callable[[NDArray[Any]], Outputs],
-    labels: Callable[[Outputs], NDArray[Any] | None],
-) -> Clip | None:
-    """Where one input is cut off; None where it keeps all.
-
-    Args:
-        numbers: Some examples of the input, (n, ...).
-        whole: The lowest and the highest number of all of them.
-        say: What the model answers to other numbers in their place.
-        labels: What it names then, (n,); None of a model that names nothing.
-    """
-    low, high = min(whole[0], 0.0), max(whole[1], 0.0)
-    if not np.isfinite(high - low):
-        return None
-    ends = [(percent, *_percentile(numbers, percent)) for percent in _PERCENTILES]
-    # Half the step is 6 dB less noise. Numbers that are all 0 but for a few leave no range at all.
-    ends = [each for each in ends if 0 < each[2] - each[1] <= (high - low) / 10 ** (_CLEAR_DB / 20)]
-    if not ends:
-        return None
-    answers = say(numbers)
-    names = labels(answers)
-
-    def heard(low: float, high: float) -> _Heard:
-        given = say(_rounded(numbers, low, high))
-        ratio = min(sqnr_db(wanted, given[name]) for name, wanted in answers.items())
-        again = labels(given)
-        return _Heard(ratio, 1.0 if names is None or again is None else float((names == again).mean()))
-
-    best = before = heard(low, high)
-    if not before.sqnr_db < _FINE_DB:
-        return None
-    chosen = None
-    for percent, below, above in ends:
-        tried = heard(below, above)
-        if tried.sqnr_db >= best.sqnr_db + _CLEAR_DB and tried.kept >= best.kept:
-            best, chosen = tried, Clip(below, above, percent, round(tried.sqnr_db, 1), round(before.sqnr_db, 1))
-    return chosen
-
-
-def _percentile(numbers: NDArray[Any], percent: float) -> tuple[float, float]:
-    low, high = np.percentile(numbers, [100 - percent, percent])
-    return min(float(low), 0.0), max(float(high), 0.0)
-
-
-def _rounded(numbers: NDArray[Any], low: float, high: float) -> NDArray[np.float32]:
-    """As a file with that range takes them."""
-    scale = (high - low) / _STEPS
-    steps = Quantization(scale, round(-low / scale) + np.iinfo(np.int8).min, "int8")
-    return steps.dequantize(steps.quantize(numbers))

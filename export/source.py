@@ -5,29 +5,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgepress.base.files import file_sha256
 from edgepress.runtime import InputError
-from edgepress.train import History, learned_ranges, open_keras, strip_quantization
+from edgepress.train import Clip, History, learned_ranges, open_keras, strip_quantization
 
-__all__ = ["Clip", "Source", "open_source"]
+__all__ = ["Source", "open_source"]
 
 logger = logging.getLogger(__name__)
-
-
-class Clip(NamedTuple):
-    """Where files with 8 bits cut an input off, and what that wins (`clip`)."""
-
-    low: float
-    high: float
-    """Real numbers as the model takes them, with 0 between them or at an end."""
-    percentile: float
-    """Of the calibration examples' numbers that is left at either end."""
-    sqnr_db: float
-    """Of the model's answers to inputs that are rounded to 256 steps between these ends."""
-    whole_sqnr_db: float
-    """The same between the lowest and the highest number."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
 from .compress.engine.grid import is_whole
+from .compress.narrow import Clip, narrowed
 from .config import PRESETS, TrainConfig, base_of, configure, sections_of
 from .contract import (
     NoBetterThanChanceError,
@@ -35,6 +36,7 @@ from .transfer import BACKBONES, backbone_help
 from .trying import choose, some
 
 __all__ = [
+    "Clip",
     "BACKBONES",
     "MODELS",
     "PRESETS",
@@ -69,6 +71,7 @@ __all__ = [
     "model_file",
     "model_identity",
     "model_name",
+    "narrowed",
     "on_one_scale",
     "open_keras",
     "own_change",

@@ -119,7 +119,7 @@ class TrainConfig:
     pruning: str = "polynomial"
     """`polynomial`, `constant` or `2:4`."""
     sparsity: float = 0.82
-    """Share of each layer's kernel that pruning sets to zero; 0 leaves pruning out."""
+    """Share of the weights of kernels that pruning sets to zero (`scope`); 0 leaves pruning out."""
     layer_sparsity: dict[str, float] = field(default_factory=dict)
     """Shares of single layers by name, in place of `sparsity`; 0 leaves a layer alone."""
     block: tuple[int, int] = (1, 1)

@@ -1,10 +1,17 @@
 """Pressing with our own engine: any Keras model's kernels, as they are."""
 
 import contextlib
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from edgepress.quality import QUALITY
+from edgepress.quality.classes import labels_of
+from edgepress.runtime.tasks import Task
 
 from ..compress.engine.compression import UPDATES, Compression
 from ..compress.engine.kernels import kernels_of
@@ -12,6 +19,7 @@ from ..compress.engine.points import without_a_place
 from ..compress.engine.ranges import Ranges
 from ..compress.engine.scheme import BITS, MEASURED, Scheme
 from ..compress.engine.sensitivity import EXAMPLES, measured_bits, measured_sparsity
+from ..compress.narrow import narrowed
 from ..config import TrainConfig
 from ..fitting.ramp import ramp_epochs
 from ..keras_file import copied, inside
@@ -19,9 +27,12 @@ from ..run import Run, Teacher
 
 __all__ = ["cluster", "prune", "pruning_of", "quantize", "refuses"]
 
+_log = logging.getLogger("edgepress")
 
 _EXAMPLES = 512
 """That the first ranges of activations are taken from."""
+_HEARD = 200
+"""Of them, by which it is chosen where what comes in is cut off."""
 _PARTS = 8
 """In which they go through the model."""
 
@@ -89,10 +100,36 @@ def _fitted(
     ranges = None
     if learns:
         (examples,) = run.inputs_of(model, _EXAMPLES)
-        ranges = Ranges(inside(model), np.array_split(examples, _PARTS), compression.scales)
+        parts = np.array_split(_cut_off(inside(model), task, examples), _PARTS)
+        ranges = Ranges(inside(model), parts, compression.scales)
     with ranges.active() if ranges else contextlib.nullcontext():
         run.fit(
             model, name, task=task, teacher=teacher, settle=settle, engine="own",
             compression=compression, ranges=ranges, **notes,
         )  # fmt: skip
     return model
+
+
+def _cut_off(model: Any, task: Task, examples: NDArray[Any]) -> NDArray[Any]:
+    """Examples as the file will take them: without what lies far out, where that makes the model's answers truer. An
+    anomaly detector looks for just that."""
+    if examples.dtype.kind != "f" or task.traits.reconstructs:
+        return examples
+    some = examples[:: -(-len(examples) // _HEARD)]
+
+    def say(numbers: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        parts = np.array_split(numbers, min(_PARTS, len(numbers)))
+        return {"": np.concatenate([np.asarray(model(part, training=False)) for part in parts])}
+
+    def labels(answers: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+        return labels_of(QUALITY[task.kind].answers(task, some, answers[""])) if task.classifies else None
+
+    whole = float(examples.min()), float(examples.max())
+    clip = narrowed(some, whole, say, labels)
+    if clip is None:
+        return examples
+    _log.info(
+        "what comes in is cut off at %.3g and %.3g, not %.3g and %.3g: %.1f dB instead of %.1f", clip.low, clip.high,
+        *whole, clip.sqnr_db, clip.whole_sqnr_db,
+    )  # fmt: skip
+    return np.clip(examples, clip.low, clip.high)

@@ -1,9 +1,12 @@
 """Which inputs int8 files cut off."""
 
+import keras
 import numpy as np
 import pytest
 
-from edgepress.export.clip import narrowed
+from edgepress.runtime.tasks import Task
+from edgepress.train.compress.narrow import narrowed
+from edgepress.train.engines import own
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(64, 5))
@@ -93,3 +96,19 @@ def test_ends_are_those_of_all_examples_and_hold_0():
     assert clip is not None
     assert clip.low == 0
     assert clip.high < 0.3
+
+
+@pytest.mark.parametrize(
+    ("task", "largest"),
+    [
+        (Task("multiclass", "logits", tuple("abcde")), pytest.approx(0.2, abs=0.05)),
+        (Task("regression", "values", tuple("abcde")), pytest.approx(0.2, abs=0.05)),
+        # What lies far out is what it looks for.
+        (Task("anomaly", "reconstruction"), 20),
+    ],
+)
+def test_ranges_are_learned_of_inputs_that_are_cut_off(task, largest):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((64,)), layers.Rescaling(10), layers.Activation("tanh"), layers.Dense(5)])
+    model.layers[-1].set_weights([WEIGHTS, np.zeros(5)])
+    assert np.abs(own._cut_off(model, task, quiet(loud=20.0, often=0.0005))).max() == largest
