@@ -118,7 +118,7 @@ class Conversions:
         frozen = {
             graph: self._freeze(graph, folder / f"{prefix}{graph}.pb") for graph in dict.fromkeys(graphs.values())
         }
-        one_scale = on_one_scale(self._source.model)
+        one_scale, plain = on_one_scale(self._source.model), self._source.quantized is None
         jobs: list[tuple[Settings, dict[str, Any]]] = []
         calibrations: dict[str, dict[str, tuple[float, float]]] = {}
         for settings, graph in graphs.items():
@@ -128,8 +128,8 @@ class Conversions:
                 continue
             job = {
                 "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
-                "order": self._source.model.input_names, "one_scale": self._source.quantized is None and one_scale.all,
-                "one_scale_dense": self._source.quantized is None and one_scale.dense,
+                "order": self._source.model.input_names, "one_scale": plain and one_scale.all,
+                "one_scale_dense": plain and (one_scale.dense or one_scale.all),
             }  # fmt: skip
             if settings.activations != "float32":
                 # 16 bits have steps enough.

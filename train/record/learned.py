@@ -19,7 +19,7 @@ class OneScale(NamedTuple):
 
     some: bool = False
     dense: bool = False
-    """All kernels of Dense layers."""
+    """All that are matrices."""
     all: bool = False
 
 

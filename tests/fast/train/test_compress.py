@@ -114,6 +114,18 @@ def test_a_dense_kernel_of_8_bits_has_one_scale_where_its_units_are_alike(librar
     assert convolution.scaled(np.ones((3, 2, 2), np.float32), bits) == (2,)
 
 
+def test_recurrent_and_attention_kernels_are_matrices_and_those_of_convolutions_are_not():
+    layers, steps = keras.layers, keras.Input((6, 4, 4))
+    found = layers.Reshape((6, 16))(layers.ConvLSTM1D(4, 1, return_sequences=True, padding="same")(steps))
+    found = layers.GRU(3)(layers.MultiHeadAttention(2, 3)(found, layers.SeparableConv1D(4, 3, padding="same")(found)))
+    kernels = kernels_of(keras.Model(steps, found))
+    matrices = [kernel.layer for kernel in kernels if kernel.dense]
+    assert len(matrices) == 6
+    assert {name.split("_")[0] for name in matrices} == {"multi", "gru"}
+    one = [kernel.scaled(np.ones(kernel.variable.shape, np.float32), 8) == () for kernel in kernels]
+    assert one == [kernel.dense for kernel in kernels]
+
+
 @pytest.mark.parametrize("zeros", [True, False])
 def test_weights_share_few_values(kernel, zeros):
     if zeros:

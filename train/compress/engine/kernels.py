@@ -25,17 +25,19 @@ class Kernel(NamedTuple):
     channels: tuple[int, ...]
     """Axes of the output channels: converters give each its own scale. Empty where all share one."""
     dense: bool = False
-    """Whether files may give it one scale all the same: a Dense layer's, where no normalization is folded into it."""
+    """Whether files may give it one scale all the same: a matrix, where no normalization is folded into it."""
 
     def scaled(self, weights: NDArray[np.float32], bits: int) -> tuple[int, ...]:
-        """Axes with a scale for each index. A Dense layer's kernel of 8 bits has one scale for all, which weighs less
-        in files, unless that would leave a unit a few steps only.
+        """Axes with a scale for each index. A matrix of 8 bits has one scale for all, which weighs less in files,
+        unless that would leave a unit a few steps only.
 
         Args:
             weights: Of the kernel.
             bits: Of each of them.
         """
-        largest = np.abs(weights).max(axis=0) if self.dense and bits == 8 else np.zeros(0)
+        if not self.dense or bits != 8:
+            return self.channels
+        largest = np.abs(weights).max(axis=tuple(axis for axis in range(weights.ndim) if axis not in self.channels))
         lives = largest[largest > 0]
         return () if lives.size and lives.min() * _UNLIKE >= lives.max() else self.channels
 
@@ -78,7 +80,7 @@ def kernels_of(model: Any) -> list[Kernel]:
             for variable in layer.trainable_weights:
                 axes, rank = KERNELS.get(_name(variable)), len(variable.shape)
                 if axes and rank > 1 and id(variable) not in found:
-                    dense = type(layer).__name__ == "Dense" and not folds
+                    dense = "Conv" not in type(layer).__name__ and not folds
                     found[id(variable)] = Kernel(top.name, variable, axes(layer, rank), dense)
     order = {id(variable): index for index, variable in enumerate(model.trainable_weights)}
     return sorted((kernel for key, kernel in found.items() if key in order), key=lambda each: order[id(each.variable)])
