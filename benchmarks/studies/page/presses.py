@@ -39,7 +39,7 @@ def press_row(run: Path) -> list[str]:
         raise InputError(f"{run}: its report has no accuracy; press with labelled images")
     low, high = row.comparison.difference_interval_points
     return [
-        note["config"]["model"],
+        note["config"]["model"] or "usual",
         note["preset"],
         note["dataset"],
         f"{100 * report.baseline.accuracy:.2f}",
