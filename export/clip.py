@@ -1,7 +1,7 @@
 """Which inputs of a model's int8 files are cut off (`narrowed`), found on calibration examples alone."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgepress.data.rows import batch_of, bounds
-from edgepress.quality import QUALITY
-from edgepress.quality.classes import labels_of
-from edgepress.train import Clip, narrowed
+from edgepress.train import Clip, labels_by, narrowed
 
 from .fidelity.measure import Outputs
 from .question import Asked, answers_of
@@ -45,11 +43,6 @@ def _clips(asked: Asked) -> dict[str, Clip]:
     if source.quantized is not None or source.ranges or task.traits.reconstructs:
         return {}
 
-    def labels(answers: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
-        if not task.classifies:
-            return None
-        return labels_of(QUALITY[task.kind].answers(task, some.first, next(iter(answers.values()))))
-
     largest = max(values.size // len(values) for values in asked.calibration.inputs.values())
     some = asked.calibration.thinned(batch_of(largest, _EXAMPLES, _NUMBERS))
     found = {}
@@ -60,11 +53,8 @@ def _clips(asked: Asked) -> dict[str, Clip]:
         def say(numbers: NDArray[Any], name: str = name) -> Outputs:
             return answers_of(source.model, replace(some, inputs=some.inputs | {name: numbers}))
 
-        clip = narrowed(np.asarray(some.inputs[name]), bounds(values), say, labels)
+        clip = narrowed(np.asarray(some.inputs[name]), bounds(values), say, labels_by(task, some.first))
         if clip is not None:
-            logger.info(
-                "int8 files of %s take %s from %.3g to %.3g, not %.3g to %.3g: %.1f dB instead of %.1f", source.name,
-                name, clip.low, clip.high, *bounds(values), clip.sqnr_db, clip.whole_sqnr_db,
-            )  # fmt: skip
+            logger.info("int8 files of %s take %s %s", source.name, name, clip.beside(bounds(values)))
             found[name] = clip
     return found

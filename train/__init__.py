@@ -1,7 +1,7 @@
 """Everything that changes weights: fit, prune, quantize-aware training; and opening Keras files safely."""
 
 from .compress.engine.grid import is_whole
-from .compress.narrow import Clip, narrowed
+from .compress.narrow import Clip, labels_by, narrowed
 from .config import PRESETS, TrainConfig, base_of, configure, sections_of
 from .contract import (
     NoBetterThanChanceError,
@@ -66,6 +66,7 @@ __all__ = [
     "learned_ranges",
     "rounding",
     "is_keras_model",
+    "labels_by",
     "last_activations",
     "meaning_of",
     "model_file",

@@ -129,7 +129,7 @@ class Conversions:
             job = {
                 "settings": asdict(settings), "graph": f"{prefix}{graph}.pb", "aware": graph == _AWARE,
                 "order": self._source.model.input_names, "one_scale": plain and one_scale.all,
-                "one_scale_dense": plain and (one_scale.dense or one_scale.all),
+                "one_scale_matrices": plain and one_scale.matrices,
             }  # fmt: skip
             if settings.activations != "float32":
                 # 16 bits have steps enough.

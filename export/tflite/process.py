@@ -64,7 +64,7 @@ def _set(converter: Any, settings: Settings, folder: Path, job: Mapping[str, Any
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter._experimental_disable_per_channel = job["one_scale"]
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = job["one_scale_dense"]
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = job["one_scale_matrices"]
     if settings.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
     elif settings.activations == "float32":

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.quality import sqnr_db
+from edgepress.quality import QUALITY, sqnr_db
+from edgepress.quality.classes import labels_of
 from edgepress.runtime import Quantization
+from edgepress.runtime.tasks import Task
 
-__all__ = ["Answers", "Clip", "narrowed"]
+__all__ = ["Answers", "Clip", "labels_by", "narrowed"]
 
 Answers = Mapping[str, NDArray[Any]]
 """What a model gives, by output name, (n, ...) each."""
@@ -44,6 +46,11 @@ class Clip(NamedTuple):
     """Of the model's answers to inputs that are rounded to 256 steps between these ends."""
     whole_sqnr_db: float
     """The same between the lowest and the highest number."""
+
+    def beside(self, whole: tuple[float, float]) -> str:
+        """What it is and wins, in half a line, beside the lowest and the highest number."""
+        ends = "from {:.3g} to {:.3g}, not {:.3g} to {:.3g}".format(self.low, self.high, *whole)
+        return f"{ends}: {self.sqnr_db:.1f} dB instead of {self.whole_sqnr_db:.1f}"
 
 
 class _Heard(NamedTuple):
@@ -95,6 +102,17 @@ def narrowed(
         if tried.sqnr_db >= best.sqnr_db + _CLEAR_DB and tried.kept >= best.kept:
             best, chosen = tried, Clip(below, above, percent, round(tried.sqnr_db, 1), round(before.sqnr_db, 1))
     return chosen
+
+
+def labels_by(task: Task, examples: NDArray[Any]) -> Callable[[Answers], NDArray[Any] | None]:
+    """What a model of a task names by its answers to some examples, (n, ...); None where the task names nothing."""
+
+    def labels(answers: Answers) -> NDArray[Any] | None:
+        if not task.classifies:
+            return None
+        return labels_of(QUALITY[task.kind].answers(task, examples, next(iter(answers.values()))))
+
+    return labels
 
 
 def _percentile(numbers: NDArray[Any], percent: float) -> tuple[float, float]:

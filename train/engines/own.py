@@ -2,15 +2,12 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgepress.quality import QUALITY
-from edgepress.quality.classes import labels_of
 from edgepress.runtime.tasks import Task
 
 from ..compress.engine.compression import UPDATES, Compression
@@ -19,7 +16,7 @@ from ..compress.engine.points import without_a_place
 from ..compress.engine.ranges import Ranges
 from ..compress.engine.scheme import BITS, MEASURED, Scheme
 from ..compress.engine.sensitivity import EXAMPLES, measured_bits, measured_sparsity
-from ..compress.narrow import narrowed
+from ..compress.narrow import labels_by, narrowed
 from ..config import TrainConfig
 from ..fitting.ramp import ramp_epochs
 from ..keras_file import copied, inside
@@ -121,15 +118,9 @@ def _cut_off(model: Any, task: Task, examples: NDArray[Any]) -> NDArray[Any]:
         parts = np.array_split(numbers, min(_PARTS, len(numbers)))
         return {"": np.concatenate([np.asarray(model(part, training=False)) for part in parts])}
 
-    def labels(answers: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
-        return labels_of(QUALITY[task.kind].answers(task, some, answers[""])) if task.classifies else None
-
     whole = float(examples.min()), float(examples.max())
-    clip = narrowed(some, whole, say, labels)
+    clip = narrowed(some, whole, say, labels_by(task, some))
     if clip is None:
         return examples
-    _log.info(
-        "what comes in is cut off at %.3g and %.3g, not %.3g and %.3g: %.1f dB instead of %.1f", clip.low, clip.high,
-        *whole, clip.sqnr_db, clip.whole_sqnr_db,
-    )  # fmt: skip
+    _log.info("%s learns the ranges of what comes in %s", model.name, clip.beside(whole))
     return np.clip(examples, clip.low, clip.high)

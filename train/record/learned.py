@@ -18,8 +18,8 @@ class OneScale(NamedTuple):
     """Of which of a model's kernels the weights are whole multiples of one scale."""
 
     some: bool = False
-    dense: bool = False
-    """All that are matrices."""
+    matrices: bool = False
+    """All that are matrices, or all there are."""
     all: bool = False
 
 
@@ -35,8 +35,8 @@ def on_one_scale(model: Any) -> OneScale:
         return OneScale()
     kernels = [kernel for kernel in kernels_of(looked_at) if kernel.channels]
     whole = [is_whole(array_of(kernel.variable)) for kernel in kernels]
-    dense = [each for kernel, each in zip(kernels, whole, strict=True) if kernel.dense]
-    return OneScale(any(whole), bool(dense) and all(dense), bool(whole) and all(whole))
+    matrices = [each for kernel, each in zip(kernels, whole, strict=True) if kernel.matrix]
+    return OneScale(any(whole), all(matrices or whole or [False]), all(whole or [False]))
 
 
 def learned_ranges(path: Path, model: Any) -> dict[str, learned.Range]:

@@ -8,7 +8,7 @@ import tf_keras
 
 from edgepress.runtime.contract import Picture
 from edgepress.runtime.tasks import Task
-from edgepress.train import build_mlp, build_network, open_keras, press_model, train_baseline
+from edgepress.train import build_mlp, build_network, learned_ranges, open_keras, press_model, train_baseline
 from edgepress.train.compress.slim import slim
 from edgepress.train.fitting.feed import predictor
 
@@ -137,7 +137,9 @@ def test_what_cannot_leave_stays(framed):
 def test_a_slimmed_model_is_pressed(dataset, config, tmp_path):
     config = dataclasses.replace(config, sparsity=0.5, pixel_loss=0.15, unit_loss=0.05)
     baseline = train_baseline(dataset, config, tmp_path / "float.keras")
-    plain = open_keras(press_model(dataset, baseline.path, config, tmp_path / "m.keras").path).model
+    path = press_model(dataset, baseline.path, config, tmp_path / "m.keras").path
+    plain = open_keras(path).model
+    assert learned_ranges(path, plain)
     assert plain.get_layer("hidden1").kernel.shape[0] < 64
     assert plain.count_params() < open_keras(baseline.path).model.count_params()
     assert (logits(plain, dataset.x_test).argmax(axis=1) == dataset.y_test).mean() > 0.9

@@ -119,11 +119,11 @@ def test_recurrent_and_attention_kernels_are_matrices_and_those_of_convolutions_
     found = layers.Reshape((6, 16))(layers.ConvLSTM1D(4, 1, return_sequences=True, padding="same")(steps))
     found = layers.GRU(3)(layers.MultiHeadAttention(2, 3)(found, layers.SeparableConv1D(4, 3, padding="same")(found)))
     kernels = kernels_of(keras.Model(steps, found))
-    matrices = [kernel.layer for kernel in kernels if kernel.dense]
+    matrices = [kernel.layer for kernel in kernels if kernel.matrix]
     assert len(matrices) == 6
     assert {name.split("_")[0] for name in matrices} == {"multi", "gru"}
     one = [kernel.scaled(np.ones(kernel.variable.shape, np.float32), 8) == () for kernel in kernels]
-    assert one == [kernel.dense for kernel in kernels]
+    assert one == [kernel.matrix for kernel in kernels]
 
 
 @pytest.mark.parametrize("zeros", [True, False])

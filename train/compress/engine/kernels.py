@@ -24,7 +24,7 @@ class Kernel(NamedTuple):
     """Of Keras 3, or TensorFlow's."""
     channels: tuple[int, ...]
     """Axes of the output channels: converters give each its own scale. Empty where all share one."""
-    dense: bool = False
+    matrix: bool = False
     """Whether files may give it one scale all the same: a matrix, where no normalization is folded into it."""
 
     def scaled(self, weights: NDArray[np.float32], bits: int) -> tuple[int, ...]:
@@ -35,7 +35,7 @@ class Kernel(NamedTuple):
             weights: Of the kernel.
             bits: Of each of them.
         """
-        if not self.dense or bits != 8:
+        if not self.matrix or bits != 8:
             return self.channels
         largest = np.abs(weights).max(axis=tuple(axis for axis in range(weights.ndim) if axis not in self.channels))
         lives = largest[largest > 0]
@@ -80,8 +80,8 @@ def kernels_of(model: Any) -> list[Kernel]:
             for variable in layer.trainable_weights:
                 axes, rank = KERNELS.get(_name(variable)), len(variable.shape)
                 if axes and rank > 1 and id(variable) not in found:
-                    dense = "Conv" not in type(layer).__name__ and not folds
-                    found[id(variable)] = Kernel(top.name, variable, axes(layer, rank), dense)
+                    matrix = "Conv" not in type(layer).__name__ and not folds
+                    found[id(variable)] = Kernel(top.name, variable, axes(layer, rank), matrix)
     order = {id(variable): index for index, variable in enumerate(model.trainable_weights)}
     return sorted((kernel for key, kernel in found.items() if key in order), key=lambda each: order[id(each.variable)])
 
